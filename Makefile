@@ -1,0 +1,27 @@
+# Go and make are all that 'make demo' and 'make test' need.
+
+GO  ?= go
+BUF  = $(GO) tool -modfile=tools/buf.mod buf
+
+.PHONY: demo test generate lint vet
+
+demo: ## from a .proto to two processes that talk
+	@$(GO) run ./examples/greeter/demo
+
+test: ## all tests, with the race detector where it is supported
+	$(GO) test $(RACE) ./...
+	cd thirdparty && $(GO) test $(RACE) ./...
+
+# The race detector needs cgo and so a C compiler, which a fresh machine may lack.
+RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
+
+generate: ## everything that is generated
+	$(BUF) generate
+	$(GO) test ./generator -run Golden -update
+
+lint: ## static checks of Go and proto files
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(BUF) lint
+
+vet: ## go vet for every system; only Linux is ever run
+	for os in linux darwin windows freebsd; do GOOS=$$os $(GO) vet ./... || exit 1; done

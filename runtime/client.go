@@ -1,0 +1,105 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// ClientConn is a connection to a server on a Unix domain socket, which comes and goes with
+// the server: it is made at the first call and made again when it was lost. It is a
+// [grpc.ClientConnInterface], so generated clients use it. [Dial], or a generated
+// constructor that calls it, makes one. Its methods may be called concurrently; Close ends it.
+type ClientConn struct {
+	addr    socket.Address
+	grpc    *grpc.ClientConn
+	dialErr atomic.Pointer[error] // of the last attempt; nil if it connected
+}
+
+// Dial returns a connection to the server on path, in any form that [socket.ParseAddress]
+// reads; a relative path is resolved now. It does not connect yet, as [grpc.NewClient]: the
+// server may start later. Call WaitReady to wait for it.
+//
+// A call fails with codes.Unavailable while the server is not there, and says why: no such
+// file, nobody listening, no permission, and so on; with [grpc.WaitForReady] it waits
+// instead. The error of Dial is about the path or the options.
+func Dial(path string, opts ...DialOption) (*ClientConn, error) {
+	addr, err := socket.ParseAddress(path)
+	if err != nil {
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	config, err := newDialConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	c := &ClientConn{addr: addr}
+	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial)...)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", addr, err)
+	}
+	return c, nil
+}
+
+// target is a URL, in which a path may hold any byte. grpc hands it to the dialer as it is.
+func target(addr socket.Address) string {
+	return (&url.URL{Scheme: "passthrough", Path: "/" + addr.String()}).String()
+}
+
+func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
+	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
+	if err != nil {
+		c.dialErr.Store(&err)
+		return nil, err
+	}
+	c.dialErr.Store(nil)
+	return conn, nil
+}
+
+// Invoke makes a unary call; generated clients call it. See [grpc.ClientConn.Invoke].
+func (c *ClientConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	return c.grpc.Invoke(ctx, method, args, reply, opts...)
+}
+
+// NewStream begins a streaming call; generated clients call it. See
+// [grpc.ClientConn.NewStream].
+func (c *ClientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return c.grpc.NewStream(ctx, desc, method, opts...)
+}
+
+// WaitReady connects and returns nil once the server has answered. If ctx ends before that,
+// the error wraps ctx's and that of the last attempt, which says why the server could not be
+// reached. After Close it wraps [net.ErrClosed].
+func (c *ClientConn) WaitReady(ctx context.Context) error {
+	for {
+		state := c.grpc.GetState()
+		switch state {
+		case connectivity.Ready:
+			return nil
+		case connectivity.Shutdown:
+			return fmt.Errorf("wait for the server on %s: %w", c.addr, net.ErrClosed)
+		case connectivity.Idle:
+			c.grpc.Connect()
+		}
+		if !c.grpc.WaitForStateChange(ctx, state) {
+			return c.notReady(ctx.Err())
+		}
+	}
+}
+
+func (c *ClientConn) notReady(cause error) error {
+	if err := c.dialErr.Load(); err != nil {
+		return fmt.Errorf("wait for the server: %w: %w", cause, *err)
+	}
+	return fmt.Errorf("wait for the server on %s: %w: it has not answered", c.addr, cause)
+}
+
+// Close ends the connection and fails the calls that run on it with codes.Canceled. Closing
+// again returns an error that means nothing was left to close.
+func (c *ClientConn) Close() error { return c.grpc.Close() }

@@ -1,0 +1,110 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/stats"
+)
+
+// connectParams are for a server on the same machine: an attempt costs microseconds, so
+// there is no reason to wait for long before the next. grpc's own are made for data centres:
+// after a minute and a half without a server a client takes 23 s (median) to notice its
+// return.
+//
+// MinConnectTimeout has to be set with them, as it would become zero; it is how long
+// a server may take to accept and answer.
+var connectParams = grpc.ConnectParams{
+	Backoff: backoff.Config{
+		BaseDelay:  20 * time.Millisecond,
+		Multiplier: 1.6,
+		Jitter:     0.2,
+		MaxDelay:   500 * time.Millisecond,
+	},
+	MinConnectTimeout: 5 * time.Second,
+}
+
+// DialOption changes how a [ClientConn] is made.
+type DialOption func(*dialConfig)
+
+type dialConfig struct {
+	unary   []grpc.UnaryClientInterceptor
+	stream  []grpc.StreamClientInterceptor
+	stats   []stats.Handler
+	maxRecv int
+	raw     []grpc.DialOption
+	err     error
+}
+
+func newDialConfig(opts []DialOption) (dialConfig, error) {
+	var c dialConfig
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&c)
+		}
+	}
+	return c, c.err
+}
+
+// grpcOptions returns what to give to grpc.NewClient. What the caller gave for grpc comes
+// last and so has the last word.
+func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, error)) []grpc.DialOption {
+	opts := []grpc.DialOption{
+		grpc.WithContextDialer(dial),
+		grpc.WithTransportCredentials(transportCredentials{}),
+		// A path as the authority is refused by nginx, grpc-js and Rust's h2.
+		grpc.WithAuthority("localhost"),
+		grpc.WithConnectParams(connectParams),
+		grpc.WithChainUnaryInterceptor(c.unary...),
+		grpc.WithChainStreamInterceptor(c.stream...),
+	}
+	for _, h := range c.stats {
+		opts = append(opts, grpc.WithStatsHandler(h))
+	}
+	if c.maxRecv > 0 {
+		opts = append(opts, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.maxRecv)))
+	}
+	return append(opts, c.raw...)
+}
+
+// WithUnaryInterceptor adds interceptors for unary calls. The first is the outermost; those
+// of a later option come inside those of an earlier one.
+func WithUnaryInterceptor(interceptors ...grpc.UnaryClientInterceptor) DialOption {
+	return func(c *dialConfig) { c.unary = append(c.unary, interceptors...) }
+}
+
+// WithStreamInterceptor adds interceptors for streams, in the order of
+// [WithUnaryInterceptor].
+func WithStreamInterceptor(interceptors ...grpc.StreamClientInterceptor) DialOption {
+	return func(c *dialConfig) { c.stream = append(c.stream, interceptors...) }
+}
+
+// WithStatsHandler adds a handler of events such as begin and end of calls; OpenTelemetry's
+// otelgrpc is one.
+func WithStatsHandler(h stats.Handler) DialOption {
+	return func(c *dialConfig) { c.stats = append(c.stats, h) }
+}
+
+// WithMaxRecvMsgSize sets how many bytes a message from the server may have; a larger one
+// fails its call with ResourceExhausted. The default is grpc's, 4 MiB.
+func WithMaxRecvMsgSize(n int) DialOption {
+	return func(c *dialConfig) {
+		if n <= 0 {
+			c.err = errors.Join(c.err, fmt.Errorf("maximum message size %d: give a number of bytes above zero: %w", n, fs.ErrInvalid))
+		}
+		c.maxRecv = n
+	}
+}
+
+// WithGRPCDialOptions passes options to [grpc.NewClient] as they are, after those of this
+// package. It is for what this package does not know; a dialer or transport credentials
+// given here replace this package's.
+func WithGRPCDialOptions(opts ...grpc.DialOption) DialOption {
+	return func(c *dialConfig) { c.raw = append(c.raw, opts...) }
+}

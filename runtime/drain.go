@@ -1,0 +1,62 @@
+package runtime
+
+import (
+	"context"
+	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// While a server drains, how often to look whether the accept queue is empty, and how long
+// to go on accepting afterwards: a client that had found the socket file before it was
+// removed needs microseconds to get into the queue, and grpc a moment to greet it. grpc
+// resets connections that it has not greeted when a graceful stop begins.
+const (
+	queuePoll  = time.Millisecond
+	queuePause = 20 * time.Millisecond
+)
+
+// drain ends the server without losing a call, in at most the shutdown timeout: no new
+// clients, everybody in the queue let in, then grpc's graceful stop, which tells clients to
+// go elsewhere and waits for the calls that run.
+func (s *Server) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
+	defer cancel()
+	if s.health != nil {
+		s.health.Shutdown()
+	}
+	// A file that cannot be removed is reported by Close.
+	s.listener.Withdraw()
+	awaitQueue(ctx, s.listener)
+	// It may outlive drain, until the last handler returns.
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		s.grpc.Stop()
+	}
+}
+
+// awaitQueue returns when everybody who found the socket before it was withdrawn has been
+// accepted.
+func awaitQueue(ctx context.Context, l *socket.Listener) {
+	tick := time.NewTicker(queuePoll)
+	defer tick.Stop()
+	empty := time.Duration(0)
+	for empty < queuePause {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if l.Pending() {
+			empty = 0
+		} else {
+			empty += queuePoll
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// Server serves gRPC on a Unix domain socket that it owns. [NewServer], or a generated
+// constructor that calls it, makes one. Its methods may be called concurrently.
+//
+// A Server holds its path until Serve has returned or Close was called; call one of them in
+// any case.
+type Server struct {
+	listener *socket.Listener
+	grpc     *grpc.Server
+	health   *health.Server // nil unless asked for
+	config   serverConfig
+
+	mu          sync.Mutex
+	state       serverState
+	registerErr error
+}
+
+type serverState int
+
+const (
+	stateNew serverState = iota
+	stateServing
+	stateClosed
+)
+
+// NewServer claims path, in any form that [socket.ParseAddress] reads, and listens on it.
+// When it returns, clients can connect; their calls wait until Serve runs. So register the
+// services, then call Serve; several services may share one server.
+//
+// The errors are those of [socket.ListenConfig.Listen]: [socket.ErrInUse] when another
+// process owns the path, [socket.ErrNotSocket] when something else is there,
+// [socket.ErrPathTooLong], [socket.ErrUnsafeDir] and [socket.ErrUnsupported]. An option that
+// makes no sense is an error too. Nothing is left behind by a NewServer that failed.
+func NewServer(path string, opts ...ServerOption) (*Server, error) {
+	config, err := newServerConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: config}
+	if s.grpc, err = newGRPCServer(&config); err != nil {
+		return nil, err
+	}
+	// NewServer has no context: claiming a path does not block.
+	if s.listener, err = config.listen.Listen(context.Background(), path); err != nil {
+		return nil, err
+	}
+	if config.health {
+		s.health = health.NewServer()
+		healthv1.RegisterHealthServer(s, s.health)
+	}
+	if config.reflection {
+		reflection.Register(s)
+	}
+	return s, nil
+}
+
+// newGRPCServer turns the panic with which grpc.NewServer answers contradicting options
+// into an error. Only options given through [GRPCServerOptions] can contradict.
+func newGRPCServer(config *serverConfig) (s *grpc.Server, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("options given to GRPCServerOptions: %v", r)
+		}
+	}()
+	return grpc.NewServer(config.grpcOptions()...), nil
+}
+
+// Path returns the absolute path of the socket, or "@" and the name for an abstract one.
+func (s *Server) Path() string { return s.listener.Address().String() }
+
+// RegisterService adds a service; generated RegisterXxxServer functions call it. It must be
+// called before Serve. A service that cannot be served (registered twice, nil, of the wrong
+// type, or too late) makes Serve return an error that says so.
+func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.checkService(desc, impl); err != nil {
+		s.registerErr = errors.Join(s.registerErr, fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))
+		return
+	}
+	s.grpc.RegisterService(desc, impl)
+}
+
+// checkService finds out beforehand what makes grpc end the whole process.
+func (s *Server) checkService(desc *grpc.ServiceDesc, impl any) error {
+	if s.state != stateNew {
+		return errors.New("the server was started or closed already: register before Serve")
+	}
+	if _, ok := s.grpc.GetServiceInfo()[desc.ServiceName]; ok {
+		return errors.New("it is registered already: register each service once")
+	}
+	if impl == nil {
+		return errors.New("the implementation is nil")
+	}
+	want := reflect.TypeOf(desc.HandlerType).Elem()
+	if got := reflect.TypeOf(impl); !got.Implements(want) {
+		return fmt.Errorf("%v does not implement %v", got, want)
+	}
+	return nil
+}
+
+// GetServiceInfo returns the registered services by their full names, as
+// [grpc.Server.GetServiceInfo] does.
+func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }
+
+// Serve answers calls until ctx ends. Then it drains: the socket file is removed, so that no
+// new client comes; calls of clients that are connected already are finished; whatever still
+// runs after the [ShutdownTimeout], as open streams may, is cancelled. Then the path is free
+// for a successor, and Serve returns nil.
+//
+// Serve also returns nil when Close is called meanwhile. It returns an error if a service
+// could not be registered, if the server was served or closed before, or if the listener
+// fails; the path is given free in these cases, too, but for a Serve that found another one
+// running.
+//
+// A handler that ignores its context may outlive Serve.
+func (s *Server) Serve(ctx context.Context) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	// grpc closes what it serves at the start of a drain; the path is to be held to its end,
+	// so grpc gets the bare listener.
+	go func() { served <- s.grpc.Serve(s.listener.UnixListener) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		s.drain()
+		err = <-served
+	}
+	if err != nil {
+		err = fmt.Errorf("serve on %s: %w", s.Path(), err)
+	}
+	return errors.Join(err, s.Close())
+}
+
+// start makes the step from new to serving, which can be made once.
+func (s *Server) start() error {
+	s.mu.Lock()
+	state, registerErr := s.state, s.registerErr
+	if state == stateNew && registerErr == nil {
+		s.state = stateServing
+	}
+	s.mu.Unlock()
+	switch {
+	case state == stateServing:
+		return fmt.Errorf("serve on %s: the server is serving already", s.Path())
+	case state == stateClosed:
+		return fmt.Errorf("serve on %s: %w", s.Path(), grpc.ErrServerStopped)
+	case registerErr != nil:
+		return errors.Join(registerErr, s.Close())
+	}
+	if s.health != nil {
+		for name := range s.grpc.GetServiceInfo() {
+			s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
+		}
+	}
+	return nil
+}
+
+// Close stops the server now: the socket file is removed, connections are closed, running
+// calls are cancelled, and the path is free. Close does not wait for handlers to return. It
+// may be called at any time; closing again does nothing.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.state = stateClosed
+	s.mu.Unlock()
+	// The name goes first, so that no client finds a server that is about to hang up.
+	err := s.listener.Withdraw()
+	s.grpc.Stop()
+	return errors.Join(err, s.listener.Close())
+}

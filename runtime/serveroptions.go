@@ -1,0 +1,167 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/stats"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// Defaults of a [Server] that is not told otherwise.
+const (
+	// DefaultShutdownTimeout leaves time to finish under the ten seconds that
+	// 'docker stop' allows, the shortest patience among the common supervisors.
+	DefaultShutdownTimeout = 8 * time.Second
+
+	// handshakeTimeout is how long a client may take to open its HTTP/2 connection. A
+	// process on the same machine needs well under a millisecond; grpc's 120 s are meant for
+	// networks, and let idle connections pile up.
+	handshakeTimeout = 5 * time.Second
+)
+
+// ServerOption changes how a [Server] is made.
+type ServerOption func(*serverConfig)
+
+type serverConfig struct {
+	listen          socket.ListenConfig
+	shutdownTimeout time.Duration
+	health          bool
+	reflection      bool
+	unary           []grpc.UnaryServerInterceptor
+	stream          []grpc.StreamServerInterceptor
+	stats           []stats.Handler
+	maxRecv         int
+	raw             []grpc.ServerOption
+	err             error
+}
+
+func newServerConfig(opts []ServerOption) (serverConfig, error) {
+	c := serverConfig{shutdownTimeout: DefaultShutdownTimeout}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&c)
+		}
+	}
+	return c, c.err
+}
+
+// grpcOptions returns what to give to grpc.NewServer. What the caller gave for grpc comes
+// last and so has the last word.
+func (c *serverConfig) grpcOptions() []grpc.ServerOption {
+	opts := []grpc.ServerOption{
+		grpc.Creds(transportCredentials{}),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.ChainUnaryInterceptor(c.unary...),
+		grpc.ChainStreamInterceptor(c.stream...),
+	}
+	for _, h := range c.stats {
+		opts = append(opts, grpc.StatsHandler(h))
+	}
+	if c.maxRecv > 0 {
+		opts = append(opts, grpc.MaxRecvMsgSize(c.maxRecv))
+	}
+	return append(opts, c.raw...)
+}
+
+func (c *serverConfig) reject(format string, args ...any) {
+	c.err = errors.Join(c.err, fmt.Errorf(format+": %w", append(args, fs.ErrInvalid)...))
+}
+
+// SocketMode sets the mode of the socket file; whoever may write to it may connect. The
+// default is [socket.DefaultMode], 0600. Abstract names and Windows know no mode.
+func SocketMode(mode fs.FileMode) ServerOption {
+	return func(c *serverConfig) {
+		if mode == 0 || mode&^fs.ModePerm != 0 {
+			c.reject("socket mode %#o: give permission bits, as in 0660", uint32(mode))
+		}
+		c.listen.Mode = mode
+	}
+}
+
+// SocketOwner gives the socket file to a user and a group; -1 leaves that half as it is.
+// With mode 0660 it lets a group in. Giving it to another user takes root, to a group
+// membership of it. Abstract names and Windows fail with [socket.ErrUnsupported].
+func SocketOwner(uid, gid int) ServerOption {
+	return func(c *serverConfig) {
+		if uid < -1 || gid < -1 {
+			c.reject("socket owner %d:%d: give ids, or -1 for no change", uid, gid)
+		}
+		c.listen.Owner = &socket.Owner{UID: uid, GID: gid}
+	}
+}
+
+// AllowUnsafeDir accepts a directory in which other users can replace the socket, which is
+// otherwise [socket.ErrUnsafeDir].
+func AllowUnsafeDir() ServerOption {
+	return func(c *serverConfig) { c.listen.AllowUnsafeDir = true }
+}
+
+// CreateDir creates the directory of the socket, with mode 0700, where it is missing.
+func CreateDir() ServerOption {
+	return func(c *serverConfig) { c.listen.CreateDir = true }
+}
+
+// ShutdownTimeout sets how long a drain may take before calls that still run are cancelled;
+// the default is [DefaultShutdownTimeout]. Choose it below the patience of the supervisor:
+// 10 s for docker, 30 s for Kubernetes, 90 s for systemd, unless set otherwise there. Zero
+// cancels them at once.
+func ShutdownTimeout(d time.Duration) ServerOption {
+	return func(c *serverConfig) {
+		if d < 0 {
+			c.reject("shutdown timeout %v: give zero or more", d)
+		}
+		c.shutdownTimeout = d
+	}
+}
+
+// Health serves grpc.health.v1.Health, with SERVING for "" and every registered service
+// while the server serves, and NOT_SERVING from the moment it drains.
+func Health() ServerOption {
+	return func(c *serverConfig) { c.health = true }
+}
+
+// Reflection serves grpc.reflection, v1 and v1alpha, with which tools like grpcurl find out
+// what a server offers.
+func Reflection() ServerOption {
+	return func(c *serverConfig) { c.reflection = true }
+}
+
+// UnaryInterceptor adds interceptors for unary calls. The first is the outermost; those of
+// a later option come inside those of an earlier one.
+func UnaryInterceptor(interceptors ...grpc.UnaryServerInterceptor) ServerOption {
+	return func(c *serverConfig) { c.unary = append(c.unary, interceptors...) }
+}
+
+// StreamInterceptor adds interceptors for streams, in the order of [UnaryInterceptor].
+func StreamInterceptor(interceptors ...grpc.StreamServerInterceptor) ServerOption {
+	return func(c *serverConfig) { c.stream = append(c.stream, interceptors...) }
+}
+
+// StatsHandler adds a handler of events such as begin and end of calls; OpenTelemetry's
+// otelgrpc is one.
+func StatsHandler(h stats.Handler) ServerOption {
+	return func(c *serverConfig) { c.stats = append(c.stats, h) }
+}
+
+// MaxRecvMsgSize sets how many bytes a message from a client may have; a larger one fails
+// its call with ResourceExhausted. The default is grpc's, 4 MiB.
+func MaxRecvMsgSize(n int) ServerOption {
+	return func(c *serverConfig) {
+		if n <= 0 {
+			c.reject("maximum message size %d: give a number of bytes above zero", n)
+		}
+		c.maxRecv = n
+	}
+}
+
+// GRPCServerOptions passes options to [grpc.NewServer] as they are, after those of this
+// package. It is for what this package does not know; transport credentials given here
+// replace this package's.
+func GRPCServerOptions(opts ...grpc.ServerOption) ServerOption {
+	return func(c *serverConfig) { c.raw = append(c.raw, opts...) }
+}

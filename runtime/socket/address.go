@@ -1,0 +1,127 @@
+package socket
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxAbstract is the room for an abstract name: 108 bytes of sun_path less the NUL that
+// marks the name as abstract (unix(7)).
+const maxAbstract = 107
+
+// Address is where a socket is: an absolute path, or a name in Linux's abstract
+// namespace. The zero Address is not valid; [ParseAddress] makes valid ones. Addresses
+// are comparable.
+type Address struct {
+	name     string
+	abstract bool
+}
+
+// ParseAddress reads the address of a socket. Servers and clients take the same forms:
+//
+//	/run/app.sock        a path; a relative one starts at the working directory of now
+//	unix:app.sock        the same with gRPC's scheme, the path relative or absolute
+//	unix:///run/app.sock the same as a URL; the path is absolute
+//	@name                a name in the abstract namespace (Linux)
+//	unix-abstract:name   the same with gRPC's scheme
+//
+// Every byte of a path or name stands for itself, also "%", "#", "?" and spaces; nothing
+// is decoded. To name a file that begins like one of the other forms, write "./" before
+// it. "unix://app.sock" and "unix-abstract://name" are errors: in a URL what follows the
+// slashes would be a host.
+//
+// The error wraps [fs.ErrInvalid] for text that names no socket, and [ErrPathTooLong] for
+// an abstract name of over 107 bytes. How long a path may be depends on what is done with
+// it; see [Listen] and [Dialer].
+func ParseAddress(s string) (Address, error) {
+	if strings.IndexByte(s, 0) >= 0 {
+		return Address{}, invalid(s, "contains a NUL byte, which would end the path early")
+	}
+	if name, ok := strings.CutPrefix(s, "@"); ok {
+		return abstractAddress(s, name)
+	}
+	if name, ok := strings.CutPrefix(s, "unix-abstract:"); ok {
+		if strings.HasPrefix(name, "//") {
+			return Address{}, invalid(s, "has slashes after the scheme: write unix-abstract:name")
+		}
+		return abstractAddress(s, name)
+	}
+	path := s
+	if p, ok := strings.CutPrefix(s, "unix:"); ok {
+		path = p
+		if p, ok := strings.CutPrefix(p, "//"); ok {
+			if !strings.HasPrefix(p, "/") {
+				return Address{}, invalid(s, "names a host, not a path: write unix:path, or unix:///path for an absolute path")
+			}
+			path = p
+		}
+	}
+	return pathAddress(s, path)
+}
+
+func abstractAddress(given, name string) (Address, error) {
+	if name == "" {
+		return Address{}, invalid(given, "has no name after the prefix")
+	}
+	if len(name) > maxAbstract {
+		return Address{}, fmt.Errorf("socket address %q: %w: the name has %d bytes, the limit is %d: choose a shorter one",
+			given, ErrPathTooLong, len(name), maxAbstract)
+	}
+	return Address{name: name, abstract: true}, nil
+}
+
+func pathAddress(given, path string) (Address, error) {
+	if path == "" {
+		return Address{}, invalid(given, "is empty: give the path of a socket")
+	}
+	switch path[strings.LastIndexByte(filepath.ToSlash(path), '/')+1:] {
+	case "", ".", "..":
+		return Address{}, invalid(given, "names a directory: add the name of the socket file")
+	}
+	abs, err := absolute(path)
+	if err != nil {
+		return Address{}, fmt.Errorf("socket address %q: find the working directory: %w", given, err)
+	}
+	return Address{name: abs}, nil
+}
+
+// absolute is filepath.Abs, but leaves ".." to the kernel: after a symbolic link it means
+// the parent of the link's target, which no rewriting of text can know.
+func absolute(path string) (string, error) {
+	if !slices.Contains(strings.Split(filepath.ToSlash(path), "/"), "..") {
+		return filepath.Abs(path)
+	}
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	return wd + string(filepath.Separator) + path, nil
+}
+
+func invalid(given, why string) error {
+	return fmt.Errorf("socket address %q %s: %w", given, why, fs.ErrInvalid)
+}
+
+// String returns the absolute path, or "@" and the name for an abstract address; [ParseAddress]
+// reads it back.
+func (a Address) String() string {
+	if a.abstract {
+		return "@" + a.name
+	}
+	return a.name
+}
+
+// IsAbstract reports whether the address is a name in the abstract namespace, which has no
+// file and no permissions.
+func (a Address) IsAbstract() bool { return a.abstract }
+
+// split returns the directory, with the separator at its end, and the file name of a path
+// address.
+func (a Address) split() (dir, name string) { return filepath.Split(a.name) }

@@ -1,0 +1,194 @@
+//go:build unix
+
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// claim is the ownership of a path: its directory, its lock, and, once bound, the socket
+// file. It holds their descriptors until it is released.
+type claim struct {
+	dir  *dir
+	name string
+	lock *os.File
+
+	mu  sync.Mutex
+	pin *pin // the file that was bound; nil before that and after withdraw
+}
+
+func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
+	path, name := addr.split()
+	if c.CreateDir {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return nil, fmt.Errorf("create directory: %w", err)
+		}
+	}
+	d, err := openDir(path)
+	if err != nil {
+		return nil, err
+	}
+	own := &claim{dir: d, name: name}
+	defer func() {
+		if err != nil {
+			own.release()
+		}
+	}()
+	if !c.AllowUnsafeDir {
+		if err := d.check(); err != nil {
+			return nil, err
+		}
+	}
+	reach, err := d.reach(name)
+	if err != nil {
+		return nil, err
+	}
+	if own.lock, err = d.acquire(name); err != nil {
+		return nil, err
+	}
+	if err := d.removeStale(name, reach); err != nil {
+		return nil, err
+	}
+	l, err := own.bind(reach, c)
+	if err != nil {
+		return nil, err
+	}
+	return newListener(addr, l, own), nil
+}
+
+// removeStale makes name free if a dead process left a socket there, and refuses if
+// anything else is there. The caller holds the lock.
+func (d *dir) removeStale(name, reach string) error {
+	found, err := d.lstat(name)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if uint32(found.Mode)&unix.S_IFMT != unix.S_IFSOCK {
+		return fmt.Errorf("%w: the path is %s: move it away, or choose another path", ErrNotSocket, fileType(uint32(found.Mode)))
+	}
+	pid, err := probe(reach)
+	switch {
+	case err == nil:
+		return inUse(pid, "listens on it")
+	case errors.Is(err, unix.ECONNREFUSED):
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	default:
+		// A full queue, another kind of socket, no permission: each is a sign of life, or at
+		// least no proof of death.
+		return fmt.Errorf("%w: a socket is there that this process cannot tell to be dead: remove it if you know that it is, or choose another path: %w", ErrInUse, err)
+	}
+	// Servers that do not take the lock may have come in between.
+	now, err := d.lstat(name)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !sameFile(found, now) {
+		return inUse(0, "has just bound it")
+	}
+	if err := d.unlink(name); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove the socket that a dead process left: %w", err)
+	}
+	return nil
+}
+
+// probe connects to a socket and hangs up. It returns the process id of the listener, 0 if
+// not known, or the errno of connect(2). It never waits: the kernel answers at once.
+func probe(path string) (pid int, err error) {
+	fd, err := newSocket()
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return 0, os.NewSyscallError("connect", err)
+	}
+	return peerPID(fd), nil
+}
+
+// bind makes the socket file and listens. Nobody can connect before listen(2), and by then
+// owner and mode are right.
+func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err error) {
+	fd, err := newSocket()
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), reach)
+	// net.FileListener makes a descriptor of its own.
+	defer f.Close()
+	mode := uint32(conf.mode())
+	if err := restrict(fd, mode); err != nil {
+		return nil, fmt.Errorf("set mode %#o: %w", mode, err)
+	}
+	switch err := unix.Bind(fd, &unix.SockaddrUnix{Name: reach}); {
+	case errors.Is(err, unix.EADDRINUSE):
+		return nil, inUse(0, "has just bound it")
+	case err != nil:
+		return nil, os.NewSyscallError("bind", err)
+	}
+	if c.pin, err = c.dir.pin(c.name); err != nil {
+		return nil, fmt.Errorf("find the socket just bound: %w", err)
+	}
+	if o := conf.Owner; o != nil {
+		if err := c.pin.chown(o.UID, o.GID); err != nil {
+			return nil, fmt.Errorf("give the socket to uid %d, gid %d: %w", o.UID, o.GID, err)
+		}
+	}
+	if err := c.pin.chmod(mode); err != nil {
+		return nil, fmt.Errorf("set mode %#o: %w", mode, err)
+	}
+	if err := unix.Listen(fd, backlog); err != nil {
+		return nil, os.NewSyscallError("listen", err)
+	}
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.UnixListener), nil
+}
+
+// backlog is how many connections may wait to be accepted. Linux cuts it to
+// net.core.somaxconn, which is 4096 by default, the BSDs to kern.ipc.soacceptqueue.
+const backlog = 4096
+
+// withdraw removes the socket file if it is still the one that was bound.
+func (c *claim) withdraw() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pin == nil {
+		return nil
+	}
+	defer func() {
+		c.pin.close()
+		c.pin = nil
+	}()
+	now, err := c.dir.lstat(c.name)
+	if err == nil && sameFile(now, c.pin.stat) {
+		err = c.dir.unlink(c.name)
+	}
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+// release withdraws and gives the path free.
+func (c *claim) release() {
+	c.withdraw()
+	if c.lock != nil {
+		c.lock.Close()
+	}
+	c.dir.close()
+}

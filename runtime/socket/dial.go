@@ -1,0 +1,83 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// Between tries while the server's accept queue is full: the first wait is about what a
+// server takes to accept a few connections, the last keeps a thousand waiting clients from
+// burning a core.
+const (
+	firstQueueWait = 200 * time.Microsecond
+	lastQueueWait  = 20 * time.Millisecond
+)
+
+// Dialer connects to Unix domain sockets. The zero Dialer is ready to use, and safe for
+// concurrent use.
+type Dialer struct{}
+
+// DialContext connects to path, in any form that [ParseAddress] reads.
+//
+// Linux refuses a connection with EAGAIN while the server's accept queue is full; DialContext
+// tries again until ctx ends. Every other failure is returned at once: the kernel knows it
+// for certain. The error wraps the errno and says what was found at the path, as [Diagnose]
+// does. A path of more than 107 bytes is dialed as [ListenConfig.Listen] binds it; where that
+// is not possible the error wraps [ErrPathTooLong].
+func (d *Dialer) DialContext(ctx context.Context, path string) (*net.UnixConn, error) {
+	addr, err := ParseAddress(path)
+	if err != nil {
+		return nil, err
+	}
+	return d.DialAddress(ctx, addr)
+}
+
+// DialAddress is DialContext for an address that was read before.
+func (d *Dialer) DialAddress(ctx context.Context, addr Address) (*net.UnixConn, error) {
+	conn, err := dialQueue(ctx, addr)
+	if err != nil {
+		_, detail := explain(addr, err)
+		return nil, fmt.Errorf("dial %s: %w: %s", addr, err, detail)
+	}
+	return conn, nil
+}
+
+// dialQueue connects, and waits while the accept queue is full.
+func dialQueue(ctx context.Context, addr Address) (*net.UnixConn, error) {
+	wait := firstQueueWait
+	for {
+		conn, err := connect(ctx, addr)
+		if !errors.Is(err, errQueueFull) {
+			return conn, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+		wait = min(2*wait, lastQueueWait)
+	}
+}
+
+// connect makes one try.
+func connect(ctx context.Context, addr Address) (*net.UnixConn, error) {
+	name, done, err := addr.reach()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", name)
+	if err != nil {
+		// The path in net's error may be the detour through /proc.
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, err
+	}
+	return conn.(*net.UnixConn), nil
+}

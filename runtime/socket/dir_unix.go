@@ -1,0 +1,84 @@
+//go:build unix
+
+package socket
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxPath is the room for a path in the kernel's socket address, less the NUL at its end.
+const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// dir is an open directory. What is done through it stays in that directory, whatever its
+// path is made to lead to meanwhile.
+type dir struct {
+	fd   int
+	path string // ends with a slash
+}
+
+func openDir(path string) (*dir, error) {
+	fd, err := unix.Open(path, openDirFlags|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open directory", Path: path, Err: err}
+	}
+	return &dir{fd: fd, path: path}, nil
+}
+
+func (d *dir) close() { unix.Close(d.fd) }
+
+// check refuses a directory in which other users can replace the socket.
+func (d *dir) check() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(d.fd, &st); err != nil {
+		return &os.PathError{Op: "stat directory", Path: d.path, Err: err}
+	}
+	if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s belongs to uid %d, who can replace the socket: use a directory of root or of uid %d",
+			ErrUnsafeDir, d.path, st.Uid, os.Geteuid())
+	}
+	mode := uint32(st.Mode)
+	if mode&0o022 != 0 && mode&unix.S_ISVTX == 0 {
+		return fmt.Errorf("%w: %s has mode %#o, so other users can replace the socket: take the write permission of group and others away, or use a directory of your own",
+			ErrUnsafeDir, d.path, mode&0o7777)
+	}
+	return nil
+}
+
+func (d *dir) lstat(name string) (unix.Stat_t, error) {
+	var st unix.Stat_t
+	err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil {
+		return st, &os.PathError{Op: "lstat", Path: d.path + name, Err: err}
+	}
+	return st, nil
+}
+
+func (d *dir) unlink(name string) error {
+	if err := unix.Unlinkat(d.fd, name, 0); err != nil {
+		return &os.PathError{Op: "unlink", Path: d.path + name, Err: err}
+	}
+	return nil
+}
+
+func sameFile(a, b unix.Stat_t) bool { return a.Dev == b.Dev && a.Ino == b.Ino }
+
+// fileType names what a path holds, for people.
+func fileType(mode uint32) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return "a regular file"
+	case unix.S_IFDIR:
+		return "a directory"
+	case unix.S_IFLNK:
+		return "a symbolic link"
+	case unix.S_IFIFO:
+		return "a named pipe"
+	case unix.S_IFSOCK:
+		return "a socket"
+	default:
+		return "a device"
+	}
+}

@@ -1,0 +1,26 @@
+package socket
+
+import "errors"
+
+// Errors that callers test with [errors.Is]. The errors returned by this package wrap
+// one of them, and the errno behind it where there is one; their text says which path was
+// tried, what was found there, and what to do.
+var (
+	// ErrInUse means that another process, or another listener of this one, owns the path.
+	ErrInUse = errors.New("socket is in use")
+
+	// ErrNotSocket means that something other than a socket is at the path. It is left as
+	// it was.
+	ErrNotSocket = errors.New("not a socket")
+
+	// ErrPathTooLong means that the path does not fit into the kernel's socket address:
+	// 107 bytes on Linux and Windows, 103 on the BSDs and darwin.
+	ErrPathTooLong = errors.New("socket path too long")
+
+	// ErrUnsafeDir means that users other than root and the caller can replace files in the
+	// directory of the path.
+	ErrUnsafeDir = errors.New("unsafe directory")
+
+	// ErrUnsupported means that the operating system lacks what was asked for.
+	ErrUnsupported = errors.New("not supported on this platform")
+)

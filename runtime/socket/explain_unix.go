@@ -1,0 +1,70 @@
+//go:build unix
+
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// explain says why connect(2) failed with err and what to do about it.
+func explain(addr Address, err error) (Condition, string) {
+	switch {
+	case errors.Is(err, ErrPathTooLong):
+		return PathTooLong, "move the socket to a shorter path"
+	case errors.Is(err, unix.EAGAIN):
+		return QueueFull, "the server's accept queue stayed full: it is overloaded or hangs; look at the server"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return Unreachable, "the time for the attempt ran out first"
+	case addr.abstract:
+		return explainAbstract(err)
+	}
+	path, name := addr.split()
+	d, dirErr := openDir(path)
+	switch {
+	case errors.Is(dirErr, unix.ENOENT):
+		return Missing, fmt.Sprintf("the directory %s does not exist: the server has not started yet, or listens elsewhere", path)
+	case errors.Is(dirErr, unix.ENOTDIR):
+		return Missing, fmt.Sprintf("%s is not a directory: check the path", path)
+	case dirErr != nil:
+		return Denied, fmt.Sprintf("uid %d may not pass through to %s: check the modes of the directories on the way", os.Geteuid(), path)
+	}
+	defer d.close()
+	st, statErr := d.lstat(name)
+	kind := uint32(st.Mode) & unix.S_IFMT
+	switch {
+	case errors.Is(statErr, unix.ENOENT):
+		return Missing, "there is no such file: the server is not running, or listens elsewhere"
+	case errors.Is(statErr, unix.EACCES):
+		return Denied, fmt.Sprintf("uid %d may not enter the directory %s: %s", os.Geteuid(), path, d.describe("."))
+	case statErr != nil:
+		return Unreachable, "the path cannot be looked at: " + statErr.Error()
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return Denied, fmt.Sprintf("no permission to connect: %s; the server can widen the mode or the group", d.describe(name))
+	case kind == unix.S_IFLNK:
+		return NotSocket, "a symbolic link is there, and it does not lead to a listening socket: check the path"
+	case kind != unix.S_IFSOCK:
+		return NotSocket, fmt.Sprintf("%s is there, not a socket: check the path", fileType(kind))
+	case errors.Is(err, unix.ECONNREFUSED):
+		return Stale, "a socket file is there but nobody listens: the server has died or is just starting"
+	case errors.Is(err, unix.EPROTOTYPE):
+		return NotSocket, "a datagram or seqpacket socket is there, not a stream socket: check the path"
+	default:
+		return Unreachable, "check that the server runs and that the path is right"
+	}
+}
+
+func explainAbstract(err error) (Condition, string) {
+	switch {
+	case errors.Is(err, unix.ECONNREFUSED):
+		return Missing, "nobody listens on this abstract name in this network namespace: the server is not running, or in another one"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return Denied, "a security module denies the connection"
+	default:
+		return Unreachable, "check that the server runs and that the name is right"
+	}
+}

@@ -1,0 +1,6 @@
+package runtime
+
+// SupportsGenerated1 marks that this package fits the first form of generated code.
+// Generated files refer to it, so that a plugin newer than the runtime is found out by the
+// compiler and not by a call that fails.
+const SupportsGenerated1 = true
