@@ -1,0 +1,149 @@
+// Package child lets a test start real processes: the test binary runs itself again as one
+// of the programs that the test declares.
+package child
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// programEnv names the program to be, in a child's environment.
+const programEnv = "UDSGRPC_TEST_PROGRAM"
+
+// Program is what a child process runs. An error is printed and ends it with status 1.
+type Program func(args []string) error
+
+// Main is for TestMain: it runs the tests, and checks that they leave no goroutine behind,
+// or runs a program if the process is a child.
+func Main(m *testing.M, programs map[string]Program) {
+	name, isChild := os.LookupEnv(programEnv)
+	if !isChild {
+		goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+			if path, err := executable(); err == nil {
+				os.RemoveAll(filepath.Dir(path))
+			}
+			os.Exit(code)
+		}))
+	}
+	run, ok := programs[name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "no program %q\n", name)
+		os.Exit(2)
+	}
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// Process is a running child. Its methods are for the test's goroutine, but Kill and Signal.
+type Process struct {
+	*exec.Cmd
+	t      testing.TB
+	lines  *bufio.Scanner
+	stderr strings.Builder
+	wait   func() error
+}
+
+// Start starts a program. What still runs at the end of the test is killed.
+func Start(t testing.TB, program string, args ...string) *Process {
+	t.Helper()
+	return StartCmd(t, Command(t, program, args...))
+}
+
+// Command returns the command that Start starts, to be changed before [StartCmd]. It can be
+// executed by every user.
+func Command(t testing.TB, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), programEnv+"="+program)
+	return cmd
+}
+
+// StartCmd starts what Command returned.
+func StartCmd(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{Cmd: cmd, t: t}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.lines = bufio.NewScanner(stdout)
+	cmd.Stderr = &p.stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.wait = sync.OnceValue(cmd.Wait)
+	t.Cleanup(func() {
+		p.Kill()
+		p.wait()
+	})
+	return p
+}
+
+// Line waits for the next line that the process prints, and fails the test if it ends
+// instead.
+func (p *Process) Line() string {
+	p.t.Helper()
+	line, ok := p.NextLine()
+	if !ok {
+		p.t.Fatalf("the child ended: %v\n%s", p.wait(), p.stderr.String())
+	}
+	return line
+}
+
+// NextLine is Line for a process that may end.
+func (p *Process) NextLine() (string, bool) {
+	if !p.lines.Scan() {
+		return "", false
+	}
+	return p.lines.Text(), true
+}
+
+// Kill ends the process as kill -9 does.
+func (p *Process) Kill() {
+	if err := p.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Error(err)
+	}
+}
+
+// WaitExit waits for the end of the process; the error has what it printed on stderr.
+func (p *Process) WaitExit() error {
+	if err := p.wait(); err != nil {
+		return fmt.Errorf("%w: %s", err, p.stderr.String())
+	}
+	return nil
+}
+
+// executable returns a copy of the test binary in a directory that every user may enter;
+// the one that go test makes is in a private one.
+var executable = sync.OnceValues(func() (path string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "udsgrpc-test")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, filepath.Base(self))
+	return path, errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, program, 0o755), os.Chmod(path, 0o755))
+})

@@ -1,0 +1,233 @@
+//go:build unix
+
+package socket_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// What a caller reads when the server is not there, and what Diagnose says.
+func TestFailureSaysWhatIsWrongAtThePath(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prepare   func(t *testing.T, path string)
+		condition socket.Condition
+		errno     error
+		text      string
+	}{
+		"no file": {
+			prepare:   func(*testing.T, string) {},
+			condition: socket.Missing, errno: unix.ENOENT, text: "no such file: the server is not running",
+		},
+		"no directory": {
+			prepare:   func(t *testing.T, path string) { os.Remove(filepath.Dir(path)) },
+			condition: socket.Missing, errno: unix.ENOENT, text: "does not exist",
+		},
+		"a file for a directory": {
+			prepare: func(t *testing.T, path string) {
+				os.Remove(filepath.Dir(path))
+				os.WriteFile(filepath.Dir(path), nil, 0o600)
+			},
+			condition: socket.Missing, errno: unix.ENOTDIR, text: "is not a directory",
+		},
+		"dead socket": {
+			prepare:   func(t *testing.T, path string) { abandonSocket(t, path) },
+			condition: socket.Stale, errno: unix.ECONNREFUSED, text: "nobody listens",
+		},
+		"regular file": {
+			prepare:   func(t *testing.T, path string) { os.WriteFile(path, nil, 0o600) },
+			condition: socket.NotSocket, errno: unix.ECONNREFUSED, text: "a regular file is there",
+		},
+		"directory": {
+			prepare:   func(t *testing.T, path string) { os.Mkdir(path, 0o700) },
+			condition: socket.NotSocket, errno: unix.ECONNREFUSED, text: "a directory is there",
+		},
+		"symbolic link to nothing": {
+			prepare:   func(t *testing.T, path string) { os.Symlink("nowhere", path) },
+			condition: socket.NotSocket, errno: unix.ENOENT, text: "a symbolic link is there",
+		},
+		"datagram socket": {
+			prepare: func(t *testing.T, path string) {
+				l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { l.Close() })
+			},
+			condition: socket.NotSocket, errno: unix.EPROTOTYPE, text: "datagram",
+		},
+		"full queue": {
+			prepare:   func(t *testing.T, path string) { fillQueue(t, path) },
+			condition: socket.QueueFull, errno: unix.EAGAIN, text: "accept queue stayed full",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := freePath(t)
+			c.prepare(t, path)
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			_, err := (&socket.Dialer{}).DialContext(ctx, path)
+			if !errors.Is(err, c.errno) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("dial error is %v; want the path, %v and %q", err, c.errno, c.text)
+			}
+			d := socket.Diagnose(path)
+			if d.Condition != c.condition || !strings.Contains(d.Detail, c.text) || !errors.Is(d.Err, c.errno) {
+				t.Errorf("diagnosis is %v; want %q, %q, %v", d, c.condition, c.text, c.errno)
+			}
+		})
+	}
+}
+
+func TestNoPermissionIsExplainedWithModeOwnerAndUser(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("becoming another user takes root")
+	}
+	for name, c := range map[string]struct {
+		dirMode os.FileMode
+		want    []string
+	}{
+		"of the socket":    {0o755, []string{"permission denied: no permission to connect", "mode 0600", "of uid 0", "uid 1234"}},
+		"of the directory": {0o700, []string{"permission denied: uid 1234 may not"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := freePath(t)
+			listen(t, path)
+			if err := os.Chmod(filepath.Dir(path), c.dirMode); err != nil {
+				t.Fatal(err)
+			}
+			cmd := child.Command(t, "diagnose", path)
+			runAs(cmd, 1234)
+			line := child.StartCmd(t, cmd).Line()
+			for _, want := range append(c.want, unix.EACCES.Error()) {
+				if !strings.Contains(line, want) {
+					t.Errorf("diagnosis is %q; want %q in it", line, want)
+				}
+			}
+		})
+	}
+}
+
+func TestDiagnoseTellsALiveServerFromAHungOne(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		serve     func(net.Conn)
+		condition socket.Condition
+		text      string
+	}{
+		"answers":   {func(c net.Conn) { c.Write([]byte{0}); io.Copy(io.Discard, c) }, socket.Ready, "answers"},
+		"hangs":     {func(c net.Conn) { io.Copy(io.Discard, c) }, socket.Unresponsive, "has not answered within 1s"},
+		"hangs up":  {func(net.Conn) {}, socket.Unresponsive, "hung up"},
+		"speaks up": {func(c net.Conn) { c.Write([]byte("hello")); io.Copy(io.Discard, c) }, socket.Ready, "answers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := freePath(t)
+			l := listen(t, path)
+			var served sync.WaitGroup
+			served.Go(func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				c.serve(conn)
+				conn.Close()
+			})
+			d := socket.Diagnose(path)
+			if d.Condition != c.condition || !strings.Contains(d.Detail, c.text) {
+				t.Errorf("diagnosis is %v; want %q and %q", d, c.condition, c.text)
+			}
+			if hasPeerPID && d.PID != os.Getpid() {
+				t.Errorf("the server is process %d, want %d", d.PID, os.Getpid())
+			}
+			served.Wait()
+		})
+	}
+}
+
+func TestDiagnoseRejectsWhatNamesNoSocket(t *testing.T) {
+	t.Parallel()
+	if d := socket.Diagnose("unix://x"); d.Condition != socket.Invalid || d.Err == nil {
+		t.Errorf("diagnosis is %v", d)
+	}
+	long := "/tmp/" + strings.Repeat("n", 200)
+	if d := socket.Diagnose(long); d.Condition != socket.PathTooLong || !errors.Is(d.Err, socket.ErrPathTooLong) {
+		t.Errorf("diagnosis is %v", d)
+	}
+}
+
+// The kernel refuses clients beyond the queue's length; the dialer waits its turn.
+func TestBurstOfClientsGetsThroughASmallQueue(t *testing.T) {
+	t.Parallel()
+	const clients = 500
+	path := freePath(t)
+	l, err := net.FileListener(os.NewFile(uintptr(dup(t, listenSmall(t, path, 8))), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			conn, err := (&socket.Dialer{}).DialContext(t.Context(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			if _, err := io.ReadAll(conn); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range clients {
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+	wg.Wait()
+}
+
+func TestDialEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	fillQueue(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := (&socket.Dialer{}).DialContext(ctx, path)
+		done <- err
+	}()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func dup(t testing.TB, fd int) int {
+	t.Helper()
+	copied, err := unix.Dup(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.CloseOnExec(copied)
+	return copied
+}

@@ -1,0 +1,19 @@
+package socket_test
+
+import "github.com/udsgrpc/udsgrpc/runtime/internal/child"
+
+// programs are the processes that tests start.
+var programs = map[string]child.Program{
+	"listen":               listenAndSayHello,
+	"diagnose":             diagnose,
+	"contend":              contend,
+	"listen and die":       listenAndDie,
+	"listen without umask": listenWithoutUmask,
+	"listen wide":          listenWide,
+	"intrude":              intrude,
+}
+
+const (
+	hasPeerPID   = true
+	hasLongPaths = true
+)
