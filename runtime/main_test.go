@@ -1,0 +1,196 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+)
+
+func TestMain(m *testing.M) { child.Main(m, programs) }
+
+// programs are the processes that tests start.
+var programs = map[string]child.Program{
+	"greeter": serveGreeter,
+}
+
+// greeter is the service of these tests. A greeting to "wait" takes until the call is
+// cancelled or release is closed.
+type greeter struct {
+	greeterv1.UnimplementedGreeterServer
+	entered chan struct{} // gets a value when a call waits
+	release chan struct{} // lets waiting calls go when closed
+}
+
+func newGreeter() *greeter {
+	return &greeter{entered: make(chan struct{}, 100), release: make(chan struct{})}
+}
+
+func (g *greeter) Greet(ctx context.Context, req *greeterv1.GreetRequest) (*greeterv1.GreetResponse, error) {
+	if req.GetName() == "wait" {
+		g.entered <- struct{}{}
+		select {
+		case <-g.release:
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+	}
+	return &greeterv1.GreetResponse{Greeting: "Hello, " + req.GetName(), ServerPid: int64(os.Getpid())}, nil
+}
+
+// Countdown from -1 never ends by itself.
+func (g *greeter) Countdown(req *greeterv1.CountdownRequest, stream greeterv1.Greeter_CountdownServer) error {
+	for n := req.GetFrom(); n >= 0; n-- {
+		if err := stream.Send(&greeterv1.CountdownResponse{Number: n}); err != nil {
+			return err
+		}
+	}
+	if req.GetFrom() < 0 {
+		if err := stream.Send(&greeterv1.CountdownResponse{}); err != nil {
+			return err
+		}
+		g.entered <- struct{}{}
+		<-stream.Context().Done()
+		g.entered <- struct{}{}
+		return stream.Context().Err()
+	}
+	return nil
+}
+
+func (*greeter) Gather(stream greeterv1.Greeter_GatherServer) error {
+	var names []string
+	for {
+		req, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return stream.SendAndClose(&greeterv1.GatherResponse{Greeting: strings.Join(names, " ")})
+		}
+		if err != nil {
+			return err
+		}
+		names = append(names, req.GetName())
+	}
+}
+
+func (*greeter) Chat(stream greeterv1.Greeter_ChatServer) error {
+	for {
+		req, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := stream.Send(&greeterv1.ChatResponse{Line: req.GetLine()}); err != nil {
+			return err
+		}
+	}
+}
+
+// serveGreeter is a program: it serves the greeter on a path until SIGTERM.
+func serveGreeter(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	srv, err := greeterv1.NewGreeterUDSServer(args[0], newGreeter())
+	if err != nil {
+		return err
+	}
+	fmt.Println("serving")
+	return srv.Serve(ctx)
+}
+
+// shortDir returns a new private directory whose path is short enough for sockets, which
+// t.TempDir's need not be.
+func shortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "uds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func freePath(t testing.TB) string { return filepath.Join(shortDir(t), "s.sock") }
+
+// served is a server that runs for the length of a test.
+type served struct {
+	*runtime.Server
+	Stop context.CancelFunc // begins the drain
+	Done chan error         // gets what Serve returned
+}
+
+// serve runs a greeter on path.
+func serve(t testing.TB, path string, g greeterv1.GreeterServer, opts ...runtime.ServerOption) *served {
+	t.Helper()
+	srv, err := greeterv1.NewGreeterUDSServer(path, g, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, srv)
+}
+
+func run(t testing.TB, srv *runtime.Server) *served {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &served{Server: srv, Stop: stop, Done: make(chan error, 1)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Done <- srv.Serve(ctx)
+	}()
+	t.Cleanup(func() {
+		stop()
+		srv.Close()
+		<-ended
+	})
+	return s
+}
+
+func dial(t testing.TB, path string, opts ...runtime.DialOption) (greeterv1.GreeterClient, *runtime.ClientConn) {
+	t.Helper()
+	client, conn, err := greeterv1.DialGreeterUDS(path, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return client, conn
+}
+
+// greet makes a call that must succeed, and returns the server's process id.
+func greet(t testing.TB, client greeterv1.GreeterClient) int {
+	t.Helper()
+	resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "Ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := resp.GetGreeting(), "Hello, Ada"; got != want {
+		t.Fatalf("greeting is %q, want %q", got, want)
+	}
+	return int(resp.GetServerPid())
+}
+
+func checkCode(t testing.TB, err error, want codes.Code) {
+	t.Helper()
+	if got := status.Code(err); got != want {
+		t.Errorf("status is %v, want %v: %v", got, want, err)
+	}
+}
+
+func checkMissing(t testing.TB, path string) {
+	t.Helper()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", path, err)
+	}
+}

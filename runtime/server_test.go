@@ -1,0 +1,400 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+func TestServerAnswersEveryKindOfCall(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	client, _ := dial(t, path)
+	ctx := t.Context()
+
+	greet(t, client)
+
+	down, err := client.Countdown(ctx, &greeterv1.CountdownRequest{From: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want := int32(3); want >= 0; want-- {
+		if resp, err := down.Recv(); err != nil || resp.GetNumber() != want {
+			t.Fatalf("countdown sent %v, %v; want %d", resp, err, want)
+		}
+	}
+	if _, err := down.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("countdown ended with %v", err)
+	}
+
+	gather, err := client.Gather(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if err := gather.Send(&greeterv1.GatherRequest{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if resp, err := gather.CloseAndRecv(); err != nil || resp.GetGreeting() != "a b c" {
+		t.Errorf("gather answered %v, %v", resp, err)
+	}
+
+	chat, err := client.Chat(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"a", "b"} {
+		if err := chat.Send(&greeterv1.ChatRequest{Line: line}); err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := chat.Recv(); err != nil || resp.GetLine() != line {
+			t.Fatalf("chat answered %v, %v", resp, err)
+		}
+	}
+	if err := chat.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chat.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("chat ended with %v", err)
+	}
+}
+
+func TestClientsCanConnectOnceNewServerReturns(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, _ := dial(t, path)
+	answered := make(chan error, 1)
+	go func() {
+		// It fails at once if it cannot connect: it does not wait for ready.
+		_, err := client.Greet(context.Background(), &greeterv1.GreetRequest{})
+		answered <- err
+	}()
+	run(t, srv)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServerSocketIsForItsOwnerOnlyUnlessWidened(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		opts []runtime.ServerOption
+		want fs.FileMode
+	}{
+		{nil, 0o600},
+		{[]runtime.ServerOption{runtime.SocketMode(0o660)}, 0o660},
+		{[]runtime.ServerOption{runtime.SocketMode(0o666), runtime.SocketOwner(-1, -1)}, 0o666},
+	} {
+		path := freePath(t)
+		serve(t, path, newGreeter(), c.opts...)
+		if info, err := os.Lstat(path); err != nil || info.Mode() != c.want|fs.ModeSocket {
+			t.Errorf("the socket has mode %v, %v; want %v", info.Mode(), err, c.want)
+		}
+	}
+}
+
+func TestNewServerRefusesWhatIsNotFree(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	if _, err := greeterv1.NewGreeterUDSServer(path, newGreeter()); !errors.Is(err, socket.ErrInUse) {
+		t.Errorf("error for a path in use is %v", err)
+	}
+	path = freePath(t)
+	if err := os.WriteFile(path, []byte("keep"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := greeterv1.NewGreeterUDSServer(path, newGreeter()); !errors.Is(err, socket.ErrNotSocket) {
+		t.Errorf("error for a regular file is %v", err)
+	}
+	if content, err := os.ReadFile(path); err != nil || string(content) != "keep" {
+		t.Errorf("the file holds %q, %v now", content, err)
+	}
+}
+
+func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
+	t.Parallel()
+	for name, opt := range map[string]runtime.ServerOption{
+		"mode zero":        runtime.SocketMode(0),
+		"mode with setuid": runtime.SocketMode(fs.ModeSetuid | 0o600),
+		"owner":            runtime.SocketOwner(-2, 0),
+		"shutdown timeout": runtime.ShutdownTimeout(-1),
+		"message size":     runtime.MaxRecvMsgSize(0),
+	} {
+		path := freePath(t)
+		if _, err := runtime.NewServer(path, opt); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("%s: error is %v", name, err)
+		}
+		checkMissing(t, path)
+	}
+	interceptor := grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		return next(ctx, req)
+	})
+	_, err := runtime.NewServer(freePath(t), runtime.GRPCServerOptions(interceptor, interceptor))
+	if err == nil || !strings.Contains(err.Error(), "already set") {
+		t.Errorf("contradicting grpc options: error is %v", err)
+	}
+}
+
+func TestSeveralServicesShareASocket(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
+	if err != nil {
+		t.Fatal(err)
+	}
+	healthv1.RegisterHealthServer(srv, healthv1.UnimplementedHealthServer{})
+	run(t, srv)
+	client, conn := dial(t, path)
+	greet(t, client)
+	_, err = healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
+	if checkCode(t, err, codes.Unimplemented); !strings.Contains(err.Error(), "method Check not implemented") {
+		t.Errorf("the other service did not answer: %v", err)
+	}
+}
+
+// grpc itself ends the process for each of these.
+func TestServiceThatCannotBeServedMakesServeFail(t *testing.T) {
+	t.Parallel()
+	desc := &greeterv1.Greeter_ServiceDesc
+	for name, c := range map[string]struct {
+		register func(*runtime.Server)
+		want     string
+	}{
+		"twice": {func(s *runtime.Server) { greeterv1.RegisterGreeterServer(s, newGreeter()) }, "registered already"},
+		"nil": {func(s *runtime.Server) {
+			s.RegisterService(&grpc.ServiceDesc{ServiceName: "n", HandlerType: desc.HandlerType}, nil)
+		}, "is nil"},
+		"wrong type": {func(s *runtime.Server) {
+			s.RegisterService(&grpc.ServiceDesc{ServiceName: "w", HandlerType: desc.HandlerType}, 1)
+		}, "int does not implement"},
+	} {
+		path := freePath(t)
+		srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.register(srv)
+		if err := srv.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: Serve returned %v", name, err)
+		}
+		checkMissing(t, path)
+	}
+}
+
+func TestServeCanBeCalledOnce(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv := serve(t, path, newGreeter())
+	client, _ := dial(t, path)
+	greet(t, client)
+	if err := srv.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), "serving already") {
+		t.Errorf("second Serve returned %v", err)
+	}
+	greet(t, client)
+	srv.Stop()
+	if err := <-srv.Done; err != nil {
+		t.Error(err)
+	}
+	if err := srv.Serve(t.Context()); !errors.Is(err, grpc.ErrServerStopped) {
+		t.Errorf("Serve after the end returned %v", err)
+	}
+}
+
+func TestCloseGivesThePathFreeAtOnceAndTwice(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	for _, serving := range []bool{false, true} {
+		srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		done <- nil
+		if serving {
+			done = run(t, srv).Done
+			client, _ := dial(t, path)
+			greet(t, client)
+		}
+		if err := errors.Join(srv.Close(), srv.Close(), <-done); err != nil {
+			t.Errorf("serving %v: %v", serving, err)
+		}
+		checkMissing(t, path)
+	}
+}
+
+func TestPathIsAbsoluteWhateverFormItWasGivenIn(t *testing.T) {
+	dir := shortDir(t)
+	t.Chdir(dir)
+	srv := serve(t, "unix:s.sock", newGreeter())
+	client, _ := dial(t, "s.sock")
+	t.Chdir("/")
+	if got, want := srv.Path(), dir+"/s.sock"; got != want {
+		t.Errorf("Path is %q, want %q", got, want)
+	}
+	greet(t, client)
+}
+
+func TestHealthFollowsTheServer(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv := serve(t, path, newGreeter(), runtime.Health())
+	_, conn := dial(t, path)
+	health := healthv1.NewHealthClient(conn)
+	for _, service := range []string{"", "greeter.v1.Greeter"} {
+		resp, err := health.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
+		if err != nil || resp.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+			t.Errorf("health of %q is %v, %v", service, resp, err)
+		}
+	}
+	_, err := health.Check(t.Context(), &healthv1.HealthCheckRequest{Service: "unknown"})
+	checkCode(t, err, codes.NotFound)
+
+	watch, err := health.Watch(t.Context(), &healthv1.HealthCheckRequest{Service: "greeter.v1.Greeter"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []healthv1.HealthCheckResponse_ServingStatus{healthv1.HealthCheckResponse_SERVING, healthv1.HealthCheckResponse_NOT_SERVING} {
+		if resp, err := watch.Recv(); err != nil || resp.GetStatus() != want {
+			t.Fatalf("watch says %v, %v; want %v", resp, err, want)
+		}
+		srv.Stop()
+	}
+}
+
+func TestReflectionListsTheServicesInBothVersions(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	serve(t, path, newGreeter(), runtime.Reflection())
+	_, conn := dial(t, path)
+
+	v1, err := reflectionv1.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = v1.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := v1.Recv(); err != nil || !strings.Contains(resp.String(), "greeter.v1.Greeter") {
+		t.Errorf("v1 lists %v, %v", resp, err)
+	}
+
+	alpha, err := reflectionv1alpha.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context()) //nolint:staticcheck // old tools use it
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = alpha.Send(&reflectionv1alpha.ServerReflectionRequest{MessageRequest: &reflectionv1alpha.ServerReflectionRequest_ListServices{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := alpha.Recv(); err != nil || !strings.Contains(resp.String(), "greeter.v1.Greeter") {
+		t.Errorf("v1alpha lists %v, %v", resp, err)
+	}
+}
+
+func TestWithoutOptionNeitherHealthNorReflectionIsServed(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv := serve(t, path, newGreeter())
+	if got := srv.GetServiceInfo(); len(got) != 1 {
+		t.Errorf("services are %v", got)
+	}
+}
+
+func TestOversizedMessageFailsItsCallAndNoOther(t *testing.T) {
+	t.Parallel()
+	big := &greeterv1.GreetRequest{Name: strings.Repeat("x", 100_000)}
+	for name, c := range map[string]struct {
+		server []runtime.ServerOption
+		client []runtime.DialOption
+	}{
+		"request":  {server: []runtime.ServerOption{runtime.MaxRecvMsgSize(50_000)}},
+		"response": {client: []runtime.DialOption{runtime.WithMaxRecvMsgSize(50_000)}},
+	} {
+		path := freePath(t)
+		connections := &connCounter{}
+		serve(t, path, newGreeter(), append(c.server, runtime.StatsHandler(connections))...)
+		client, _ := dial(t, path, c.client...)
+		_, err := client.Greet(t.Context(), big)
+		if checkCode(t, err, codes.ResourceExhausted); t.Failed() {
+			t.Log(name)
+		}
+		greet(t, client)
+		if n := connections.begun.Load(); n != 1 {
+			t.Errorf("%s: %d connections were needed", name, n)
+		}
+	}
+}
+
+func TestInterceptorsRunInTheOrderGiven(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	var order []string
+	unary := func(name string) grpc.UnaryServerInterceptor {
+		return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			order = append(order, name)
+			return next(ctx, req)
+		}
+	}
+	clientUnary := func(name string) grpc.UnaryClientInterceptor {
+		return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			order = append(order, name)
+			return next(ctx, method, req, reply, cc, opts...)
+		}
+	}
+	stream := func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		order = append(order, "server stream")
+		return next(srv, ss)
+	}
+	clientStream := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		order = append(order, "client stream")
+		return next(ctx, desc, cc, method, opts...)
+	}
+	serve(t, path, newGreeter(), runtime.UnaryInterceptor(unary("s1"), unary("s2")), runtime.UnaryInterceptor(unary("s3")),
+		runtime.StreamInterceptor(stream))
+	client, _ := dial(t, path, runtime.WithUnaryInterceptor(clientUnary("c1"), clientUnary("c2")), runtime.WithStreamInterceptor(clientStream))
+	greet(t, client)
+	down, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := down.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(order, ", "), "c1, c2, s1, s2, s3, client stream, server stream"; got != want {
+		t.Errorf("interceptors ran as %s, want %s", got, want)
+	}
+}
+
+func TestStatsHandlersSeeBothEnds(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	server, client := &connCounter{}, &connCounter{}
+	serve(t, path, newGreeter(), runtime.StatsHandler(server))
+	c, _ := dial(t, path, runtime.WithStatsHandler(client))
+	greet(t, c)
+	if server.begun.Load() != 1 || client.begun.Load() != 1 {
+		t.Errorf("connections begun: server %d, client %d; want 1 each", server.begun.Load(), client.begun.Load())
+	}
+}
