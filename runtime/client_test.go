@@ -1,0 +1,241 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+func TestServerAndClientTakeThePathInEveryForm(t *testing.T) {
+	dir := shortDir(t)
+	t.Chdir(dir)
+	abstract := fmt.Sprintf("udsgrpc-runtime-test-%d", os.Getpid())
+	for name, forms := range map[string][]string{
+		"path":         {dir + "/s.sock", "s.sock", "./s.sock", "unix:s.sock", "unix:" + dir + "/s.sock", "unix://" + dir + "/s.sock"},
+		"hash":         {dir + "/a#b", "a#b", "unix:a#b", "unix://" + dir + "/a#b"},
+		"question":     {dir + "/a?b=c", "a?b=c", "unix:a?b=c", "unix://" + dir + "/a?b=c"},
+		"percent":      {dir + "/100%", "100%", "unix:100%", "unix://" + dir + "/100%"},
+		"escape":       {dir + "/%2F%20", "%2F%20", "unix:%2F%20", "unix://" + dir + "/%2F%20"},
+		"space":        {dir + "/a b", "a b", "unix:a b", "unix://" + dir + "/a b"},
+		"unicode":      {dir + "/ünï漢🙂", "ünï漢🙂", "unix:ünï漢🙂", "unix://" + dir + "/ünï漢🙂"},
+		"not UTF-8":    {dir + "/\xff", "\xff", "unix:\xff", "unix://" + dir + "/\xff"},
+		"colon":        {dir + "/a:b", "./a:b", "unix:a:b"},
+		"long":         {filepath.Join(dir, strings.Repeat("long", 30), "s.sock")},
+		"abstract":     {"@" + abstract, "unix-abstract:" + abstract},
+		"odd abstract": {"@" + abstract + " #?%/", "unix-abstract:" + abstract + " #?%/"},
+	} {
+		for _, serverForm := range forms {
+			srv := serve(t, serverForm, newGreeter(), runtime.CreateDir())
+			for _, clientForm := range forms {
+				client, conn := dial(t, clientForm)
+				if _, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}); err != nil {
+					t.Errorf("%s: server %q, client %q: %v", name, serverForm, clientForm, err)
+				}
+				conn.Close()
+			}
+			srv.Close()
+			<-srv.Done
+		}
+	}
+}
+
+func TestBadPathIsAnErrorOfDialAndNewServer(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"", "unix://relative", "unix-abstract://name", "/a\x00b", "/run/"} {
+		if _, _, err := greeterv1.DialGreeterUDS(path); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("DialGreeterUDS(%q): error is %v", path, err)
+		}
+		if _, err := greeterv1.NewGreeterUDSServer(path, newGreeter()); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("NewGreeterUDSServer(%q): error is %v", path, err)
+		}
+	}
+	if _, err := runtime.Dial(freePath(t), runtime.WithMaxRecvMsgSize(-1)); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("Dial with a bad option: error is %v", err)
+	}
+}
+
+func TestAuthorityIsLocalhost(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	var authority []string
+	serve(t, path, newGreeter(), runtime.UnaryInterceptor(
+		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			md, _ := metadata.FromIncomingContext(ctx)
+			authority = md.Get(":authority")
+			return next(ctx, req)
+		}))
+	client, _ := dial(t, path)
+	greet(t, client)
+	if len(authority) != 1 || authority[0] != "localhost" {
+		t.Errorf("authority is %q", authority)
+	}
+}
+
+func TestProxyVariablesHaveNoEffect(t *testing.T) {
+	for _, name := range []string{"http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "grpc_proxy"} {
+		t.Setenv(name, "http://127.0.0.1:1")
+	}
+	t.Setenv("no_proxy", "")
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	client, _ := dial(t, path)
+	greet(t, client)
+}
+
+// token is a per-RPC credential that insists on a secure transport.
+type token struct{}
+
+func (token) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "secret"}, nil
+}
+
+func (token) RequireTransportSecurity() bool { return true }
+
+func TestPerRPCCredentialsAreSent(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	var got []string
+	serve(t, path, newGreeter(), runtime.UnaryInterceptor(
+		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			got = metadata.ValueFromIncomingContext(ctx, "authorization")
+			return next(ctx, req)
+		}))
+	client, _ := dial(t, path, runtime.WithGRPCDialOptions(grpc.WithPerRPCCredentials(token{})))
+	greet(t, client)
+	if len(got) != 1 || got[0] != "secret" {
+		t.Errorf("the server got %q", got)
+	}
+}
+
+func TestWaitReadyReturnsWhenTheServerComes(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	client, conn := dial(t, path)
+	ready := make(chan error, 1)
+	go func() { ready <- conn.WaitReady(t.Context()) }()
+	// A call that fails shows that the client has tried in vain.
+	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+	checkCode(t, err, codes.Unavailable)
+	select {
+	case err := <-ready:
+		t.Fatalf("WaitReady returned before there was a server: %v", err)
+	default:
+	}
+	serve(t, path, newGreeter())
+	if err := <-ready; err != nil {
+		t.Fatal(err)
+	}
+	greet(t, client)
+}
+
+func TestWaitReadySaysWhyItWaitedInVain(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	_, conn := dial(t, path)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := conn.WaitReady(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+		t.Errorf("error is %v", err)
+	}
+	conn.Close()
+	if err := conn.WaitReady(t.Context()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close the error is %v", err)
+	}
+}
+
+func TestCallFailsWithUnavailableThatSaysWhy(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prepare func(path string) error
+		want    string
+	}{
+		"nothing":      {func(string) error { return nil }, "no such file: the server is not running"},
+		"no directory": {func(path string) error { return os.Remove(filepath.Dir(path)) }, "does not exist"},
+		"dead socket":  {abandonSocket, "nobody listens"},
+		"regular file": {func(path string) error { return os.WriteFile(path, nil, 0o600) }, "a regular file is there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := freePath(t)
+			if err := c.prepare(path); err != nil {
+				t.Fatal(err)
+			}
+			client, _ := dial(t, path)
+			_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+			checkCode(t, err, codes.Unavailable)
+			if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error is %v; want %q in it", err, c.want)
+			}
+		})
+	}
+	t.Run("path too long", func(t *testing.T) {
+		t.Parallel()
+		client, _ := dial(t, filepath.Join(shortDir(t), strings.Repeat("n", 120)))
+		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+		checkCode(t, err, codes.Unavailable)
+		if !strings.Contains(err.Error(), socket.ErrPathTooLong.Error()) {
+			t.Errorf("error is %v", err)
+		}
+	})
+}
+
+func TestWaitForReadyCallWaitsForTheServer(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	client, _ := dial(t, path)
+	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+	checkCode(t, err, codes.Unavailable)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true))
+		answered <- err
+	}()
+	serve(t, path, newGreeter())
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseCancelsRunningCalls(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	g := newGreeter()
+	serve(t, path, g)
+	client, conn := dial(t, path)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
+		answered <- err
+	}()
+	<-g.entered
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	checkCode(t, <-answered, codes.Canceled)
+}
+
+// abandonSocket leaves a socket file at path with nobody listening.
+func abandonSocket(path string) error {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	l.SetUnlinkOnClose(false)
+	return l.Close()
+}
