@@ -23,5 +23,8 @@ lint: ## static checks of Go and proto files
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	$(BUF) lint
 
-vet: ## go vet for every system; only Linux is ever run
-	for os in linux darwin windows freebsd; do GOOS=$$os $(GO) vet ./... || exit 1; done
+vet: ## go vet, and compiling the tests, for every system; only Linux is ever run
+	for os in linux darwin windows freebsd; do \
+		GOOS=$$os $(GO) vet ./... && GOOS=$$os $(GO) test -c -o /dev/null ./... || exit 1; \
+	done
+	cd thirdparty && $(GO) vet ./...

@@ -8,7 +8,9 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -18,9 +20,10 @@ import (
 // [grpc.ClientConnInterface], so generated clients use it. [Dial], or a generated
 // constructor that calls it, makes one. Its methods may be called concurrently; Close ends it.
 type ClientConn struct {
-	addr    socket.Address
-	grpc    *grpc.ClientConn
-	dialErr atomic.Pointer[error] // of the last attempt; nil if it connected
+	addr      socket.Address
+	grpc      *grpc.ClientConn
+	reconnect *reconnector
+	dialErr   atomic.Pointer[error] // of the last attempt; nil if it connected
 }
 
 // Dial returns a connection to the server on path, in any form that [socket.ParseAddress]
@@ -44,6 +47,7 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
+	c.reconnect = &reconnector{addr: addr, appeared: c.grpc.ResetConnectBackoff}
 	return c, nil
 }
 
@@ -56,22 +60,39 @@ func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
 	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
 	if err != nil {
 		c.dialErr.Store(&err)
+		c.reconnect.watch()
 		return nil, err
 	}
 	c.dialErr.Store(nil)
+	c.reconnect.rest()
 	return conn, nil
 }
 
 // Invoke makes a unary call; generated clients call it. See [grpc.ClientConn.Invoke].
 func (c *ClientConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	return c.grpc.Invoke(ctx, method, args, reply, opts...)
+	return c.explain(c.grpc.Invoke(ctx, method, args, reply, opts...))
 }
 
 // NewStream begins a streaming call; generated clients call it. See
 // [grpc.ClientConn.NewStream].
 func (c *ClientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return c.grpc.NewStream(ctx, desc, method, opts...)
+	stream, err := c.grpc.NewStream(ctx, desc, method, opts...)
+	return stream, c.explain(err)
 }
+
+// explain adds to an error what grpc does not say: that the server let the client connect
+// and then did not answer. All other failures to connect are explained by the dialer.
+func (c *ClientConn) explain(err error) error {
+	if status.Code(err) != codes.Unavailable || c.dialErr.Load() != nil || c.grpc.GetState() != connectivity.TransientFailure {
+		return err
+	}
+	s := status.Convert(err).Proto()
+	s.Message = fmt.Sprintf("%s on %s: %s", unanswered, c.addr, s.GetMessage())
+	return status.ErrorProto(s)
+}
+
+// unanswered says what is wrong when connecting works, and nothing else does.
+const unanswered = "the server accepts the connection but does not answer: it hangs, is stopped, or is no gRPC server"
 
 // WaitReady connects and returns nil once the server has answered. If ctx ends before that,
 // the error wraps ctx's and that of the last attempt, which says why the server could not be
@@ -97,9 +118,12 @@ func (c *ClientConn) notReady(cause error) error {
 	if err := c.dialErr.Load(); err != nil {
 		return fmt.Errorf("wait for the server: %w: %w", cause, *err)
 	}
-	return fmt.Errorf("wait for the server on %s: %w: it has not answered", c.addr, cause)
+	return fmt.Errorf("wait for the server on %s: %w: %s", c.addr, cause, unanswered)
 }
 
 // Close ends the connection and fails the calls that run on it with codes.Canceled. Closing
 // again returns an error that means nothing was left to close.
-func (c *ClientConn) Close() error { return c.grpc.Close() }
+func (c *ClientConn) Close() error {
+	c.reconnect.close()
+	return c.grpc.Close()
+}

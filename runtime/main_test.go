@@ -23,16 +23,11 @@ import (
 
 func TestMain(m *testing.M) { child.Main(m, programs) }
 
-// programs are the processes that tests start.
-var programs = map[string]child.Program{
-	"greeter": serveGreeter,
-}
-
 // greeter is the service of these tests. A greeting to "wait" takes until the call is
 // cancelled or release is closed.
 type greeter struct {
 	greeterv1.UnimplementedGreeterServer
-	entered chan struct{} // gets a value when a call waits
+	entered chan struct{} // gets a value when a call waits, and when its stream has ended
 	release chan struct{} // lets waiting calls go when closed
 }
 
@@ -100,15 +95,23 @@ func (*greeter) Chat(stream greeterv1.Greeter_ChatServer) error {
 	}
 }
 
-// serveGreeter is a program: it serves the greeter on a path until SIGTERM.
+// serveGreeter is a program: it serves the greeter on a path until SIGTERM, which also
+// lets waiting calls go.
 func serveGreeter(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	srv, err := greeterv1.NewGreeterUDSServer(args[0], newGreeter())
+	g := newGreeter()
+	srv, err := greeterv1.NewGreeterUDSServer(args[0], g, runtime.ShutdownTimeout(500*time.Millisecond))
 	if err != nil {
 		return err
 	}
 	fmt.Println("serving")
+	go func() {
+		for range g.entered {
+			fmt.Println("waiting")
+		}
+	}()
+	context.AfterFunc(ctx, func() { close(g.release) })
 	return srv.Serve(ctx)
 }
 

@@ -1,0 +1,267 @@
+package runtime_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+)
+
+// serveWithFewFiles is a program: the greeter in a process that may open 40 files.
+func serveWithFewFiles(args []string) error {
+	limit := syscall.Rlimit{Cur: 40, Max: 40}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	return serveGreeter(args)
+}
+
+func TestServerOutOfDescriptorsRecovers(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	child.Start(t, "greeter with few files", path).Line()
+	early, _ := dial(t, path)
+	greet(t, early)
+
+	conns := connect(t, path, 100)
+	late, _ := dial(t, path)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := late.Greet(ctx, &greeterv1.GreetRequest{}); err == nil {
+		t.Fatal("the server is not out of descriptors")
+	}
+	greet(t, early)
+	for _, conn := range conns {
+		conn.Close()
+	}
+	if _, err := late.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHalfOpenConnectionsNeitherBlockNorStay(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	conns := connect(t, path, 1000)
+	client, _ := dial(t, path)
+	greet(t, client)
+	deadline := time.Now().Add(time.Minute)
+	for _, conn := range conns {
+		conn.SetReadDeadline(deadline)
+		// The server greets with its settings and then hangs up.
+		if _, err := io.Copy(io.Discard, conn); err != nil && !isReset(err) {
+			t.Fatalf("the server did not hang up: %v", err)
+		}
+	}
+	greet(t, client)
+}
+
+func TestGarbageHurtsNobodyElse(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	client, _ := dial(t, path)
+	random := rand.NewChaCha8([32]byte{})
+	noise := make([]byte, 4096)
+	random.Read(noise)
+	preface := []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	for name, garbage := range map[string][]byte{
+		"noise":                 noise,
+		"noise after preface":   append(bytes.Clone(preface), noise...),
+		"HTTP/1":                []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+		"huge frame":            append(bytes.Clone(preface), "\xff\xff\xff\x00\x00\x00\x00\x00\x01"...),
+		"zeroes":                make([]byte, 4096),
+		"preface, then nothing": preface[:10],
+	} {
+		conn := connect(t, path, 1)[0]
+		if _, err := conn.Write(garbage); err != nil && !isReset(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		conn.Close()
+		greet(t, client)
+	}
+}
+
+// streamForever is a program: a client with an endless stream.
+func streamForever(args []string) error {
+	client, conn, err := greeterv1.DialGreeterUDS(args[0])
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stream, err := client.Countdown(context.Background(), &greeterv1.CountdownRequest{From: -1})
+	if err != nil {
+		return err
+	}
+	for {
+		if _, err := stream.Recv(); err != nil {
+			return err
+		}
+		fmt.Println("received")
+	}
+}
+
+func TestHandlerLearnsOfAKilledClient(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	g := newGreeter()
+	serve(t, path, g)
+	client := child.Start(t, "stream forever", path)
+	client.Line()
+	<-g.entered
+	client.Kill()
+	<-g.entered // the handler's context has ended
+}
+
+func TestSIGTERMFinishesUnaryCallsAndEndsStreams(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	server := child.Start(t, "greeter", path)
+	server.Line()
+	client, _ := dial(t, path)
+	const calls = 20
+	answers := make(chan error, calls)
+	for range calls {
+		go func() {
+			_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
+			answers <- err
+		}()
+	}
+	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{From: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range calls + 1 { // each, and the stream, says that it has reached its handler
+		if line := server.Line(); line != "waiting" {
+			t.Fatalf("the server says %q", line)
+		}
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for range calls {
+		if err := <-answers; err != nil {
+			t.Errorf("a call in flight was lost: %v", err)
+		}
+	}
+	_, err = stream.Recv()
+	checkCode(t, err, codes.Unavailable)
+	if err := server.WaitExit(); err != nil {
+		t.Error(err)
+	}
+	checkMissing(t, path)
+}
+
+// Not parallel: it counts the descriptors of the process.
+func TestTenThousandConnectsLeakNothing(t *testing.T) {
+	path := freePath(t)
+	srv := serve(t, path, newGreeter())
+	client, conn := dial(t, path)
+	greet(t, client)
+	before := openFiles(t)
+	for range 100 {
+		for _, conn := range connect(t, path, 98) {
+			conn.Close()
+		}
+		for range 2 {
+			client, conn := dial(t, path)
+			greet(t, client)
+			conn.Close()
+		}
+	}
+	eventually(t, "the server to close its ends", func() bool { return openFiles(t) <= before })
+	greet(t, client)
+	conn.Close()
+	srv.Stop()
+	if err := <-srv.Done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConnectionsOutliveTheirSocketFile(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv := serve(t, path, newGreeter())
+	client, _ := dial(t, path)
+	greet(t, client)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	greet(t, client)
+	srv.Stop()
+	if err := <-srv.Done; err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func TestCallToAHungServerSaysSo(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	l, err := net.Listen("unix", path) // and nobody ever accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, conn := dial(t, path, runtime.WithGRPCDialOptions(grpc.WithConnectParams(grpc.ConnectParams{
+		MinConnectTimeout: 100 * time.Millisecond,
+	})))
+	_, err = client.Greet(t.Context(), &greeterv1.GreetRequest{})
+	checkCode(t, err, codes.Unavailable)
+	if want := "does not answer"; !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		t.Errorf("error is %v; want %q and the path in it", err, want)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := conn.WaitReady(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("WaitReady says %v", err)
+	}
+}
+
+func connect(t testing.TB, path string, n int) []net.Conn {
+	t.Helper()
+	conns := make([]net.Conn, n)
+	for i := range conns {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conns[i] = conn
+	}
+	return conns
+}
+
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
