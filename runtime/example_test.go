@@ -1,0 +1,127 @@
+package runtime_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+)
+
+// A server and a client made by generated code. In real life they are two processes.
+func Example() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "greeter.sock")
+
+	srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- srv.Serve(ctx) }()
+
+	client, conn, err := greeterv1.DialGreeterUDS(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	resp, err := client.Greet(ctx, &greeterv1.GreetRequest{Name: "Ada"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.GetGreeting())
+
+	stop()
+	fmt.Println("served:", <-served)
+	// Output:
+	// Hello, Ada
+	// served: <nil>
+}
+
+// A daemon serves until it is told to stop, and then finishes what it has begun.
+func ExampleServer_Serve() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(),
+		runtime.CreateDir(), runtime.Health(), runtime.ShutdownTimeout(5*time.Second))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := srv.Serve(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// NewServer makes a server without a service; several may be registered.
+func ExampleNewServer() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	srv, err := runtime.NewServer(filepath.Join(dir, "app.sock"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	greeterv1.RegisterGreeterServer(srv, newGreeter())
+	healthv1.RegisterHealthServer(srv, healthv1.UnimplementedHealthServer{})
+	fmt.Println(len(srv.GetServiceInfo()), "services on", filepath.Base(srv.Path()))
+	// Output: 2 services on app.sock
+}
+
+// A group may connect to a socket of mode 0660 that belongs to it.
+func ExampleSocketMode() {
+	const gid = 1000
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(),
+		runtime.SocketMode(0o660), runtime.SocketOwner(-1, gid))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+}
+
+// Dial is for clients that are not generated, here grpc's own of the health service.
+func ExampleDial() {
+	conn, err := runtime.Dial("/run/greeter/greeter.sock")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	resp, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.GetStatus())
+}
+
+// A program that cannot do without its server waits for it at the start.
+func ExampleClientConn_WaitReady() {
+	_, conn, err := greeterv1.DialGreeterUDS("/nowhere/greeter.sock")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	fmt.Println(conn.WaitReady(ctx))
+	// Output: wait for the server: context deadline exceeded: dial /nowhere/greeter.sock: no such file or directory: the directory /nowhere/ does not exist: the server has not started yet, or listens elsewhere
+}
