@@ -123,5 +123,5 @@ func ExampleClientConn_WaitReady() {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	fmt.Println(conn.WaitReady(ctx))
-	// Output: wait for the server: context deadline exceeded: dial /nowhere/greeter.sock: no such file or directory: the directory /nowhere/ does not exist: the server has not started yet, or listens elsewhere
+	// Output: wait for the server: context deadline exceeded: dial /nowhere/greeter.sock: connect: no such file or directory: the directory /nowhere/ does not exist: the server has not started yet, or listens elsewhere
 }

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,7 +50,12 @@ func TestPinRefusesWhatIsNoSocket(t *testing.T) {
 	}
 	defer d.close()
 	target := filepath.Join(t.TempDir(), "target")
-	if err := errors.Join(os.WriteFile(target, nil, 0o600), os.Symlink(target, dir+"link"), os.WriteFile(dir+"file", nil, 0o600)); err != nil {
+	l, err := net.Listen("unix", target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := errors.Join(os.Symlink(target, dir+"link"), os.WriteFile(dir+"file", nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"link", "file"} {
