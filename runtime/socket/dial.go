@@ -56,6 +56,8 @@ func dialQueue(ctx context.Context, addr Address) (*net.UnixConn, error) {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
 		}
 		wait = min(2*wait, lastQueueWait)

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestCompilersAgree checks that buf, with either strategy, and protoc get the very bytes of the
+// golden files. The tests of the generator compare those with the output for a third compiler.
+func TestCompilersAgree(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("builds and runs buf")
+	}
+	buf := buf(t)
+	compilers := map[string]func(t *testing.T, protos, out, opt string) *exec.Cmd{
+		"buf, strategy all": func(t *testing.T, protos, out, opt string) *exec.Cmd {
+			return bufCommand(t, buf, "all", protos, out, opt)
+		},
+		"buf, strategy directory": func(t *testing.T, protos, out, opt string) *exec.Cmd {
+			return bufCommand(t, buf, "directory", protos, out, opt)
+		},
+		"protoc": func(t *testing.T, protos, out, opt string) *exec.Cmd {
+			if !hasProtoc(t) {
+				t.Skip("protoc is not installed")
+			}
+			return protocCommand(t, protos, out, opt)
+		},
+	}
+	for _, golden := range []string{
+		"carriage_returns", "comments", "constraints", "deprecated", "directives", "file_names", "greeter", "several_packages",
+	} {
+		protos, err := filepath.Abs(filepath.Join("..", "..", "testdata", "golden", golden))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for compiler, command := range compilers {
+			t.Run(golden+" with "+compiler, func(t *testing.T) {
+				t.Parallel()
+				out := t.TempDir()
+				for _, opt := range []string{"module=golden.test/" + golden, "module=golden.test/" + golden + ",package_suffix=udsgrpc"} {
+					command := command(t, protos, out, opt)
+					if output, err := command.CombinedOutput(); err != nil {
+						t.Fatalf("%s: %v\n%s", command, err, output)
+					}
+				}
+				if diff := cmp.Diff(readTree(t, filepath.Join(protos, "want")), readTree(t, out)); diff != "" {
+					t.Errorf("generated code differs (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func bufCommand(t *testing.T, buf, strategy, protos, out, opt string) *exec.Cmd {
+	template := fmt.Sprintf(`{"version":"v2","plugins":[{"local":%q,"out":%q,"strategy":%q,"opt":%q}]}`,
+		name, out, strategy, opt)
+	command := exec.Command(buf, "generate", protos, "--template", template)
+	// In the directory of the test, buf could find the configuration of this repository.
+	command.Dir = t.TempDir()
+	return inSandbox(command)
+}
+
+func protocCommand(t *testing.T, protos, out, opt string) *exec.Cmd {
+	args := []string{"--proto_path=" + protos, "--go-udsgrpc_out=" + out, "--go-udsgrpc_opt=" + opt}
+	for file := range readTree(t, protos) {
+		if strings.HasSuffix(file, ".proto") {
+			args = append(args, file)
+		}
+	}
+	command := exec.Command("protoc", args...)
+	command.Dir = t.TempDir()
+	return inSandbox(command)
+}
+
+func inSandbox(command *exec.Cmd) *exec.Cmd {
+	command.Env = os.Environ()
+	for key, value := range sandbox(command.Dir) {
+		command.Env = append(command.Env, key+"="+value)
+	}
+	return command
+}
+
+func readTree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(path)))
+		files[path] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}

@@ -1,0 +1,5 @@
+package generator
+
+// Version is the version of the plugin. It stands in the header of every generated file, and
+// protoc-gen-go-udsgrpc --version prints it.
+const Version = "v0.1.0"
