@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
-	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
@@ -288,28 +287,20 @@ func TestReflectionListsTheServicesInBothVersions(t *testing.T) {
 	serve(t, path, newGreeter(), runtime.Reflection())
 	_, conn := dial(t, path)
 
-	v1, err := reflectionv1.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = v1.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp, err := v1.Recv(); err != nil || !strings.Contains(resp.String(), "greeter.v1.Greeter") {
-		t.Errorf("v1 lists %v, %v", resp, err)
-	}
-
-	alpha, err := reflectionv1alpha.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context()) //nolint:staticcheck // old tools use it
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = alpha.Send(&reflectionv1alpha.ServerReflectionRequest{MessageRequest: &reflectionv1alpha.ServerReflectionRequest_ListServices{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp, err := alpha.Recv(); err != nil || !strings.Contains(resp.String(), "greeter.v1.Greeter") {
-		t.Errorf("v1alpha lists %v, %v", resp, err)
+	// The messages of both versions are the same on the wire.
+	for _, service := range []string{"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"} {
+		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/"+service+"/ServerReflectionInfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = stream.SendMsg(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp := &reflectionv1.ServerReflectionResponse{}
+		if err := stream.RecvMsg(resp); err != nil || !strings.Contains(resp.String(), "greeter.v1.Greeter") {
+			t.Errorf("%s lists %v, %v", service, resp, err)
+		}
 	}
 }
 

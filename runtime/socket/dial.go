@@ -45,23 +45,29 @@ func (d *Dialer) DialAddress(ctx context.Context, addr Address) (*net.UnixConn, 
 	return conn, nil
 }
 
-// dialQueue connects, and waits while the accept queue is full.
+// dialQueue connects, and waits while the accept queue is full. If ctx ends meanwhile, the
+// full queue is the reason.
 func dialQueue(ctx context.Context, addr Address) (*net.UnixConn, error) {
-	wait := firstQueueWait
-	for {
+	var full error
+	for wait := firstQueueWait; ; wait = min(2*wait, lastQueueWait) {
 		conn, err := connect(ctx, addr)
-		if !errors.Is(err, errQueueFull) {
+		if errors.Is(err, errQueueFull) {
+			full = err
+		} else if full == nil || !timedOut(err) {
 			return conn, err
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", full, ctx.Err())
 		}
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
-		}
-		wait = min(2*wait, lastQueueWait)
 	}
+}
+
+// timedOut reports whether a try ended for want of time. The clock of package net may be a
+// little ahead of the context's.
+func timedOut(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // connect makes one try.

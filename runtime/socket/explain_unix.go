@@ -3,7 +3,6 @@
 package socket
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,7 +17,7 @@ func explain(addr Address, err error) (Condition, string) {
 		return PathTooLong, "move the socket to a shorter path"
 	case errors.Is(err, unix.EAGAIN):
 		return QueueFull, "the server's accept queue stayed full: it is overloaded or hangs; look at the server"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case timedOut(err):
 		return Unreachable, "the time for the attempt ran out first"
 	case addr.abstract:
 		return explainAbstract(err)
