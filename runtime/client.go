@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -21,6 +22,7 @@ import (
 // constructor that calls it, makes one. Its methods may be called concurrently; Close ends it.
 type ClientConn struct {
 	addr      socket.Address
+	policy    Policy // of the server
 	grpc      *grpc.ClientConn
 	reconnect *reconnector
 	dialErr   atomic.Pointer[error] // of the last attempt; nil if it connected
@@ -32,7 +34,9 @@ type ClientConn struct {
 //
 // A call fails with codes.Unavailable while the server is not there, and says why: no such
 // file, nobody listening, no permission, and so on; with [grpc.WaitForReady] it waits
-// instead. The error of Dial is about the path or the options.
+// instead. While a server is there that the [WithServerPolicy] refuses, by default every
+// one that is neither the caller's own nor root's, a call fails with codes.PermissionDenied, and
+// that server gets to see nothing of it. The error of Dial is about the path or the options.
 func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	addr, err := socket.ParseAddress(path)
 	if err != nil {
@@ -42,8 +46,8 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &ClientConn{addr: addr}
-	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial)...)
+	c := &ClientConn{addr: addr, policy: config.policy}
+	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
@@ -59,13 +63,26 @@ func target(addr socket.Address) string {
 func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
 	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
 	if err != nil {
-		c.dialErr.Store(&err)
-		c.reconnect.watch()
-		return nil, err
+		return nil, c.failed(err)
 	}
 	c.dialErr.Store(nil)
 	c.reconnect.rest()
 	return conn, nil
+}
+
+// verify refuses a server that the client is not to talk to.
+func (c *ClientConn) verify(server socket.Peer) error {
+	if c.policy.permits(server) {
+		return nil
+	}
+	return c.failed(&untrustedServerError{c.addr, server, c.policy})
+}
+
+// failed takes note of why an attempt to connect failed, and waits for a change at the path.
+func (c *ClientConn) failed(err error) error {
+	c.dialErr.Store(&err)
+	c.reconnect.watch()
+	return err
 }
 
 // Invoke makes a unary call; generated clients call it. See [grpc.ClientConn.Invoke].
@@ -80,15 +97,24 @@ func (c *ClientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 	return stream, c.explain(err)
 }
 
-// explain adds to an error what grpc does not say: that the server let the client connect
-// and then did not answer. All other failures to connect are explained by the dialer.
+// explain makes an error say what grpc does not: that the server is one that the policy
+// refuses, or that it let the client connect and then did not answer. All other failures to
+// connect are explained by the dialer.
 func (c *ClientConn) explain(err error) error {
-	if status.Code(err) != codes.Unavailable || c.dialErr.Load() != nil || c.grpc.GetState() != connectivity.TransientFailure {
+	if status.Code(err) != codes.Unavailable || c.grpc.GetState() != connectivity.TransientFailure {
 		return err
 	}
-	s := status.Convert(err).Proto()
-	s.Message = fmt.Sprintf("%s on %s: %s", unanswered, c.addr, s.GetMessage())
-	return status.ErrorProto(s)
+	dialErr := c.dialErr.Load()
+	if dialErr == nil {
+		s := status.Convert(err).Proto()
+		s.Message = fmt.Sprintf("%s on %s: %s", unanswered, c.addr, s.GetMessage())
+		return status.ErrorProto(s)
+	}
+	var untrusted *untrustedServerError
+	if errors.As(*dialErr, &untrusted) {
+		return status.Error(codes.PermissionDenied, untrusted.Error())
+	}
+	return err
 }
 
 // unanswered says what is wrong when connecting works, and nothing else does.

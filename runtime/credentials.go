@@ -2,35 +2,87 @@ package runtime
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net"
 
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// transportCredentials tell grpc what a Unix domain socket is: private to its two ends and
-// not to be tampered with, as the kernel carries it. So per-RPC credentials, which grpc does
-// not send over insecure transports, are sent. The connection itself is handed on unwrapped:
-// grpc can then write without copying, and an idle connection costs a third.
-type transportCredentials struct{}
-
-// authInfo is what both ends find in peer.Peer.
-type authInfo struct{ credentials.CommonAuthInfo }
-
-func newAuthInfo() authInfo {
-	return authInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}
+// AuthInfo is the [credentials.AuthInfo] of every connection: who is at the other end. Its
+// AuthType is "uds". Handlers get at it with [PeerFromContext], clients with the call option
+// [grpc.Peer]:
+//
+//	var p peer.Peer
+//	resp, err := client.Greet(ctx, req, grpc.Peer(&p))
+//	server := p.AuthInfo.(runtime.AuthInfo).Peer
+//
+// The security level is PrivacyAndIntegrity, as of grpc's own local credentials: the kernel
+// carries the bytes, and nobody between the two ends can read or change them. So per-RPC
+// credentials, which grpc does not send over insecure transports, are sent.
+type AuthInfo struct {
+	credentials.CommonAuthInfo
+	Peer socket.Peer
 }
 
-func (authInfo) AuthType() string { return "uds" }
+// AuthType returns "uds".
+func (AuthInfo) AuthType() string { return "uds" }
 
 // ValidateAuthority accepts every authority: on a socket nothing depends on it.
-func (authInfo) ValidateAuthority(string) error { return nil }
+func (AuthInfo) ValidateAuthority(string) error { return nil }
 
-func (transportCredentials) ClientHandshake(_ context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return conn, newAuthInfo(), nil
+// PeerFromContext returns who makes the call that a handler or a server's interceptor runs
+// for. It reports false if ctx is not that of such a call.
+func PeerFromContext(ctx context.Context) (socket.Peer, bool) {
+	if p, ok := peer.FromContext(ctx); ok {
+		if info, ok := p.AuthInfo.(AuthInfo); ok {
+			return info.Peer, true
+		}
+	}
+	return socket.Peer{UID: -1, GID: -1}, false
 }
 
-func (transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return conn, newAuthInfo(), nil
+// transportCredentials find out who is at the other end of a connection. The connection
+// itself is handed on unwrapped: grpc can then write without copying, and an idle
+// connection costs a third.
+//
+// Servers only take note of the client; a refused handshake would look like a broken
+// connection, and be tried again for ever. Clients refuse a server that is not to be
+// trusted here, before grpc has written a byte.
+type transportCredentials struct {
+	audit  *slog.Logger            // of a server; nil for none
+	verify func(socket.Peer) error // of a client
+}
+
+func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	info := newAuthInfo(conn)
+	if t.audit != nil {
+		t.audit.LogAttrs(context.Background(), slog.LevelInfo, "connection accepted",
+			slog.String("socket", conn.LocalAddr().String()), peerAttr(info.Peer))
+	}
+	return conn, info, nil
+}
+
+func (t transportCredentials) ClientHandshake(_ context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	info := newAuthInfo(conn)
+	if err := t.verify(info.Peer); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, info, nil
+}
+
+// newAuthInfo asks the kernel for the peer. If it does not tell, the peer is one of whom
+// nothing is known, and whom the policies refuse.
+func newAuthInfo(conn net.Conn) AuthInfo {
+	info := AuthInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, socket.Peer{UID: -1, GID: -1}}
+	if uds, ok := conn.(*net.UnixConn); ok {
+		info.Peer, _ = socket.PeerOf(uds)
+	}
+	return info
 }
 
 func (transportCredentials) Info() credentials.ProtocolInfo {
@@ -40,3 +92,27 @@ func (transportCredentials) Info() credentials.ProtocolInfo {
 func (t transportCredentials) Clone() credentials.TransportCredentials { return t }
 
 func (transportCredentials) OverrideServerName(string) error { return nil }
+
+// peerAttr describes a peer in a log record.
+func peerAttr(p socket.Peer) slog.Attr {
+	attrs := []any{}
+	if p.HasUID {
+		attrs = append(attrs, slog.Int("uid", p.UID), slog.Int("gid", p.GID))
+	}
+	if p.HasPID {
+		attrs = append(attrs, slog.Int("pid", p.PID))
+	}
+	return slog.Group("peer", attrs...)
+}
+
+// untrustedServerError says that the process at the other end is not one that the client
+// talks to.
+type untrustedServerError struct {
+	addr   socket.Address
+	peer   socket.Peer
+	policy Policy
+}
+
+func (e *untrustedServerError) Error() string {
+	return fmt.Sprintf("the server on %s is %v, and this client talks to %v only: nothing was sent to it", e.addr, e.peer, e.policy)
+}

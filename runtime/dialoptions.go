@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/stats"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // connectParams are for a server on the same machine: an attempt costs microseconds, so
@@ -34,6 +36,7 @@ var connectParams = grpc.ConnectParams{
 type DialOption func(*dialConfig)
 
 type dialConfig struct {
+	policy  Policy
 	unary   []grpc.UnaryClientInterceptor
 	stream  []grpc.StreamClientInterceptor
 	stats   []stats.Handler
@@ -43,7 +46,7 @@ type dialConfig struct {
 }
 
 func newDialConfig(opts []DialOption) (dialConfig, error) {
-	var c dialConfig
+	c := dialConfig{policy: Any(SameUser(), Root())}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&c)
@@ -54,10 +57,10 @@ func newDialConfig(opts []DialOption) (dialConfig, error) {
 
 // grpcOptions returns what to give to grpc.NewClient. What the caller gave for grpc comes
 // last and so has the last word.
-func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, error)) []grpc.DialOption {
+func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, error), verify func(socket.Peer) error) []grpc.DialOption {
 	opts := []grpc.DialOption{
 		grpc.WithContextDialer(dial),
-		grpc.WithTransportCredentials(transportCredentials{}),
+		grpc.WithTransportCredentials(transportCredentials{verify: verify}),
 		// A path as the authority is refused by nginx, grpc-js and Rust's h2.
 		grpc.WithAuthority("localhost"),
 		grpc.WithConnectParams(connectParams),
@@ -71,6 +74,17 @@ func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, e
 		opts = append(opts, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.maxRecv)))
 	}
 	return append(opts, c.raw...)
+}
+
+// WithServerPolicy sets which servers the client talks to; the default is
+// Any(SameUser(), Root()). It is checked on every new connection, before anything is sent, so
+// that a stranger who has taken the path gets nothing. The kernel tells who the server was when
+// it began to listen; for a socket that a service manager passed on, that is the manager.
+//
+// Where the system does not tell (Windows, and a custom dialer that makes other connections)
+// every policy but [Anyone] refuses.
+func WithServerPolicy(p Policy) DialOption {
+	return func(c *dialConfig) { c.policy = p }
 }
 
 // WithUnaryInterceptor adds interceptors for unary calls. The first is the outermost; those

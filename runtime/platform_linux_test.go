@@ -7,4 +7,8 @@ var programs = map[string]child.Program{
 	"greeter":                serveGreeter,
 	"greeter with few files": serveWithFewFiles,
 	"stream forever":         streamForever,
+	"call all":               callAll,
+	"serve anyone":           serveAnyone,
+	"serve in namespaces":    serveInNamespaces,
+	"squat":                  squat,
 }

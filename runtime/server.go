@@ -24,7 +24,7 @@ type Server struct {
 	listener *socket.Listener
 	grpc     *grpc.Server
 	health   *health.Server // nil unless asked for
-	config   serverConfig
+	config   *serverConfig
 
 	mu          sync.Mutex
 	state       serverState
@@ -43,6 +43,9 @@ const (
 // When it returns, clients can connect; their calls wait until Serve runs. So register the
 // services, then call Serve; several services may share one server.
 //
+// Unless told otherwise, the socket file has mode 0600 and only processes of the same user may
+// call; see [Authorize].
+//
 // The errors are those of [socket.ListenConfig.Listen]: [socket.ErrInUse] when another
 // process owns the path, [socket.ErrNotSocket] when something else is there,
 // [socket.ErrPathTooLong], [socket.ErrUnsafeDir] and [socket.ErrUnsupported]. An option that
@@ -52,8 +55,17 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	addr, err := socket.ParseAddress(path)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if !addr.IsAbstract() {
+		if err := config.auth.checkMode(&config.listen); err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", addr, err)
+		}
+	}
 	s := &Server{config: config}
-	if s.grpc, err = newGRPCServer(&config); err != nil {
+	if s.grpc, err = newGRPCServer(config); err != nil {
 		return nil, err
 	}
 	// NewServer has no context: claiming a path does not block.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,6 +31,7 @@ type ServerOption func(*serverConfig)
 
 type serverConfig struct {
 	listen          socket.ListenConfig
+	auth            authorization
 	shutdownTimeout time.Duration
 	health          bool
 	reflection      bool
@@ -40,11 +43,14 @@ type serverConfig struct {
 	err             error
 }
 
-func newServerConfig(opts []ServerOption) (serverConfig, error) {
-	c := serverConfig{shutdownTimeout: DefaultShutdownTimeout}
+func newServerConfig(opts []ServerOption) (*serverConfig, error) {
+	c := &serverConfig{
+		auth:            authorization{declared: map[string]Policy{}, methods: map[string]Policy{}, sameUser: SameUser()},
+		shutdownTimeout: DefaultShutdownTimeout,
+	}
 	for _, opt := range opts {
 		if opt != nil {
-			opt(&c)
+			opt(c)
 		}
 	}
 	return c, c.err
@@ -54,8 +60,11 @@ func newServerConfig(opts []ServerOption) (serverConfig, error) {
 // last and so has the last word.
 func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
-		grpc.Creds(transportCredentials{}),
+		grpc.Creds(transportCredentials{audit: c.auth.audit}),
 		grpc.ConnectionTimeout(handshakeTimeout),
+		// A refused call gets no further than this.
+		grpc.ChainUnaryInterceptor(c.auth.unary),
+		grpc.ChainStreamInterceptor(c.auth.stream),
 		grpc.ChainUnaryInterceptor(c.unary...),
 		grpc.ChainStreamInterceptor(c.stream...),
 	}
@@ -93,6 +102,42 @@ func SocketOwner(uid, gid int) ServerOption {
 		}
 		c.listen.Owner = &socket.Owner{UID: uid, GID: gid}
 	}
+}
+
+// Authorize sets who may call the server; the default is [SameUser]. Whoever else connects
+// is refused with codes.PermissionDenied, call by call, in words that name the caller and
+// the rule. It applies to every method, also those of health and reflection, but for methods
+// that [AuthorizeMethod] has a rule for. Where the .proto file declares a rule, both
+// must let the caller in: an option can narrow what is declared, never widen it.
+//
+// A rule that lets in other users needs a [SocketMode] that lets them connect; without one
+// NewServer fails. (It cannot know about abstract names, to which everyone can connect.)
+func Authorize(p Policy) ServerOption {
+	return func(c *serverConfig) { c.auth.general = &p }
+}
+
+// AuthorizeMethod sets who may call one method, given by its full name as in
+// "/greeter.v1.Greeter/Greet", instead of what [Authorize] says for all.
+func AuthorizeMethod(fullMethod string, p Policy) ServerOption {
+	return func(c *serverConfig) {
+		if !isFullMethod(fullMethod) {
+			c.reject("method %q: give its full name, as in /greeter.v1.Greeter/Greet", fullMethod)
+		}
+		c.auth.methods[fullMethod] = p
+	}
+}
+
+// DeclaredPolicies is for generated code: it hands over the rules that a .proto file declares,
+// by full method name. See [Authorize] for how they combine with those of a program.
+func DeclaredPolicies(policies map[string]Policy) ServerOption {
+	return func(c *serverConfig) { maps.Copy(c.auth.declared, policies) }
+}
+
+// AuditLog writes one record for each accepted connection, at level Info, and one for each
+// refused call, at level Warn, with the peer's uid, gid and process id. There is none by
+// default.
+func AuditLog(logger *slog.Logger) ServerOption {
+	return func(c *serverConfig) { c.auth.audit = logger }
 }
 
 // AllowUnsafeDir accepts a directory in which other users can replace the socket, which is

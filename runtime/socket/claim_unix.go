@@ -115,7 +115,11 @@ func probe(path string) (pid int, err error) {
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		return 0, os.NewSyscallError("connect", err)
 	}
-	return peerPID(fd), nil
+	peer, err := peerOf(fd)
+	if err != nil {
+		return 0, nil // it listens, whoever it is
+	}
+	return peer.PID, nil
 }
 
 // bind makes the socket file and listens. Nobody can connect before listen(2), and by then

@@ -77,7 +77,8 @@ func Diagnose(path string) Diagnosis {
 		return Diagnosis{Address: addr, Condition: condition, Detail: detail, Err: err}
 	}
 	defer conn.Close()
-	d := Diagnosis{Address: addr, PID: connPID(conn)}
+	peer, _ := PeerOf(conn) // which says what is known
+	d := Diagnosis{Address: addr, PID: peer.PID}
 	server := "the server"
 	if d.PID != 0 {
 		server = fmt.Sprintf("the server, process %d,", d.PID)
@@ -104,14 +105,4 @@ func exchangeHello(conn net.Conn) error {
 	}
 	_, err := conn.Read(make([]byte, 1))
 	return err
-}
-
-// connPID returns the process id of the other end, 0 if not known.
-func connPID(conn *net.UnixConn) (pid int) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	raw.Control(func(fd uintptr) { pid = peerPID(int(fd)) })
-	return pid
 }

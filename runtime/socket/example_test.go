@@ -58,3 +58,25 @@ func ExampleDiagnose() {
 	fmt.Println(socket.Diagnose("/nowhere/app.sock").Condition)
 	// Output: missing
 }
+
+func ExamplePeerOf() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	l, err := socket.Listen(filepath.Join(dir, "app.sock"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := (&socket.Dialer{}).DialAddress(context.Background(), l.Address())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+
+	server, err := socket.PeerOf(conn)
+	fmt.Println(server.UID == os.Geteuid(), err)
+	// Output: true <nil>
+}

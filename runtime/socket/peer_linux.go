@@ -1,12 +1,60 @@
 package socket
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
 
-// peerPID returns the process id of the other end, 0 if not known.
-func peerPID(fd int) int {
+	"golang.org/x/sys/unix"
+)
+
+// peerOf reads SO_PEERCRED and SO_PEERGROUPS (unix(7), socket(7)).
+func peerOf(fd int) (Peer, error) {
+	p := nobodyKnown()
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
-		return 0
+		return p, os.NewSyscallError("getsockopt SO_PEERCRED", err)
 	}
-	return int(cred.Pid)
+	p.setUser(cred.Uid, cred.Gid)
+	p.PID, p.HasPID = int(cred.Pid), cred.Pid > 0
+	gids, err := peerGroups(fd)
+	if err != nil {
+		return p, err
+	}
+	p.addGroups(gids)
+	return p, nil
+}
+
+// peerGroups asks twice if the groups are more than most users have.
+func peerGroups(fd int) ([]uint32, error) {
+	gids := make([]uint32, 64)
+	for {
+		size := uint32(len(gids)) * 4
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(unsafe.SliceData(gids))), uintptr(unsafe.Pointer(&size)), 0)
+		switch errno {
+		case 0:
+			return gids[:size/4], nil
+		case unix.ERANGE: // size is now what it takes
+			gids = make([]uint32, size/4)
+		case unix.ENODATA:
+			return nil, nil
+		default:
+			return nil, os.NewSyscallError("getsockopt SO_PEERGROUPS", errno)
+		}
+	}
+}
+
+func openPidfd(fd int) (*os.File, error) {
+	pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+	switch {
+	case errors.Is(err, unix.ENOPROTOOPT):
+		return nil, fmt.Errorf("SO_PEERPIDFD, of Linux 6.5: %w: %w", ErrUnsupported, err)
+	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL):
+		return nil, fmt.Errorf("%w: %w", os.ErrProcessDone, err)
+	case err != nil:
+		return nil, os.NewSyscallError("getsockopt SO_PEERPIDFD", err)
+	}
+	return os.NewFile(uintptr(pidfd), "pidfd"), nil
 }

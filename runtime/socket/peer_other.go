@@ -1,5 +1,9 @@
-//go:build !linux
+//go:build !linux && !darwin && !freebsd
 
 package socket
 
-func peerPID(int) int { return 0 }
+import "os"
+
+func peerOf(int) (Peer, error) { return nobodyKnown(), ErrUnsupported }
+
+func openPidfd(int) (*os.File, error) { return nil, ErrUnsupported }

@@ -4,13 +4,15 @@ import "github.com/udsgrpc/udsgrpc/runtime/internal/child"
 
 // programs are the processes that tests start.
 var programs = map[string]child.Program{
-	"listen":               listenAndSayHello,
-	"diagnose":             diagnose,
-	"contend":              contend,
-	"listen and die":       listenAndDie,
-	"listen without umask": listenWithoutUmask,
-	"listen wide":          listenWide,
-	"intrude":              intrude,
+	"listen":                listenAndSayHello,
+	"diagnose":              diagnose,
+	"connect and stay":      connectAndStay,
+	"connect and hand over": connectAndHandOver,
+	"contend":               contend,
+	"listen and die":        listenAndDie,
+	"listen without umask":  listenWithoutUmask,
+	"listen wide":           listenWide,
+	"intrude":               intrude,
 }
 
 const (

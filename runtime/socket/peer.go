@@ -1,0 +1,114 @@
+package socket
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Peer is the process at the other end of a connection, as the kernel knows it. Neither end
+// can forge it.
+//
+// The kernel keeps what was true at one moment: a server learns who the client was when it
+// connected, a client who the server was when it began to listen. A process that has changed
+// its user since, passed the connection on, or died, is still reported as it was then.
+type Peer struct {
+	// UID and GID are the effective user and group; -1 when not known. HasUID tells.
+	UID, GID int
+	// Groups are the supplementary groups, as far as the system reports them.
+	Groups []int
+	// PID is the process id, as seen by this process; 0 when not known. HasPID tells. The
+	// process may be gone and its id another's by now; OpenPidfd is safe from that.
+	PID int
+
+	// HasUID is false where the system does not tell the user, and for a user of another user
+	// namespace that has no id in this one. The kernel reports such a user as 65534, which is
+	// also the number of the user "nobody"; so that number is never taken for a known one.
+	HasUID bool
+	// HasPID is false where the system does not tell the process, and for a process of a PID
+	// namespace that cannot be seen from here.
+	HasPID bool
+
+	conn syscall.RawConn
+}
+
+// overflowID is what the kernel reports for users and groups that have no number in the
+// user namespace of the asking process (user_namespaces(7)).
+const overflowID = 65534
+
+// nobodyKnown is the peer before anything is found out about it.
+func nobodyKnown() Peer { return Peer{UID: -1, GID: -1} }
+
+// PeerOf asks the kernel who is at the other end of conn. Linux tells user, groups and
+// process, darwin the same, freebsd user and groups; elsewhere the error is
+// [ErrUnsupported] and the Peer one of which nothing is known.
+func PeerOf(conn *net.UnixConn) (Peer, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nobodyKnown(), fmt.Errorf("peer of %s: %w", conn.LocalAddr(), err)
+	}
+	var p Peer
+	var peerErr error
+	if err := raw.Control(func(fd uintptr) { p, peerErr = peerOf(int(fd)) }); err != nil {
+		return nobodyKnown(), fmt.Errorf("peer of %s: %w", conn.LocalAddr(), err)
+	}
+	if peerErr != nil {
+		return nobodyKnown(), fmt.Errorf("peer of %s: %w", conn.LocalAddr(), peerErr)
+	}
+	p.conn = raw
+	return p, nil
+}
+
+// OpenPidfd returns a file descriptor that stands for the peer's process (pidfd_open(2)) and
+// never for another that was given its id later. The caller closes it. It works while the
+// connection is open.
+//
+// The error wraps [ErrUnsupported] on systems without it and on Linux before 6.5,
+// [os.ErrProcessDone] when the process is gone, and [net.ErrClosed] when the connection is.
+func (p Peer) OpenPidfd() (*os.File, error) {
+	if p.conn == nil {
+		return nil, fmt.Errorf("open pidfd of the peer: it has no connection: %w", ErrUnsupported)
+	}
+	var f *os.File
+	var openErr error
+	if err := p.conn.Control(func(fd uintptr) { f, openErr = openPidfd(int(fd)) }); err != nil {
+		return nil, fmt.Errorf("open pidfd of the peer: %w", err)
+	}
+	if openErr != nil {
+		return nil, fmt.Errorf("open pidfd of the peer, process %d: %w", p.PID, openErr)
+	}
+	return f, nil
+}
+
+// String describes the peer for people, as in "uid 1000, gid 1000, process 42".
+func (p Peer) String() string {
+	user := "an unknown user"
+	if p.HasUID {
+		user = fmt.Sprintf("uid %d, gid %d", p.UID, p.GID)
+	}
+	if p.HasPID {
+		return fmt.Sprintf("%s, process %d", user, p.PID)
+	}
+	return user
+}
+
+// setUser fills in the user and its group, unless they are unknown.
+func (p *Peer) setUser(uid, gid uint32) {
+	if uid == overflowID || int32(uid) == -1 {
+		return
+	}
+	p.UID, p.HasUID = int(uid), true
+	if gid != overflowID && int32(gid) != -1 {
+		p.GID = int(gid)
+	}
+}
+
+// addGroups fills in the supplementary groups, without unknown ones.
+func (p *Peer) addGroups(gids []uint32) {
+	for _, gid := range gids {
+		if gid != overflowID {
+			p.Groups = append(p.Groups, int(gid))
+		}
+	}
+}

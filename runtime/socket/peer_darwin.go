@@ -1,0 +1,24 @@
+package socket
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerOf reads LOCAL_PEERCRED and LOCAL_PEERPID (<sys/un.h>). The first of the groups is the
+// effective one.
+func peerOf(fd int) (Peer, error) {
+	p, err := peerOfXucred(fd)
+	if err != nil {
+		return p, err
+	}
+	pid, err := unix.GetsockoptInt(fd, unix.SOL_LOCAL, unix.LOCAL_PEERPID)
+	if err != nil {
+		return p, os.NewSyscallError("getsockopt LOCAL_PEERPID", err)
+	}
+	p.PID, p.HasPID = pid, pid > 0
+	return p, nil
+}
+
+func openPidfd(int) (*os.File, error) { return nil, ErrUnsupported }
