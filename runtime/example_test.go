@@ -125,3 +125,41 @@ func ExampleClientConn_WaitReady() {
 	fmt.Println(conn.WaitReady(ctx))
 	// Output: wait for the server: context deadline exceeded: dial /nowhere/greeter.sock: connect: no such file or directory: the directory /nowhere/ does not exist: the server has not started yet, or listens elsewhere
 }
+
+// Members of a group may call everything, and root alone may call one method.
+func ExampleAuthorize() {
+	const gid = 1000
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(),
+		runtime.SocketMode(0o660), runtime.SocketOwner(-1, gid),
+		runtime.Authorize(runtime.Any(runtime.SameUser(), runtime.AllowGID(gid))),
+		runtime.AuthorizeMethod("/greeter.v1.Greeter/Countdown", runtime.Root()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+}
+
+// A client that trusts only the server of one system user.
+func ExampleWithServerPolicy() {
+	const uid = 990
+	_, conn, err := greeterv1.DialGreeterUDS("/run/greeter/greeter.sock", runtime.WithServerPolicy(runtime.AllowUID(uid)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+}
+
+// An interceptor, or a handler, learns who calls.
+func ExamplePeerFromContext() {
+	whoCalls := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		if p, ok := runtime.PeerFromContext(ctx); ok && p.HasUID {
+			log.Printf("%s is called by uid %d", info.FullMethod, p.UID)
+		}
+		return next(ctx, req)
+	}
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(), runtime.UnaryInterceptor(whoCalls))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+}

@@ -69,10 +69,8 @@ func AllowUID(uids ...int) Policy {
 func AllowGID(gids ...int) Policy {
 	gids = slices.Clone(gids)
 	return Policy{
-		rule: "gid " + joinIDs(gids),
-		allows: func(p socket.Peer) bool {
-			return p.HasUID && slices.ContainsFunc(gids, func(g int) bool { return known(g) && (p.GID == g || slices.Contains(p.Groups, g)) })
-		},
+		rule:   "gid " + joinIDs(gids),
+		allows: func(p socket.Peer) bool { return slices.ContainsFunc(gids, func(g int) bool { return hasGID(p, g) }) },
 		others: len(gids) > 0,
 	}
 }
@@ -101,13 +99,12 @@ func All(policies ...Policy) Policy {
 	}
 }
 
-// unknownID is what the kernel reports for an id that it cannot express.
-const unknownID = 65534
+func hasUID(p socket.Peer, uid int) bool { return p.HasUID && p.UID == uid }
 
-// known reports whether id can be that of a peer.
-func known(id int) bool { return id >= 0 && id != unknownID }
-
-func hasUID(p socket.Peer, uid int) bool { return p.HasUID && known(uid) && p.UID == uid }
+func hasGID(p socket.Peer, gid int) bool {
+	// A user may be known whose group is not: that is -1.
+	return p.HasUID && gid >= 0 && (p.GID == gid || slices.Contains(p.Groups, gid))
+}
 
 func joinIDs(ids []int) string {
 	if len(ids) == 0 {
