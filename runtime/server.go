@@ -69,7 +69,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		return nil, err
 	}
 	// NewServer has no context: claiming a path does not block.
-	if s.listener, err = config.listen.Listen(context.Background(), path); err != nil {
+	if s.listener, err = acquire(context.Background(), config, addr); err != nil {
 		return nil, err
 	}
 	if config.health {
