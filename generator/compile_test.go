@@ -14,12 +14,14 @@ import (
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/gofeaturespb"
 	"google.golang.org/protobuf/types/pluginpb"
 
 	"github.com/udsgrpc/udsgrpc/generator"
+	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 )
 
 // compile turns .proto sources, by path, into the request that protoc would send for all of them.
@@ -39,7 +41,7 @@ func compile(sources map[string]string, parameter string) (*pluginpb.CodeGenerat
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.WithStandardImports(protocompile.CompositeResolver{
 			&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(known)},
-			protocompile.ResolverFunc(goFeatures),
+			protocompile.ResolverFunc(linked),
 		}),
 		SourceInfoMode: protocompile.SourceInfoStandard,
 	}
@@ -67,11 +69,17 @@ func compile(sources map[string]string, parameter string) (*pluginpb.CodeGenerat
 	return decoded, proto.Unmarshal(encoded, decoded)
 }
 
-func goFeatures(path string) (protocompile.SearchResult, error) {
-	if path != gofeaturespb.File_google_protobuf_go_features_proto.Path() {
-		return protocompile.SearchResult{}, protoregistry.NotFound
+// linked finds what other .proto files import of those whose Go code is part of this program.
+func linked(path string) (protocompile.SearchResult, error) {
+	for _, file := range []protoreflect.FileDescriptor{
+		gofeaturespb.File_google_protobuf_go_features_proto,
+		udsgrpcv1.File_udsgrpc_v1_options_proto,
+	} {
+		if path == file.Path() {
+			return protocompile.SearchResult{Desc: file}, nil
+		}
 	}
-	return protocompile.SearchResult{Desc: gofeaturespb.File_google_protobuf_go_features_proto}, nil
+	return protocompile.SearchResult{}, protoregistry.NotFound
 }
 
 func addWithImports(request *pluginpb.CodeGeneratorRequest, file linker.File, added map[string]bool) {

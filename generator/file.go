@@ -15,14 +15,14 @@ const (
 	filenameSuffix = "_udsgrpc.pb.go"
 )
 
-func generateFile(plugin *protogen.Plugin, target target) {
+func generateFile(plugin *protogen.Plugin, target target, policies policies) {
 	g := plugin.NewGeneratedFile(target.filename, target.importPath)
 	generateHeader(g, target)
 	generateImports(g, target)
 	generateHandshake(g)
 	for _, service := range target.file.Services {
 		names := newNames(service, target.base)
-		generateNewServer(g, target.file, service, names)
+		generateNewServer(g, target.file, service, names, policies[service])
 		generateDial(g, target.file, service, names)
 	}
 }
@@ -61,19 +61,18 @@ func generateHandshake(g *protogen.GeneratedFile) {
 	g.P()
 }
 
-func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service, names names) {
+func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service, names names, policies []policy) {
 	comment(g, names.newServer, " claims the Unix domain socket at path, listens on it and registers srv there for ",
 		string(service.Desc.FullName()), ". It returns once the socket accepts connections; call Serve on ",
 		"the server to answer them, or Close to give the socket up.")
 	g.P("//")
-	comment(g, "Unless opts say otherwise, the socket has mode 0600 and only processes of the same user ",
-		"may call. A path that is in use, or cannot be taken safely, is an error; ",
+	generatePolicyComment(g, file, policies, "A path that is in use, or cannot be taken safely, is an error; "+
 		"see [runtime.NewServer] for all of them and for the forms of path.")
 	generateServiceComment(g, file, service)
 	g.AnnotateSymbol(names.newServer, protogen.Annotation{Location: service.Location})
 	g.P("func ", names.newServer, "(path string, srv ", names.serverType,
 		", opts ...runtime.ServerOption) (*runtime.Server, error) {")
-	g.P("server, err := runtime.NewServer(path, opts...)")
+	generateServerCall(g, policies)
 	g.P("if err != nil {")
 	g.P("return nil, err")
 	g.P("}")

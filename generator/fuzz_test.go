@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/pluginpb"
 
 	"github.com/udsgrpc/udsgrpc/generator"
+	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 )
 
 // fuzzed holds what FuzzNames varies.
@@ -210,6 +211,11 @@ func (z fuzzed) request() *pluginpb.CodeGeneratorRequest {
 			}},
 		})
 	}
+	// The first service has no rules.
+	file.Service[1].Options = new(descriptorpb.ServiceOptions)
+	proto.SetExtension(file.Service[1].Options, udsgrpcv1.E_Service, &udsgrpcv1.Rule{
+		Allow: []udsgrpcv1.Rule_Caller{udsgrpcv1.Rule_SAME_USER, udsgrpcv1.Rule_ROOT, udsgrpcv1.Rule_ANYONE},
+	})
 	return &pluginpb.CodeGeneratorRequest{
 		FileToGenerate: []string{z.file},
 		ProtoFile:      []*descriptorpb.FileDescriptorProto{file},

@@ -1,6 +1,9 @@
 // Package generator writes the Go code that serves and dials gRPC services over Unix domain
 // sockets: one constructor for the server and one for the client of each service.
 //
+// Where the .proto file says who may call, with the options of udsgrpc/v1/options.proto, the server
+// holds callers to it.
+//
 // Descriptors go in and Go source comes out. The package does no I/O, keeps no state and knows the
 // runtime by its import path only, so it can run inside protoc-gen-go-udsgrpc, a build tool or a
 // test alike.
@@ -43,7 +46,9 @@ func Generate(plugin *protogen.Plugin, opts Options) error {
 	if err != nil {
 		return err
 	}
+	policies, err := newPolicies(targets)
 	if err := errors.Join(
+		err,
 		checkHeaders(targets),
 		checkFilenames(plugin, targets),
 		checkNames(plugin, opts.PackageSuffix),
@@ -51,7 +56,7 @@ func Generate(plugin *protogen.Plugin, opts Options) error {
 		return err
 	}
 	for _, target := range targets {
-		generateFile(plugin, target)
+		generateFile(plugin, target, policies)
 	}
 	return nil
 }

@@ -23,9 +23,20 @@ type (
 	ClientConn   struct{}
 	ServerOption func()
 	DialOption   func()
+	Policy       struct{}
 )
 
 func NewServer(path string, opts ...ServerOption) (*Server, error) { return nil, nil }
+
+func DeclaredPolicies(policies map[string]Policy) ServerOption { return nil }
+
+func SameUser() Policy { return Policy{} }
+
+func Root() Policy { return Policy{} }
+
+func Anyone() Policy { return Policy{} }
+
+func Any(policies ...Policy) Policy { return Policy{} }
 
 func Dial(path string, opts ...DialOption) (*ClientConn, error) { return nil, nil }
 `

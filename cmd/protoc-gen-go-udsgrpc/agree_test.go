@@ -35,7 +35,7 @@ func TestCompilersAgree(t *testing.T) {
 		},
 	}
 	for _, golden := range []string{
-		"carriage_returns", "comments", "constraints", "deprecated", "directives", "file_names", "greeter", "several_packages",
+		"carriage_returns", "comments", "constraints", "deprecated", "directives", "file_names", "greeter", "policies", "several_packages",
 	} {
 		protos, err := filepath.Abs(filepath.Join("..", "..", "testdata", "golden", golden))
 		if err != nil {
@@ -62,14 +62,26 @@ func TestCompilersAgree(t *testing.T) {
 func bufCommand(t *testing.T, buf, strategy, protos, out, opt string) *exec.Cmd {
 	template := fmt.Sprintf(`{"version":"v2","plugins":[{"local":%q,"out":%q,"strategy":%q,"opt":%q}]}`,
 		name, out, strategy, opt)
-	command := exec.Command(buf, "generate", protos, "--template", template)
-	// In the directory of the test, buf could find the configuration of this repository.
-	command.Dir = t.TempDir()
+	// A copy, for buf wants a workspace to be one directory, and could find the configuration of
+	// this repository in the directory of the test.
+	workspace := t.TempDir()
+	for module, dir := range map[string]string{"protos": protos, "options": optionsDir(t)} {
+		if err := os.CopyFS(filepath.Join(workspace, module), os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := `{"version":"v2","modules":[{"path":"protos"},{"path":"options"}]}`
+	if err := os.WriteFile(filepath.Join(workspace, "buf.yaml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(buf, "generate", "protos", "--template", template)
+	command.Dir = workspace
 	return inSandbox(command)
 }
 
 func protocCommand(t *testing.T, protos, out, opt string) *exec.Cmd {
-	args := []string{"--proto_path=" + protos, "--go-udsgrpc_out=" + out, "--go-udsgrpc_opt=" + opt}
+	args := []string{"--proto_path=" + protos, "--proto_path=" + optionsDir(t),
+		"--go-udsgrpc_out=" + out, "--go-udsgrpc_opt=" + opt}
 	for file := range readTree(t, protos) {
 		if strings.HasSuffix(file, ".proto") {
 			args = append(args, file)
@@ -78,6 +90,16 @@ func protocCommand(t *testing.T, protos, out, opt string) *exec.Cmd {
 	command := exec.Command("protoc", args...)
 	command.Dir = t.TempDir()
 	return inSandbox(command)
+}
+
+// optionsDir returns the directory from which .proto files import udsgrpc/v1/options.proto.
+func optionsDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join("..", "..", "proto"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func inSandbox(command *exec.Cmd) *exec.Cmd {

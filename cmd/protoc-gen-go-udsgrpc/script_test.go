@@ -20,6 +20,7 @@ func TestScripts(t *testing.T) {
 		t.Skip("builds and runs buf")
 	}
 	bufDir := filepath.Dir(buf(t))
+	options := optionsDir(t)
 	withProtoc := hasProtoc(t)
 	if !withProtoc {
 		t.Log("protoc is not installed: the parts of the scripts that need it are skipped")
@@ -29,6 +30,9 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
+			if err := os.CopyFS(filepath.Join(env.WorkDir, "options"), os.DirFS(options)); err != nil {
+				return err
+			}
 			env.Setenv("PATH", bufDir+string(os.PathListSeparator)+env.Getenv("PATH"))
 			for key, value := range sandbox(env.WorkDir) {
 				env.Setenv(key, value)

@@ -37,6 +37,16 @@ Parameters (buf: opt; protoc: --go-udsgrpc_opt):
   default_api_level=LEVEL       Accepted as protoc-gen-go does, and without effect here.
   apilevelM<file>=LEVEL         The same for one .proto file.
 
+Rules (in the .proto file):
+
+  A method can say who may call it, and a service who may call the others; the generated server
+  holds callers to that. udsgrpc/v1/options.proto explains how.
+
+    import "udsgrpc/v1/options.proto";
+    ...
+    option (udsgrpc.v1.service) = { allow: SAME_USER };         in a service
+    option (udsgrpc.v1.method) = { allow: [SAME_USER, ROOT] };  in an rpc
+
 Flags:
 
   -h, --help  Print this help.
