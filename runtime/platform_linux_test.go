@@ -8,6 +8,8 @@ var programs = map[string]child.Program{
 	"greeter with few files": serveWithFewFiles,
 	"stream forever":         streamForever,
 	"call all":               callAll,
+	"serve admin":            serveAdmin,
+	"call admin":             callAdmin,
 	"serve anyone":           serveAnyone,
 	"serve in namespaces":    serveInNamespaces,
 	"squat":                  squat,

@@ -59,10 +59,8 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	if !addr.IsAbstract() {
-		if err := config.auth.checkMode(&config.listen); err != nil {
-			return nil, fmt.Errorf("listen on %s: %w", addr, err)
-		}
+	if err := config.checkMode(addr); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	s := &Server{config: config}
 	if s.grpc, err = newGRPCServer(config); err != nil {
@@ -97,12 +95,16 @@ func newGRPCServer(config *serverConfig) (s *grpc.Server, err error) {
 func (s *Server) Path() string { return s.listener.Address().String() }
 
 // RegisterService adds a service; generated RegisterXxxServer functions call it. It must be
-// called before Serve. A service that cannot be served (registered twice, nil, of the wrong
+// called before Serve. Rules that its .proto file declares are enforced. A service that cannot be served (registered twice, nil, of the wrong
 // type, or too late) makes Serve return an error that says so.
 func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.checkService(desc, impl); err != nil {
+	err := s.checkService(desc, impl)
+	if err == nil {
+		err = s.config.declare(declaredPolicies(desc), s.listener.Address())
+	}
+	if err != nil {
 		s.registerErr = errors.Join(s.registerErr, fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))
 		return
 	}

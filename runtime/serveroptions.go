@@ -77,6 +77,25 @@ func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 	return append(opts, c.raw...)
 }
 
+// declare adds the rules of a service, unless generated code has given them.
+func (c *serverConfig) declare(policies map[string]Policy, addr socket.Address) error {
+	for method, policy := range policies {
+		if _, ok := c.auth.declared[method]; !ok {
+			c.auth.declared[method] = policy
+		}
+	}
+	return c.checkMode(addr)
+}
+
+// checkMode refuses a socket file that keeps out users whom a rule is to let in. An abstract
+// name has no mode.
+func (c *serverConfig) checkMode(addr socket.Address) error {
+	if addr.IsAbstract() {
+		return nil
+	}
+	return c.auth.checkMode(&c.listen)
+}
+
 func (c *serverConfig) reject(format string, args ...any) {
 	c.err = errors.Join(c.err, fmt.Errorf(format+": %w", append(args, fs.ErrInvalid)...))
 }

@@ -36,8 +36,8 @@
 // - The rules say who may call which method.
 // - The Authorize option in Go can only narrow the rules, never widen them.
 //
-// NewXxxUDSServer enforces the rules of service Xxx. Another service that is added to its server
-// with RegisterYyyServer does not bring its rules along: who may call that is up to Authorize.
+// NewXxxUDSServer enforces the rules of service Xxx, and the server enforces those of every other
+// service that is registered with it.
 
 package udsgrpcv1
 

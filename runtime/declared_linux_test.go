@@ -1,0 +1,113 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/status"
+
+	adminv1 "github.com/udsgrpc/udsgrpc/examples/rules/gen/admin/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+)
+
+type admin struct {
+	adminv1.UnimplementedAdminServer
+}
+
+func (admin) Status(context.Context, *adminv1.StatusRequest) (*adminv1.StatusResponse, error) {
+	return &adminv1.StatusResponse{}, nil
+}
+
+func (admin) Reload(context.Context, *adminv1.ReloadRequest) (*adminv1.ReloadResponse, error) {
+	return &adminv1.ReloadResponse{}, nil
+}
+
+func (admin) Shutdown(context.Context, *adminv1.ShutdownRequest) (*adminv1.ShutdownResponse, error) {
+	return &adminv1.ShutdownResponse{}, nil
+}
+
+// serveAdmin is a program: the service with rules, by its own constructor on the first path,
+// and registered beside another service on the second.
+func serveAdmin(paths []string) error {
+	own, err := adminv1.NewAdminUDSServer(paths[0], admin{}, runtime.SocketMode(0o666))
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	beside, err := runtime.NewServer(paths[1], runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()))
+	if err != nil {
+		return err
+	}
+	adminv1.RegisterAdminServer(beside, admin{})
+	ended := make(chan error)
+	for _, srv := range []*runtime.Server{own, beside} {
+		go func() { ended <- srv.Serve(context.Background()) }()
+	}
+	fmt.Println("serving")
+	return <-ended
+}
+
+// callAdmin is a program: it prints the status of each rpc, for each path.
+func callAdmin(paths []string) error {
+	for _, path := range paths {
+		client, conn, err := adminv1.DialAdminUDS(path, runtime.WithServerPolicy(runtime.Anyone()))
+		if err != nil {
+			return err
+		}
+		ctx := context.Background()
+		_, statusErr := client.Status(ctx, &adminv1.StatusRequest{})
+		_, reloadErr := client.Reload(ctx, &adminv1.ReloadRequest{})
+		_, shutdownErr := client.Shutdown(ctx, &adminv1.ShutdownRequest{})
+		fmt.Println(status.Code(statusErr), status.Code(reloadErr), status.Code(shutdownErr))
+		conn.Close()
+	}
+	return nil
+}
+
+func TestDeclaredRulesAreEnforcedForEveryUser(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	path := publicPath(t)
+	if err := os.Chown(filepath.Dir(path), 1234, 1234); err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{path + ".own", path + ".beside"}
+	startAs(t, user{uid: 1234, gid: 1234}, "serve admin", paths...).Line()
+	for name, c := range map[string]struct {
+		user user
+		want string
+	}{
+		"the server's user": {user{uid: 1234, gid: 1234}, "OK OK PermissionDenied"},
+		"root":              {user{}, "OK PermissionDenied OK"},
+		"another user":      {user{uid: 2345, gid: 2345}, "OK PermissionDenied PermissionDenied"},
+	} {
+		caller := startAs(t, c.user, "call admin", paths...)
+		for _, path := range paths {
+			if got := caller.Line(); got != c.want {
+				t.Errorf("%s on %s gets %q, want %q", name, path, got, c.want)
+			}
+		}
+	}
+}
+
+func TestDeclaredRuleForOthersNeedsAMode(t *testing.T) {
+	t.Parallel()
+	_, err := adminv1.NewAdminUDSServer(freePath(t), admin{})
+	if !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "/admin.v1.Admin/Status is for anyone") {
+		t.Errorf("error is %v", err)
+	}
+	srv, err := runtime.NewServer(freePath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	adminv1.RegisterAdminServer(srv, admin{})
+	if err := srv.Serve(t.Context()); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("with the service registered beside others, Serve returned %v", err)
+	}
+}
