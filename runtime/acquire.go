@@ -2,11 +2,30 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // acquire gets the listener of a server: the first that one of its possible sources has.
 func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
-	return config.listen.Listen(ctx, addr.String())
+	if l, err := acquireInherited(config, addr); l != nil || err != nil {
+		return l, err
+	}
+	l, activated, err := socket.Activated(addr)
+	if activated || err != nil {
+		config.activated = activated
+		return l, err
+	}
+	if err := config.checkMode(addr); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	switch {
+	case config.takeover:
+		return takeOver(ctx, config, addr)
+	case config.standby != nil:
+		return config.listen.ListenStandby(config.standby, addr.String())
+	default:
+		return config.listen.Listen(ctx, addr.String())
+	}
 }

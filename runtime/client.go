@@ -25,7 +25,7 @@ type ClientConn struct {
 	policy    Policy // of the server
 	grpc      *grpc.ClientConn
 	reconnect *reconnector
-	dialErr   atomic.Pointer[error] // of the last attempt; nil if it connected
+	dialErr   atomic.Pointer[error] // of the last attempt; nil if it came to a server that the policy permits
 }
 
 // Dial returns a connection to the server on path, in any form that [socket.ParseAddress]
@@ -65,14 +65,14 @@ func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, c.failed(err)
 	}
-	c.dialErr.Store(nil)
-	c.reconnect.rest()
 	return conn, nil
 }
 
 // verify refuses a server that the client is not to talk to.
 func (c *ClientConn) verify(server socket.Peer) error {
 	if c.policy.permits(server) {
+		c.dialErr.Store(nil)
+		c.reconnect.rest()
 		return nil
 	}
 	return c.failed(&untrustedServerError{c.addr, server, c.policy})
@@ -101,20 +101,20 @@ func (c *ClientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 // refuses, or that it let the client connect and then did not answer. All other failures to
 // connect are explained by the dialer.
 func (c *ClientConn) explain(err error) error {
-	if status.Code(err) != codes.Unavailable || c.grpc.GetState() != connectivity.TransientFailure {
+	if status.Code(err) != codes.Unavailable {
 		return err
 	}
-	dialErr := c.dialErr.Load()
-	if dialErr == nil {
+	var untrusted *untrustedServerError
+	switch dialErr := c.dialErr.Load(); {
+	case dialErr != nil && errors.As(*dialErr, &untrusted):
+		return status.Error(codes.PermissionDenied, untrusted.Error())
+	case dialErr == nil && c.grpc.GetState() == connectivity.TransientFailure:
 		s := status.Convert(err).Proto()
 		s.Message = fmt.Sprintf("%s on %s: %s", unanswered, c.addr, s.GetMessage())
 		return status.ErrorProto(s)
+	default:
+		return err
 	}
-	var untrusted *untrustedServerError
-	if errors.As(*dialErr, &untrusted) {
-		return status.Error(codes.PermissionDenied, untrusted.Error())
-	}
-	return err
 }
 
 // unanswered says what is wrong when connecting works, and nothing else does.

@@ -53,11 +53,15 @@ func PeerFromContext(ctx context.Context) (socket.Peer, bool) {
 // connection, and be tried again for ever. Clients refuse a server that is not to be
 // trusted here, before grpc has written a byte.
 type transportCredentials struct {
-	audit  *slog.Logger            // of a server; nil for none
-	verify func(socket.Peer) error // of a client
+	audit  *slog.Logger             // of a server; nil for none
+	divert func(*net.UnixConn) bool // of a server: takes a connection that is not for grpc
+	verify func(socket.Peer) error  // of a client
 }
 
 func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	if uds, ok := conn.(*net.UnixConn); ok && t.divert(uds) {
+		return nil, nil, credentials.ErrConnDispatched
+	}
 	info := newAuthInfo(conn)
 	if t.audit != nil {
 		t.audit.LogAttrs(context.Background(), slog.LevelInfo, "connection accepted",

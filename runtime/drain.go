@@ -22,13 +22,21 @@ const (
 func (s *Server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
+	s.notifyStopping()
 	if s.health != nil {
 		s.health.Shutdown()
 	}
+	s.endHandovers()
 	// A file that cannot be removed is reported by Close.
 	s.listener.Withdraw()
 	awaitQueue(ctx, s.listener)
-	// It may outlive drain, until the last handler returns.
+	s.stopGracefully(ctx)
+}
+
+// stopGracefully tells clients to go elsewhere and waits for the calls that run; when ctx ends,
+// it cancels them.
+func (s *Server) stopGracefully(ctx context.Context) {
+	// It may outlive this, until the last handler returns.
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -58,5 +66,13 @@ func awaitQueue(ctx context.Context, l *socket.Listener) {
 		} else {
 			empty += queuePoll
 		}
+	}
+}
+
+// pause lets grpc greet the connections that were accepted last.
+func pause(ctx context.Context) {
+	select {
+	case <-time.After(queuePause):
+	case <-ctx.Done():
 	}
 }

@@ -26,6 +26,11 @@ type Server struct {
 	health   *health.Server // nil unless asked for
 	config   *serverConfig
 
+	handovers    context.Context // ends when the listener is not to be handed over any more
+	endHandovers context.CancelFunc
+	handedOver   chan struct{} // closed when another process has the listener
+	heirs        sync.WaitGroup
+
 	mu          sync.Mutex
 	state       serverState
 	registerErr error
@@ -46,6 +51,11 @@ const (
 // Unless told otherwise, the socket file has mode 0600 and only processes of the same user may
 // call; see [Authorize].
 //
+// If systemd has passed a listener on path to this process, that one is used; see
+// [socket.Activated]. It stays systemd's, which has made it with the mode and owner that its
+// unit names: [SocketMode], [SocketOwner], [CreateDir] and [AllowUnsafeDir] have no effect, and
+// the socket file is not removed at the end.
+//
 // The errors are those of [socket.ListenConfig.Listen]: [socket.ErrInUse] when another
 // process owns the path, [socket.ErrNotSocket] when something else is there,
 // [socket.ErrPathTooLong], [socket.ErrUnsafeDir] and [socket.ErrUnsupported]. An option that
@@ -55,14 +65,13 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := socket.ParseAddress(path)
+	addr, err := resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	if err := config.checkMode(addr); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	s := &Server{config: config}
+	s := &Server{config: config, handedOver: make(chan struct{})}
+	s.handovers, s.endHandovers = context.WithCancel(context.Background())
+	config.divert = s.divert
 	if s.grpc, err = newGRPCServer(config); err != nil {
 		return nil, err
 	}
@@ -143,21 +152,34 @@ func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.Ge
 // fails; the path is given free in these cases, too, but for a Serve that found another one
 // running.
 //
+// A socket that is systemd's stays; whoever connects to it during the drain waits for the next
+// process that systemd starts. If NOTIFY_SOCKET is set, systemd is told READY=1 when the first
+// server of the process serves, and STOPPING=1 when the last one drains or closes (sd_notify(3)).
+// A systemd that cannot be told does not matter.
+//
 // A handler that ignores its context may outlive Serve.
 func (s *Server) Serve(ctx context.Context) error {
 	if err := s.start(); err != nil {
 		return err
 	}
+	if err := s.commit(); err != nil {
+		return err
+	}
+	ctx, leave := underParent(ctx, s.listener)
+	defer leave()
 	served := make(chan error, 1)
 	// grpc closes what it serves at the start of a drain; the path is to be held to its end,
 	// so grpc gets the bare listener.
 	go func() { served <- s.grpc.Serve(s.listener.UnixListener) }()
+	s.notifyReady()
 	var err error
 	select {
 	case err = <-served:
 	case <-ctx.Done():
 		s.drain()
 		err = <-served
+	case <-s.handedOver:
+		s.leave(served)
 	}
 	if err != nil {
 		err = fmt.Errorf("serve on %s: %w", s.Path(), err)
@@ -198,6 +220,9 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	// The name goes first, so that no client finds a server that is about to hang up.
 	err := s.listener.Withdraw()
+	s.endHandovers()
+	s.heirs.Wait()
 	s.grpc.Stop()
+	s.notifyStopping()
 	return errors.Join(err, s.listener.Close())
 }

@@ -1,11 +1,13 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net"
 	"time"
 
 	"google.golang.org/grpc"
@@ -31,6 +33,11 @@ type ServerOption func(*serverConfig)
 
 type serverConfig struct {
 	listen          socket.ListenConfig
+	activated       bool // the socket is the service manager's; listen does not apply
+	takeover        bool
+	standby         context.Context // nil unless asked for
+	divert          func(*net.UnixConn) bool
+	events          *slog.Logger // nil for none
 	auth            authorization
 	shutdownTimeout time.Duration
 	health          bool
@@ -60,7 +67,7 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 // last and so has the last word.
 func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
-		grpc.Creds(transportCredentials{audit: c.auth.audit}),
+		grpc.Creds(transportCredentials{audit: c.auth.audit, divert: c.divert}),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		// A refused call gets no further than this.
 		grpc.ChainUnaryInterceptor(c.auth.unary),
@@ -88,9 +95,9 @@ func (c *serverConfig) declare(policies map[string]Policy, addr socket.Address) 
 }
 
 // checkMode refuses a socket file that keeps out users whom a rule is to let in. An abstract
-// name has no mode.
+// name has no mode, and that of a service manager's socket is the manager's affair.
 func (c *serverConfig) checkMode(addr socket.Address) error {
-	if addr.IsAbstract() {
+	if addr.IsAbstract() || c.activated {
 		return nil
 	}
 	return c.auth.checkMode(&c.listen)
@@ -101,7 +108,8 @@ func (c *serverConfig) reject(format string, args ...any) {
 }
 
 // SocketMode sets the mode of the socket file; whoever may write to it may connect. The
-// default is [socket.DefaultMode], 0600. Abstract names and Windows know no mode.
+// default is [socket.DefaultMode], 0600. Abstract names and Windows know no mode; that of a
+// socket that systemd passed is its unit's.
 func SocketMode(mode fs.FileMode) ServerOption {
 	return func(c *serverConfig) {
 		if mode == 0 || mode&^fs.ModePerm != 0 {
@@ -113,7 +121,8 @@ func SocketMode(mode fs.FileMode) ServerOption {
 
 // SocketOwner gives the socket file to a user and a group; -1 leaves that half as it is.
 // With mode 0660 it lets a group in. Giving it to another user takes root, to a group
-// membership of it. Abstract names and Windows fail with [socket.ErrUnsupported].
+// membership of it. Abstract names and Windows fail with [socket.ErrUnsupported]; the owner of
+// a socket that systemd passed is its unit's.
 func SocketOwner(uid, gid int) ServerOption {
 	return func(c *serverConfig) {
 		if uid < -1 || gid < -1 {
@@ -130,7 +139,8 @@ func SocketOwner(uid, gid int) ServerOption {
 // must let the caller in: an option can narrow what is declared, never widen it.
 //
 // A rule that lets in other users needs a [SocketMode] that lets them connect; without one
-// NewServer fails. (It cannot know about abstract names, to which everyone can connect.)
+// NewServer fails. (Abstract names, to which everyone can connect, have no mode; that of a
+// socket that systemd passed is the affair of its unit.)
 func Authorize(p Policy) ServerOption {
 	return func(c *serverConfig) { c.auth.general = &p }
 }
@@ -157,6 +167,43 @@ func DeclaredPolicies(policies map[string]Policy) ServerOption {
 // default.
 func AuditLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.auth.audit = logger }
+}
+
+// EventLog writes a record for what an operator may want to know of: that the socket was handed
+// over to another process, see [Takeover], or that this failed and why. There is none by default.
+func EventLog(logger *slog.Logger) ServerOption {
+	return func(c *serverConfig) { c.events = logger }
+}
+
+func (c *serverConfig) event(what string, args ...any) {
+	if c.events != nil {
+		c.events.Warn(what, args...)
+	}
+}
+
+// Takeover makes a server that finds its path owned by another udsgrpc server of the same
+// user take it over without a moment at which a client finds nobody. It is for the restart
+// that installs a new version: start the new process, and the old one ends by itself.
+//
+// NewServer asks the old server, which goes on serving, for the listening socket and the lock.
+// When Serve begins, the old one accepts nobody any more, finishes its calls, and its Serve
+// returns nil; those who wait to be accepted are answered by the new one. The socket file
+// stays the same one. If any step fails, the error of NewServer or Serve names the step, wraps
+// [socket.ErrInUse], and the old server serves on, also if the new process is killed. If
+// the path is free, Takeover changes nothing.
+//
+// On Linux only; elsewhere a path in use is [socket.ErrInUse] as without it. A path passed by
+// systemd is used as it is.
+func Takeover() ServerOption {
+	return func(c *serverConfig) { c.takeover = true }
+}
+
+// Standby makes NewServer wait until its path is free, instead of failing with
+// [socket.ErrInUse]: when the owner ends, or dies, the standby has the path within a few
+// milliseconds (elsewhere than on Linux, some 50). If ctx ends first, NewServer fails, and
+// the error wraps that of ctx. Of several standbys one gets the path.
+func Standby(ctx context.Context) ServerOption {
+	return func(c *serverConfig) { c.standby = ctx }
 }
 
 // AllowUnsafeDir accepts a directory in which other users can replace the socket, which is

@@ -125,3 +125,6 @@ func (a Address) IsAbstract() bool { return a.abstract }
 // split returns the directory, with the separator at its end, and the file name of a path
 // address.
 func (a Address) split() (dir, name string) { return filepath.Split(a.name) }
+
+// lockName returns the name of the file whose lock goes with a socket's name.
+func lockName(name string) string { return "." + name + ".lock" }

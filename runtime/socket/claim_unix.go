@@ -19,8 +19,9 @@ type claim struct {
 	name string
 	lock *os.File
 
-	mu  sync.Mutex
-	pin *pin // the file that was bound; nil before that and after withdraw
+	mu     sync.Mutex
+	pin    *pin // the file that was bound; nil before that and after withdraw
+	theirs bool // another process has the path, not yet or no longer this one
 }
 
 func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
@@ -145,13 +146,8 @@ func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err
 	if c.pin, err = c.dir.pin(c.name); err != nil {
 		return nil, fmt.Errorf("find the socket just bound: %w", err)
 	}
-	if o := conf.Owner; o != nil {
-		if err := c.pin.chown(o.UID, o.GID); err != nil {
-			return nil, fmt.Errorf("give the socket to uid %d, gid %d: %w", o.UID, o.GID, err)
-		}
-	}
-	if err := c.pin.chmod(mode); err != nil {
-		return nil, fmt.Errorf("set mode %#o: %w", mode, err)
+	if err := c.pin.apply(conf); err != nil {
+		return nil, err
 	}
 	if err := unix.Listen(fd, backlog); err != nil {
 		return nil, os.NewSyscallError("listen", err)
@@ -161,6 +157,19 @@ func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err
 		return nil, err
 	}
 	return l.(*net.UnixListener), nil
+}
+
+// apply gives the socket file the owner and the mode that it should have.
+func (p *pin) apply(conf *ListenConfig) error {
+	if o := conf.Owner; o != nil {
+		if err := p.chown(o.UID, o.GID); err != nil {
+			return fmt.Errorf("give the socket to uid %d, gid %d: %w", o.UID, o.GID, err)
+		}
+	}
+	if err := p.chmod(uint32(conf.mode())); err != nil {
+		return fmt.Errorf("set mode %#o: %w", conf.mode(), err)
+	}
+	return nil
 }
 
 // backlog is how many connections may wait to be accepted. Linux cuts it to
@@ -178,6 +187,9 @@ func (c *claim) withdraw() error {
 		c.pin.close()
 		c.pin = nil
 	}()
+	if c.theirs {
+		return nil
+	}
 	now, err := c.dir.lstat(c.name)
 	if err == nil && sameFile(now, c.pin.stat) {
 		err = c.dir.unlink(c.name)

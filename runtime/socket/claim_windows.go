@@ -63,7 +63,7 @@ func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
 // acquire locks the file beside the path. Windows drops the lock with the process.
 func acquire(addr Address) (*os.File, error) {
 	dir, name := addr.split()
-	f, err := os.OpenFile(dir+"."+name+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(dir+lockName(name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

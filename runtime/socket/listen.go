@@ -102,8 +102,14 @@ func listenError(addr Address, err error) error {
 // concurrently.
 type Listener struct {
 	*net.UnixListener
-	addr  Address
-	claim *claim // nil for an abstract name
+	addr   Address
+	claim  *claim  // nil for an abstract name, and for a socket that is not ours
+	passed *passed // nil unless the socket is the service manager's
+
+	// Of a handover; see HandOver and TakeOver.
+	conf    ListenConfig  // what an heir asked for
+	owner   *net.UnixConn // to who still has the path, between TakeOver and Commit; else nil
+	handing sync.Mutex    // held while this listener is handed over
 
 	closeOnce sync.Once
 	closeErr  error
@@ -122,7 +128,17 @@ func (l *Listener) Address() Address { return l.addr }
 // new client finds it. The listener goes on accepting those who are connected already and
 // keeps its lock, so that no other process takes the path before Close. An abstract name
 // stays until Close. Calling it again does nothing.
+//
+// The file of an [Activated] listener stays. So this listener stops accepting: Accept fails
+// with [os.ErrDeadlineExceeded], and whoever has connected, or still does, waits for the
+// listener's successor.
 func (l *Listener) Withdraw() error {
+	if l.passed != nil {
+		if err := l.passed.withdraw(l.UnixListener); err != nil {
+			return fmt.Errorf("stop accepting on %s: %w", l.addr, err)
+		}
+		return nil
+	}
 	if l.claim == nil {
 		return nil
 	}
@@ -133,11 +149,15 @@ func (l *Listener) Withdraw() error {
 }
 
 // Close stops listening, withdraws the socket file and gives the path free. Connections
-// that were accepted are untouched; those that were not are reset. Closing again does
-// nothing and returns the same error.
+// that were accepted are untouched; those that were not are reset, but for those of an
+// [Activated] listener, which go on waiting. Closing again does nothing and returns the same
+// error.
 func (l *Listener) Close() error {
 	l.closeOnce.Do(func() {
 		withdrawErr := l.Withdraw()
+		if l.owner != nil {
+			l.owner.Close()
+		}
 		closeErr := l.UnixListener.Close()
 		if errors.Is(closeErr, net.ErrClosed) {
 			// Whoever accepts may close the listener to stop accepting.
@@ -145,6 +165,9 @@ func (l *Listener) Close() error {
 		}
 		if l.claim != nil {
 			l.claim.release()
+		}
+		if l.passed != nil {
+			l.passed.release()
 		}
 		l.closeErr = errors.Join(withdrawErr, closeErr)
 	})

@@ -19,7 +19,7 @@ import (
 // The file stays when the lock is given up. If it were removed, a process that had just
 // opened it and one that makes it anew would each hold "the" lock.
 func (d *dir) acquire(name string) (*os.File, error) {
-	lockName := "." + name + ".lock"
+	lockName := lockName(name)
 	for {
 		f, err := d.openLock(lockName)
 		if err != nil {

@@ -19,6 +19,10 @@ func listenAndSayHello(args []string) error {
 	if err != nil {
 		return err
 	}
+	return sayHello(l)
+}
+
+func sayHello(l net.Listener) error {
 	fmt.Println("listening")
 	for {
 		conn, err := l.Accept()

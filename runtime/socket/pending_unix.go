@@ -4,8 +4,12 @@ package socket
 
 import "golang.org/x/sys/unix"
 
-// Pending reports whether clients wait to be accepted. On Windows it is always false.
+// Pending reports whether clients wait to be accepted by this listener; those of an
+// [Activated] one that was withdrawn do not. On Windows it is always false.
 func (l *Listener) Pending() (waiting bool) {
+	if l.passed != nil && l.passed.withdrawn.Load() {
+		return false
+	}
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return false

@@ -8,11 +8,14 @@ var programs = map[string]child.Program{
 	"diagnose":              diagnose,
 	"connect and stay":      connectAndStay,
 	"connect and hand over": connectAndHandOver,
+	"rob":                   rob,
+	"take over":             takeOverAndSayHello,
 	"contend":               contend,
 	"listen and die":        listenAndDie,
 	"listen without umask":  listenWithoutUmask,
 	"listen wide":           listenWide,
 	"intrude":               intrude,
+	"activate":              activate,
 }
 
 const (

@@ -70,7 +70,8 @@ func Command(t testing.TB, program string, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), programEnv+"="+program)
+	// With the race detector a process waits for a second at its end, unless told otherwise.
+	cmd.Env = append(os.Environ(), programEnv+"="+program, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 

@@ -1,0 +1,19 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// os/exec has no ExtraFiles here, and another way to pass a socket takes the child's
+// process id first.
+func supportsChildren() error {
+	return fmt.Errorf("a child that inherits a socket: %w", socket.ErrUnsupported)
+}
+
+func (*Child) bequeath() ([]*os.File, error) { return nil, supportsChildren() }
+
+func childPolicy(*exec.Cmd) []DialOption { return nil }

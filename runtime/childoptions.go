@@ -1,0 +1,67 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+)
+
+// Defaults of a [Child] that is not told otherwise.
+const (
+	// DefaultStartTimeout is for a child that has much to read before it serves.
+	DefaultStartTimeout = time.Minute
+
+	// DefaultStopTimeout lets a child use all of its [DefaultShutdownTimeout].
+	DefaultStopTimeout = 10 * time.Second
+)
+
+// ChildOption changes how [StartChild] starts a child.
+type ChildOption func(*childConfig)
+
+type childConfig struct {
+	startTimeout, stopTimeout time.Duration
+	dial                      []DialOption
+	err                       error
+}
+
+func newChildConfig(opts []ChildOption) (childConfig, error) {
+	c := childConfig{startTimeout: DefaultStartTimeout, stopTimeout: DefaultStopTimeout}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&c)
+		}
+	}
+	return c, c.err
+}
+
+// StartTimeout sets how long a child may take until it serves; the default is
+// [DefaultStartTimeout]. It ends with StartChild, unlike a context, which governs the child for
+// its whole life.
+func StartTimeout(d time.Duration) ChildOption {
+	return func(c *childConfig) {
+		if d <= 0 {
+			c.err = errors.Join(c.err, fmt.Errorf("start timeout %v: give more than zero: %w", d, fs.ErrInvalid))
+		}
+		c.startTimeout = d
+	}
+}
+
+// StopTimeout sets how long a child that is to stop may take before it is killed; the default
+// is [DefaultStopTimeout]. Choose it above the [ShutdownTimeout] of the child. Zero kills it at
+// once.
+func StopTimeout(d time.Duration) ChildOption {
+	return func(c *childConfig) {
+		if d < 0 {
+			c.err = errors.Join(c.err, fmt.Errorf("stop timeout %v: give zero or more: %w", d, fs.ErrInvalid))
+		}
+		c.stopTimeout = d
+	}
+}
+
+// ChildDialOptions adds options for the connection to the child.
+func ChildDialOptions(opts ...DialOption) ChildOption {
+	opts = slices.Clone(opts)
+	return func(c *childConfig) { c.dial = append(c.dial, opts...) }
+}

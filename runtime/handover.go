@@ -1,0 +1,85 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// takeOverTries is how often to begin anew when the path changes hands between the look
+// whether it is free and the request to its owner.
+const takeOverTries = 3
+
+// takeOver listens on addr if it is free, and else asks its owner for it.
+func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
+	var tries []error
+	for range takeOverTries {
+		l, err := config.listen.Listen(ctx, addr.String())
+		if !errors.Is(err, socket.ErrInUse) {
+			return l, err
+		}
+		l, takeErr := config.listen.TakeOver(ctx, addr.String())
+		if takeErr == nil || errors.Is(takeErr, socket.ErrInUse) {
+			return l, takeErr
+		}
+		tries = append(tries, err, takeErr)
+	}
+	return nil, errors.Join(tries...)
+}
+
+// divert takes a new connection away from grpc if it is an heir's that asks for the listener;
+// its first byte tells.
+func (s *Server) divert(conn *net.UnixConn) bool {
+	first, err := socket.PeekByte(conn)
+	if err != nil || first != socket.HandoverRequest[0] {
+		return false
+	}
+	request := make([]byte, len(socket.HandoverRequest))
+	if _, err := io.ReadFull(conn, request); err != nil || string(request) != socket.HandoverRequest {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateServing {
+		return false
+	}
+	s.heirs.Go(func() { s.handOver(conn) })
+	return true
+}
+
+// handOver gives the listener to the heir at the other end of conn. If that fails, the server
+// serves on as if nobody had asked.
+func (s *Server) handOver(conn *net.UnixConn) {
+	defer conn.Close()
+	err := s.listener.HandOver(s.handovers, conn)
+	if err != nil {
+		s.config.event("handover failed", "error", err)
+		return
+	}
+	s.config.event("handed over to another process")
+	close(s.handedOver)
+}
+
+// leave ends a server whose listener another process has: it accepts nobody any more, and
+// finishes what it has accepted.
+func (s *Server) leave(served <-chan error) {
+	s.notifyStopping()
+	s.listener.UnixListener.Close()
+	<-served // with an error that says that it was closed
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
+	defer cancel()
+	pause(ctx)
+	s.stopGracefully(ctx)
+}
+
+// commit completes a takeover, if the listener comes from one.
+func (s *Server) commit() error {
+	if err := s.listener.Commit(); err != nil {
+		return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
+	}
+	return nil
+}

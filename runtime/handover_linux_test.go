@@ -1,0 +1,339 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// takeOverAndServe is a program: the next version of the greeter. It says "ready" when it has
+// the listener, waits for a line, and serves.
+func takeOverAndServe(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	srv, err := greeterv1.NewGreeterUDSServer(args[0], newGreeter(), runtime.Takeover())
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+		return err
+	}
+	return srv.Serve(ctx)
+}
+
+// heir is a running takeOverAndServe.
+type heir struct {
+	*child.Process
+	gate io.WriteCloser
+}
+
+// startHeir returns when the process has the listener but does not serve yet.
+func startHeir(t *testing.T, path string) *heir {
+	t.Helper()
+	cmd := child.Command(t, "take over and serve", path)
+	gate, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &heir{child.StartCmd(t, cmd), gate}
+	if line := h.Line(); line != "ready" {
+		t.Fatalf("the heir says %q", line)
+	}
+	return h
+}
+
+func (h *heir) serve(t *testing.T) {
+	t.Helper()
+	if _, err := io.WriteString(h.gate, "\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// load calls the greeter from several clients until it is stopped.
+type load struct {
+	calls, streams atomic.Int64
+	stop           chan struct{}
+	wg             sync.WaitGroup
+}
+
+func startLoad(t *testing.T, path string, clients int) *load {
+	l := &load{stop: make(chan struct{})}
+	for range clients {
+		client, _ := dial(t, path)
+		l.wg.Go(func() {
+			for !l.stopped() {
+				if _, err := client.Greet(context.Background(), &greeterv1.GreetRequest{}); err != nil {
+					t.Errorf("a call failed: %v", err)
+					return
+				}
+				l.calls.Add(1)
+			}
+		})
+	}
+	client, _ := dial(t, path)
+	l.wg.Go(func() {
+		for !l.stopped() {
+			if err := stream(client); err != nil {
+				t.Errorf("a stream failed: %v", err)
+				return
+			}
+			l.streams.Add(1)
+		}
+	})
+	return l
+}
+
+func (l *load) stopped() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *load) end() {
+	close(l.stop)
+	l.wg.Wait()
+}
+
+// stream runs a short stream to its end.
+func stream(client greeterv1.GreeterClient) error {
+	down, err := client.Countdown(context.Background(), &greeterv1.CountdownRequest{From: 20})
+	if err != nil {
+		return err
+	}
+	for {
+		if _, err := down.Recv(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
+	t.Parallel()
+	handovers := 200
+	if testing.Short() {
+		handovers = 10
+	}
+	path := freePath(t)
+	owner := startHeir(t, path) // nobody there yet: it just listens
+	owner.serve(t)
+	file, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := startLoad(t, path, 4)
+	killed := 0
+	for i := range handovers {
+		next := startHeir(t, path)
+		if i%4 == 3 { // kill -9 in the middle of the handover
+			next.Kill()
+			next.WaitExit()
+			killed++
+			continue
+		}
+		next.serve(t)
+		if err := owner.WaitExit(); err != nil {
+			t.Fatalf("handover %d: the former owner ended with %v", i, err)
+		}
+		owner = next
+	}
+	load.end()
+	t.Logf("%d handovers, %d of them killed in the middle: %d calls, %d streams, none lost", handovers, killed, load.calls.Load(), load.streams.Load())
+	if load.calls.Load() == 0 || load.streams.Load() == 0 {
+		t.Error("there was no load")
+	}
+	if now, err := os.Lstat(path); err != nil || !os.SameFile(file, now) {
+		t.Errorf("the socket file is not the same: %v", err)
+	}
+	if err := owner.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.WaitExit(); err != nil {
+		t.Error(err)
+	}
+	checkMissing(t, path)
+}
+
+func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	g := newGreeter()
+	old := serve(t, path, g)
+	client, _ := dial(t, path)
+	answered := make(chan error, 1)
+	go func() {
+		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
+		if err == nil && int(resp.GetServerPid()) != os.Getpid() {
+			err = fmt.Errorf("process %d answered", resp.GetServerPid())
+		}
+		answered <- err
+	}()
+	<-g.entered
+	next := startHeir(t, path)
+	next.serve(t)
+	eventually(t, "the heir to answer", func() bool {
+		newcomer, conn := dial(t, path)
+		defer conn.Close()
+		return greet(t, newcomer) == next.Cmd.Process.Pid
+	})
+	select {
+	case err := <-old.Done:
+		t.Fatalf("the former owner ended before its call did: %v", err)
+	default:
+	}
+	close(g.release)
+	if err := <-answered; err != nil {
+		t.Errorf("the call in flight was lost: %v", err)
+	}
+	if err := <-old.Done; err != nil {
+		t.Errorf("the former owner's Serve returned %v", err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the former owner removed the socket: %v", err)
+	}
+}
+
+func TestOwnerServesOnWhenTheHeirGivesUp(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	client, _ := dial(t, path)
+	heir, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+	if err != nil {
+		t.Fatal(err)
+	}
+	greet(t, client)
+	if err := heir.Close(); err != nil {
+		t.Error(err)
+	}
+	newcomer, _ := dial(t, path)
+	greet(t, newcomer)
+	if _, err := runtime.NewServer(path); !errors.Is(err, socket.ErrInUse) {
+		t.Errorf("the path is free: %v", err)
+	}
+}
+
+func TestOneHeirAtATime(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	first, err := runtime.NewServer(path, runtime.Takeover())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = runtime.NewServer(path, runtime.Takeover())
+	if !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), "taking over already") {
+		t.Errorf("error is %v", err)
+	}
+	first.Close()
+}
+
+// An heir whose owner stops on its own just then must not serve on a socket without a name.
+func TestHeirOfAnOwnerThatStoppedFailsToServe(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	owner := serve(t, path, newGreeter())
+	heir, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner.Stop()
+	if err := <-owner.Done; err != nil {
+		t.Error(err)
+	}
+	if err := heir.Serve(t.Context()); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "commit"`) {
+		t.Errorf("Serve returned %v", err)
+	}
+	checkMissing(t, path)
+}
+
+func TestTakeoverFromAServerThatKnowsNoneFails(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := grpc.NewServer()
+	served := make(chan error, 1)
+	go func() { served <- plain.Serve(l) }()
+	defer func() {
+		plain.Stop()
+		<-served
+	}()
+	_, err = runtime.NewServer(path, runtime.Takeover())
+	if !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "receive the listener"`) {
+		t.Errorf("error is %v", err)
+	}
+	client, _ := dial(t, path)
+	_, err = client.Greet(t.Context(), &greeterv1.GreetRequest{})
+	if status.Code(err) != codes.Unimplemented { // it has no services
+		t.Errorf("the plain server %v does not answer any more: %v", l.Addr(), err)
+	}
+}
+
+func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	owner := child.Start(t, "greeter", path)
+	owner.Line()
+	client, _ := dial(t, path)
+	if pid := greet(t, client); pid != owner.Process.Pid {
+		t.Fatalf("process %d answered", pid)
+	}
+	made := make(chan error, 1)
+	var standby *runtime.Server
+	go func() {
+		var err error
+		standby, err = greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Standby(t.Context()))
+		made <- err
+	}()
+	select {
+	case err := <-made:
+		t.Fatalf("the standby did not wait: %v", err)
+	default:
+	}
+	owner.Kill()
+	if err := <-made; err != nil {
+		t.Fatal(err)
+	}
+	run(t, standby)
+	eventually(t, "the standby to answer", func() bool {
+		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+		return err == nil && int(resp.GetServerPid()) == os.Getpid()
+	})
+}
+
+func TestStandbyEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := runtime.NewServer(path, runtime.Standby(ctx)); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}

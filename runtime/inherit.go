@@ -1,0 +1,137 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// What a process that [StartChild] starts finds in its environment. Programs that are not
+// written with this package may serve as well: they call listen(2) on the one descriptor,
+// write a line "ready" to the other when they serve, and end when they read its end.
+const (
+	listenFDEnv   = "UDSGRPC_LISTEN_FD"   // a bound stream socket
+	listenPathEnv = "UDSGRPC_LISTEN_PATH" // to which it is bound
+	lifelineFDEnv = "UDSGRPC_LIFELINE_FD" // one end of a socket pair; the parent has the other
+)
+
+const readyLine = "ready\n"
+
+// InheritedPath returns where the parent of this process, if it used [StartChild], wants it
+// to serve, and "" if it has none that did. So the same program runs as a child and by
+// itself:
+//
+//	path := cmp.Or(*listenFlag, runtime.InheritedPath())
+//	srv, err := greeterv1.NewGreeterUDSServer(path, greeter{})
+//
+// A server made with this path gets the socket that the parent has bound; a second server is
+// [socket.ErrInUse]. The parent knows that
+// the child is ready when Serve begins. When the parent stops the child, or dies in whatever
+// way, Serve drains and returns nil as if its context had ended; the program should then end.
+//
+// Besides those whom its rules let in, such a server lets in the parent's user where nothing
+// else is asked for or declared; see [Authorize]. Options about the socket file and its
+// directory have no effect: both are the parent's.
+//
+// The socket is this process's alone. The first call of InheritedPath, or of [NewServer], takes
+// what the parent passed out of the environment and closes it to processes that this one
+// starts; so make it before starting any. A program whose effective user is not the real one
+// (set-user-ID) inherits nothing.
+func InheritedPath() string { return inherited().path }
+
+// inherited takes over what the parent passed, when it is first asked for. It is a process
+// that has a parent, so there is one answer for all servers of the process.
+var inherited = sync.OnceValue(inherit)
+
+// inheritance is what StartChild has passed to this process. The zero value is for one that
+// was started in another way.
+type inheritance struct {
+	path     string
+	bound    *os.File
+	lifeline *net.UnixConn
+	err      error // of taking it over
+
+	mu       sync.Mutex
+	listener *socket.Listener // nil until it is asked for
+}
+
+// resolve is socket.ParseAddress with a better word for a program that got no path from
+// anywhere.
+func resolve(path string) (socket.Address, error) {
+	addr, err := socket.ParseAddress(path)
+	if path == "" {
+		return addr, fmt.Errorf("%w; no parent has passed this process a listener either, as runtime.StartChild does", err)
+	}
+	return addr, err
+}
+
+// acquireInherited returns the listener that the parent passed for addr, and nil if it
+// passed none.
+func acquireInherited(config *serverConfig, addr socket.Address) (*socket.Listener, error) {
+	l, err := inherited().listen(addr)
+	if l == nil || err != nil {
+		return nil, err
+	}
+	// Whoever bound the socket may call what serves on it, also as another user.
+	if parent, err := socket.PeerOf(inherited().lifeline); err == nil && parent.HasUID && parent.UID != os.Geteuid() {
+		config.auth.sameUser = Any(config.auth.sameUser, AllowUID(parent.UID))
+	}
+	return l, nil
+}
+
+func (i *inheritance) listen(addr socket.Address) (*socket.Listener, error) {
+	if i.path == "" || addr.String() != i.path {
+		return nil, nil
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.err != nil {
+		return nil, fmt.Errorf("listen on %s: %w: start this process with runtime.StartChild and nothing in between that closes descriptors, or give it a path", addr, i.err)
+	}
+	if i.listener != nil {
+		return nil, fmt.Errorf("listen on %s: %w: a server of this process has got the inherited listener already: register several services on one server", addr, socket.ErrInUse)
+	}
+	l, err := socket.ListenBound(i.bound, i.path)
+	if err != nil {
+		return nil, err
+	}
+	i.bound.Close()
+	i.listener = l
+	return l, nil
+}
+
+// underParent is for a server that begins to serve on l. If l is inherited it tells the parent
+// so, and returns a context that ends when the parent lets go of its end of the lifeline, on
+// purpose or by dying. The server calls leave when it has served.
+func underParent(ctx context.Context, l *socket.Listener) (_ context.Context, leave func()) {
+	i := inherited()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if l != i.listener || l == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	lifeline := i.lifeline
+	letGo := make(chan bool, 1)
+	go func() {
+		defer cancel()
+		// A parent that has gone makes the read fail, too.
+		lifeline.Write([]byte(readyLine))
+		_, err := lifeline.Read(make([]byte, 1))
+		letGo <- !errors.Is(err, net.ErrClosed)
+	}()
+	return ctx, func() {
+		lifeline.Close()
+		if <-letGo {
+			// A parent that was killed does not tidy up. The socket is withdrawn already, and a
+			// directory that holds anything else stays.
+			os.Remove(filepath.Dir(i.path))
+		}
+	}
+}

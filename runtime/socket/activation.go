@@ -1,0 +1,95 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Activated returns a listener on addr that the service manager has passed to this process,
+// by the protocol of systemd's socket activation (sd_listen_fds(3)): LISTEN_PID is this
+// process, and one of the LISTEN_FDS descriptors from 3 on is a listening stream socket that
+// is bound to addr. A path matches when it leads to the same socket file, too, as
+// /var/run/app.sock does to /run/app.sock. It reports false if there is none, as in a program
+// that was started in another way; then [Listen] is what to do.
+//
+// The socket stays the manager's. Mode and owner are what the manager gave it, the directory
+// is not checked, and no lock is taken. Its file is never removed: [Listener.Withdraw] and
+// [Listener.Close] only stop accepting, and whoever connects from then on waits in the queue
+// for the next process that the manager starts. Closed, it can be had again, by this
+// process, too; while it is open, a second call is [ErrInUse].
+//
+// All passed descriptors are marked close-on-exec. Those that are not sockets, or bound
+// elsewhere, are left to the rest of the program, and so are the variables. It is an error
+// if the variables make no sense, and if what is bound to addr cannot be used: another kind
+// of socket, or a connection, as units with Accept=yes get.
+//
+// On Windows it always reports false.
+func Activated(addr Address) (l *Listener, ok bool, err error) {
+	l, err = activated(addr)
+	if err != nil {
+		return nil, false, fmt.Errorf("listen on %s, passed by the service manager: %w", addr, err)
+	}
+	return l, l != nil, nil
+}
+
+// ActivatedAddress returns the address of the Unix domain socket that the service manager
+// has passed under a name: FileDescriptorName= of the unit, or the unit's own name, as in
+// "app.socket", if it has none. So a program can leave to its unit where it listens:
+//
+//	addr, ok, err := socket.ActivatedAddress("app")
+//	…
+//	srv, err := runtime.NewServer(addr.String())
+//
+// It reports false if no socket of that name was passed, as in a program that was started in
+// another way. It is an error if several have the name, if there are not as many names as
+// descriptors, or if the variables make no sense. On Windows it always reports false.
+func ActivatedAddress(name string) (addr Address, ok bool, err error) {
+	addr, ok, err = activatedAddress(name)
+	if err != nil {
+		return Address{}, false, fmt.Errorf("find the socket that the service manager passed as %q: %w", name, err)
+	}
+	return addr, ok, nil
+}
+
+// passed is a descriptor of the service manager's that a listener of this process uses.
+type passed struct {
+	fd        int
+	withdrawn atomic.Bool
+}
+
+var passedInUse = struct {
+	mu  sync.Mutex
+	fds map[int]bool
+}{fds: map[int]bool{}}
+
+// take reports whether the descriptor is not used yet, and marks it: two listeners would take
+// each other's clients.
+func (p *passed) take() bool {
+	passedInUse.mu.Lock()
+	defer passedInUse.mu.Unlock()
+	if passedInUse.fds[p.fd] {
+		return false
+	}
+	passedInUse.fds[p.fd] = true
+	return true
+}
+
+func (p *passed) release() {
+	passedInUse.mu.Lock()
+	defer passedInUse.mu.Unlock()
+	delete(passedInUse.fds, p.fd)
+}
+
+// withdraw makes l accept nobody any more. As the name stays, clients go on coming, and a
+// server that took them all in would never be done; in the queue they are safe.
+func (p *passed) withdraw(l *net.UnixListener) error {
+	p.withdrawn.Store(true)
+	if err := l.SetDeadline(time.Unix(1, 0)); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
