@@ -14,6 +14,10 @@ import (
 const (
 	queuePoll  = time.Millisecond
 	queuePause = 20 * time.Millisecond
+
+	// queueLimit is for a queue that does not become empty: clients go on finding an abstract
+	// name, which cannot be withdrawn. The rest of the time is for the calls.
+	queueLimit = time.Second
 )
 
 // drain ends the server without losing a call, in at most the shutdown timeout: no new
@@ -52,6 +56,8 @@ func (s *Server) stopGracefully(ctx context.Context) {
 // awaitQueue returns when everybody who found the socket before it was withdrawn has been
 // accepted.
 func awaitQueue(ctx context.Context, l *socket.Listener) {
+	ctx, cancel := context.WithTimeout(ctx, queueLimit)
+	defer cancel()
 	tick := time.NewTicker(queuePoll)
 	defer tick.Stop()
 	empty := time.Duration(0)
