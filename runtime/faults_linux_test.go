@@ -89,6 +89,8 @@ func TestGarbageHurtsNobodyElse(t *testing.T) {
 		"noise after preface":   append(bytes.Clone(preface), noise...),
 		"HTTP/1":                []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
 		"huge frame":            append(bytes.Clone(preface), "\xff\xff\xff\x00\x00\x00\x00\x00\x01"...),
+		"other handover":        []byte("UDSGRPC-HANDOVER/9.9\r\n\r\n"),
+		"half a handover":       []byte("UDSGRPC"),
 		"zeroes":                make([]byte, 4096),
 		"preface, then nothing": preface[:10],
 	} {

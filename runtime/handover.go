@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
@@ -57,10 +58,10 @@ func (s *Server) handOver(conn *net.UnixConn) {
 	defer conn.Close()
 	err := s.listener.HandOver(s.handovers, conn)
 	if err != nil {
-		s.config.event("handover failed", "error", err)
+		s.config.event(slog.LevelWarn, "handover failed", slog.String("socket", s.Path()), slog.Any("error", err))
 		return
 	}
-	s.config.event("handed over to another process")
+	s.config.event(slog.LevelInfo, "handed over", slog.String("socket", s.Path()))
 	close(s.handedOver)
 }
 

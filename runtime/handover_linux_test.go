@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -181,7 +182,8 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 	t.Parallel()
 	path := freePath(t)
 	g := newGreeter()
-	old := serve(t, path, g)
+	log := &syncBuffer{}
+	old := serve(t, path, g, runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
 	client, _ := dial(t, path)
 	answered := make(chan error, 1)
 	go func() {
@@ -213,6 +215,9 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 	}
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the former owner removed the socket: %v", err)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "handed over") || !strings.Contains(got, path) {
+		t.Errorf("the event log is %q", got)
 	}
 }
 

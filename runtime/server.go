@@ -104,8 +104,9 @@ func newGRPCServer(config *serverConfig) (s *grpc.Server, err error) {
 func (s *Server) Path() string { return s.listener.Address().String() }
 
 // RegisterService adds a service; generated RegisterXxxServer functions call it. It must be
-// called before Serve. Rules that its .proto file declares are enforced. A service that cannot be served (registered twice, nil, of the wrong
-// type, or too late) makes Serve return an error that says so.
+// called before Serve. Rules that its .proto file declares are enforced. A service that
+// cannot be served (registered twice, nil, of the wrong type, too late, or with a rule for users
+// whom the socket's mode keeps out) makes Serve return an error that says so.
 func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -175,9 +175,9 @@ func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
 }
 
-func (c *serverConfig) event(what string, args ...any) {
+func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) {
 	if c.events != nil {
-		c.events.Warn(what, args...)
+		c.events.LogAttrs(context.Background(), level, what, attrs...)
 	}
 }
 

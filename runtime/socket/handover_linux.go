@@ -75,7 +75,16 @@ func (l *Listener) handOver(ctx context.Context, conn *net.UnixConn) error {
 	if !l.handing.TryLock() {
 		return refuse(conn, errors.New("another process is taking over already"))
 	}
-	defer l.handing.Unlock()
+	if err := l.offer(conn, heir); err != nil {
+		l.handing.Unlock()
+		return err
+	}
+	// It stays locked: what was given away cannot be given again.
+	return nil
+}
+
+// offer sends the listener to the heir, and lets go of it when the heir is ready.
+func (l *Listener) offer(conn *net.UnixConn, heir Peer) error {
 	if err := l.sendDescriptors(conn); err != nil {
 		return err
 	}

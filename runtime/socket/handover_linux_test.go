@@ -70,6 +70,13 @@ func TestHandoverKeepsFileAndLock(t *testing.T) {
 			if err := <-handed; err != nil {
 				t.Fatal(err)
 			}
+			again := offer(t.Context(), owner)
+			if _, err := (&socket.ListenConfig{}).TakeOver(t.Context(), path); !errors.Is(err, socket.ErrInUse) {
+				t.Errorf("what was given away was given again: %v", err)
+			}
+			if err := <-again; err == nil {
+				t.Error("what was given away was given again")
+			}
 			if err := owner.Close(); err != nil {
 				t.Error(err)
 			}

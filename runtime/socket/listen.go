@@ -109,7 +109,7 @@ type Listener struct {
 	// Of a handover; see HandOver and TakeOver.
 	conf    ListenConfig  // what an heir asked for
 	owner   *net.UnixConn // to who still has the path, between TakeOver and Commit; else nil
-	handing sync.Mutex    // held while this listener is handed over
+	handing sync.Mutex    // held while this listener is handed over, and once it was
 
 	closeOnce sync.Once
 	closeErr  error
