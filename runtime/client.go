@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -21,11 +22,15 @@ import (
 // [grpc.ClientConnInterface], so generated clients use it. [Dial], or a generated
 // constructor that calls it, makes one. Its methods may be called concurrently; Close ends it.
 type ClientConn struct {
-	addr      socket.Address
-	policy    Policy // of the server
-	grpc      *grpc.ClientConn
-	reconnect *reconnector
-	dialErr   atomic.Pointer[error] // of the last attempt; nil if it came to a server that the policy permits
+	addr        socket.Address
+	policy      Policy // of the server
+	grpc        *grpc.ClientConn
+	reconnect   *reconnector
+	dialErr     atomic.Pointer[error] // of the last attempt; nil if it came to a server that the policy permits
+	connections atomic.Int64          // made so far
+
+	stopFollowing context.CancelFunc // ends what calls the hooks
+	follower      sync.WaitGroup
 }
 
 // Dial returns a connection to the server on path, in any form that [socket.ParseAddress]
@@ -51,7 +56,12 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
-	c.reconnect = &reconnector{addr: addr, appeared: c.grpc.ResetConnectBackoff}
+	c.reconnect = &reconnector{addr: addr, changed: c.grpc.ResetConnectBackoff}
+	following, stop := context.WithCancel(context.Background())
+	c.stopFollowing = stop
+	if len(config.hooks.onConnect)+len(config.hooks.onDisconnect) > 0 {
+		c.follower.Go(func() { c.follow(following, config.hooks) })
+	}
 	return c, nil
 }
 
@@ -72,6 +82,7 @@ func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
 func (c *ClientConn) verify(server socket.Peer) error {
 	if c.policy.permits(server) {
 		c.dialErr.Store(nil)
+		c.connections.Add(1)
 		c.reconnect.rest()
 		return nil
 	}
@@ -151,5 +162,8 @@ func (c *ClientConn) notReady(cause error) error {
 // again returns an error that means nothing was left to close.
 func (c *ClientConn) Close() error {
 	c.reconnect.close()
-	return c.grpc.Close()
+	err := c.grpc.Close()
+	c.stopFollowing()
+	c.follower.Wait()
+	return err
 }

@@ -37,6 +37,7 @@ type DialOption func(*dialConfig)
 
 type dialConfig struct {
 	policy  Policy
+	hooks   hooks
 	unary   []grpc.UnaryClientInterceptor
 	stream  []grpc.StreamClientInterceptor
 	stats   []stats.Handler

@@ -32,8 +32,8 @@ func (s *Server) drain() {
 	}
 	s.endHandovers()
 	// A file that cannot be removed is reported by Close.
-	s.listener.Withdraw()
-	awaitQueue(ctx, s.listener)
+	s.current().Withdraw()
+	awaitQueue(ctx, s.current())
 	s.stopGracefully(ctx)
 }
 

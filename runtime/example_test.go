@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -162,4 +163,59 @@ func ExamplePeerFromContext() {
 		log.Fatal(err)
 	}
 	defer srv.Close()
+}
+
+// A new version takes the socket over from the old one, which then ends by itself. No call
+// fails meanwhile.
+func ExampleTakeover() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(), runtime.Takeover())
+	if err != nil {
+		log.Fatal(err) // the old server serves on
+	}
+	if err := srv.Serve(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A second process waits until the first one ends, or dies.
+func ExampleStandby() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(), runtime.Standby(ctx))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := srv.Serve(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// An operator reads in the log that somebody removed the socket file, and that it is there again.
+func ExampleEventLog() {
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(), runtime.EventLog(slog.Default()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+}
+
+// A plugin introduces itself to every server that comes, also after a restart.
+func ExampleWithOnConnect() {
+	connected := make(chan struct{}, 1)
+	client, conn, err := greeterv1.DialGreeterUDS("/run/greeter/greeter.sock", runtime.WithOnConnect(func() {
+		connected <- struct{}{}
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	for range connected {
+		if _, err := client.Greet(context.Background(), &greeterv1.GreetRequest{Name: "plugin"}); err != nil {
+			log.Print(err)
+		}
+	}
 }

@@ -56,7 +56,7 @@ func (s *Server) divert(conn *net.UnixConn) bool {
 // serves on as if nobody had asked.
 func (s *Server) handOver(conn *net.UnixConn) {
 	defer conn.Close()
-	err := s.listener.HandOver(s.handovers, conn)
+	err := s.current().HandOver(s.handovers, conn)
 	if err != nil {
 		s.config.event(slog.LevelWarn, "handover failed", slog.String("socket", s.Path()), slog.Any("error", err))
 		return
@@ -69,7 +69,7 @@ func (s *Server) handOver(conn *net.UnixConn) {
 // finishes what it has accepted.
 func (s *Server) leave(served <-chan error) {
 	s.notifyStopping()
-	s.listener.UnixListener.Close()
+	s.current().UnixListener.Close()
 	<-served // with an error that says that it was closed
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
@@ -79,7 +79,7 @@ func (s *Server) leave(served <-chan error) {
 
 // commit completes a takeover, if the listener comes from one.
 func (s *Server) commit() error {
-	if err := s.listener.Commit(); err != nil {
+	if err := s.current().Commit(); err != nil {
 		return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 // watches the socket's directory, and cuts the wait for the next attempt short when
 // the socket appears. Where it cannot watch, the backoff alone goes on.
 type reconnector struct {
-	addr     socket.Address
-	appeared func()
+	addr    socket.Address
+	changed func()
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // nil while it does not watch
@@ -29,7 +29,7 @@ func (r *reconnector) watch() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.done.Go(func() { socket.Watch(ctx, r.addr, r.appeared) })
+	r.done.Go(func() { socket.Watch(ctx, r.addr, r.changed) })
 }
 
 // rest ends the watch.

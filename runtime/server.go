@@ -21,10 +21,10 @@ import (
 // A Server holds its path until Serve has returned or Close was called; call one of them in
 // any case.
 type Server struct {
-	listener *socket.Listener
-	grpc     *grpc.Server
-	health   *health.Server // nil unless asked for
-	config   *serverConfig
+	addr   socket.Address
+	grpc   *grpc.Server
+	health *health.Server // nil unless asked for
+	config *serverConfig
 
 	handovers    context.Context // ends when the listener is not to be handed over any more
 	endHandovers context.CancelFunc
@@ -32,6 +32,7 @@ type Server struct {
 	heirs        sync.WaitGroup
 
 	mu          sync.Mutex
+	listener    *socket.Listener // the one that has the path
 	state       serverState
 	registerErr error
 }
@@ -69,7 +70,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{config: config, handedOver: make(chan struct{})}
+	s := &Server{config: config, addr: addr, handedOver: make(chan struct{})}
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
 	config.divert = s.divert
 	if s.grpc, err = newGRPCServer(config); err != nil {
@@ -101,7 +102,7 @@ func newGRPCServer(config *serverConfig) (s *grpc.Server, err error) {
 }
 
 // Path returns the absolute path of the socket, or "@" and the name for an abstract one.
-func (s *Server) Path() string { return s.listener.Address().String() }
+func (s *Server) Path() string { return s.addr.String() }
 
 // RegisterService adds a service; generated RegisterXxxServer functions call it. It must be
 // called before Serve. Rules that its .proto file declares are enforced. A service that
@@ -112,7 +113,7 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	defer s.mu.Unlock()
 	err := s.checkService(desc, impl)
 	if err == nil {
-		err = s.config.declare(declaredPolicies(desc), s.listener.Address())
+		err = s.config.declare(declaredPolicies(desc), s.addr)
 	}
 	if err != nil {
 		s.registerErr = errors.Join(s.registerErr, fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))
@@ -158,6 +159,10 @@ func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.Ge
 // server of the process serves, and STOPPING=1 when the last one drains or closes (sd_notify(3)).
 // A systemd that cannot be told does not matter.
 //
+// If somebody removes the socket file meanwhile, or puts something in its place that is not in
+// use, Serve binds the path again at once; connections are not touched by that. What another
+// process has made of the path is left alone; the [EventLog] tells.
+//
 // A handler that ignores its context may outlive Serve.
 func (s *Server) Serve(ctx context.Context) error {
 	if err := s.start(); err != nil {
@@ -166,26 +171,44 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.commit(); err != nil {
 		return err
 	}
-	ctx, leave := underParent(ctx, s.listener)
+	ctx, leave := underParent(ctx, s.current())
 	defer leave()
-	served := make(chan error, 1)
-	// grpc closes what it serves at the start of a drain; the path is to be held to its end,
-	// so grpc gets the bare listener.
-	go func() { served <- s.grpc.Serve(s.listener.UnixListener) }()
+	served := s.accept(s.current())
 	s.notifyReady()
-	var err error
-	select {
-	case err = <-served:
-	case <-ctx.Done():
-		s.drain()
-		err = <-served
-	case <-s.handedOver:
-		s.leave(served)
-	}
+	err := s.serveUntil(ctx, served)
 	if err != nil {
 		err = fmt.Errorf("serve on %s: %w", s.Path(), err)
 	}
 	return errors.Join(err, s.Close())
+}
+
+// serveUntil returns when ctx has ended, or another process has the listener, and the calls
+// are finished; or when accepting fails.
+func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
+	watching, stopWatching := context.WithCancel(ctx)
+	rebound := make(chan *socket.Listener)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { s.lookAfter(watching, s.current(), rebound) })
+	defer watcher.Wait()
+	defer stopWatching()
+	for {
+		select {
+		case err := <-served:
+			return err
+		case l := <-rebound:
+			served = s.moveTo(l, served)
+		case <-ctx.Done():
+			stopWatching()
+			watcher.Wait()
+			s.drain()
+			return <-served
+		case <-s.handedOver:
+			stopWatching()
+			watcher.Wait()
+			s.leave(served)
+			return nil
+		}
+	}
 }
 
 // start makes the step from new to serving, which can be made once.
@@ -220,10 +243,10 @@ func (s *Server) Close() error {
 	s.state = stateClosed
 	s.mu.Unlock()
 	// The name goes first, so that no client finds a server that is about to hang up.
-	err := s.listener.Withdraw()
+	err := s.current().Withdraw()
 	s.endHandovers()
 	s.heirs.Wait()
 	s.grpc.Stop()
 	s.notifyStopping()
-	return errors.Join(err, s.listener.Close())
+	return errors.Join(err, s.current().Close())
 }

@@ -169,8 +169,9 @@ func AuditLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.auth.audit = logger }
 }
 
-// EventLog writes a record for what an operator may want to know of: that the socket was handed
-// over to another process, see [Takeover], or that this failed and why. There is none by default.
+// EventLog writes a record for what an operator may want to know of: that somebody removed the
+// socket file and it was bound again, or could not be; that the socket was handed over to another
+// process, see [Takeover], or that this failed, and why. There is none by default.
 func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
 }

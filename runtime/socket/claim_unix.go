@@ -56,11 +56,13 @@ func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
 	if err := d.removeStale(name, reach); err != nil {
 		return nil, err
 	}
-	l, err := own.bind(reach, c)
+	ul, err := own.bind(reach, c)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(addr, l, own), nil
+	l := newListener(addr, ul, own)
+	l.conf = *c
+	return l, nil
 }
 
 // removeStale makes name free if a dead process left a socket there, and refuses if
@@ -198,6 +200,44 @@ func (c *claim) withdraw() error {
 		return nil
 	}
 	return err
+}
+
+// rebind makes the socket file anew if it is not at its path any more, and returns the listener
+// on it; nil if there is nothing to do.
+func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pin == nil || c.theirs || c.lock == nil {
+		return nil, nil
+	}
+	now, err := c.dir.lstat(c.name)
+	if err == nil && sameFile(now, c.pin.stat) {
+		return nil, nil
+	}
+	reach, err := c.dir.reach(c.name)
+	if err != nil {
+		return nil, err
+	}
+	if !c.dir.isStill(lockName(c.name), c.lock) {
+		// The lock file went the same way. Whoever has locked a new one owns the path now.
+		lock, err := c.dir.acquire(c.name)
+		if err != nil {
+			return nil, err
+		}
+		c.lock.Close()
+		c.lock = lock
+	}
+	if err := c.dir.removeStale(c.name, reach); err != nil {
+		return nil, err
+	}
+	lost := c.pin
+	l, err := c.bind(reach, conf)
+	if err != nil {
+		c.pin = lost
+		return nil, err
+	}
+	lost.close()
+	return l, nil
 }
 
 // release withdraws and gives the path free.

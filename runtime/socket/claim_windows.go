@@ -123,6 +123,9 @@ func (c *claim) withdraw() error {
 	return err
 }
 
+// rebind does nothing: Windows does not let go of the name of a socket in use.
+func (c *claim) rebind(*ListenConfig) (*net.UnixListener, error) { return nil, nil }
+
 // release withdraws and gives the path free.
 func (c *claim) release() {
 	c.withdraw()

@@ -106,8 +106,9 @@ type Listener struct {
 	claim  *claim  // nil for an abstract name, and for a socket that is not ours
 	passed *passed // nil unless the socket is the service manager's
 
+	conf ListenConfig // what was asked for
+
 	// Of a handover; see HandOver and TakeOver.
-	conf    ListenConfig  // what an heir asked for
 	owner   *net.UnixConn // to who still has the path, between TakeOver and Commit; else nil
 	handing sync.Mutex    // held while this listener is handed over, and once it was
 
@@ -146,6 +147,31 @@ func (l *Listener) Withdraw() error {
 		return fmt.Errorf("remove socket %s: %w", l.addr, err)
 	}
 	return nil
+}
+
+// Rebind looks after the socket file: if it was removed, or replaced by something that is not
+// in use, it makes the socket anew and returns a Listener on it, which has the path and the
+// lock from then on. The caller serves that one as well, and closes the UnixListener of this one,
+// and not this one, when nobody is Pending on it. If the file is still the one that was bound,
+// or there is none, as for an abstract name and a service manager's socket, Rebind returns nil.
+//
+// The error wraps [ErrInUse] if another process has the path now, [ErrNotSocket] if something
+// else is there: both are left alone. A directory that was removed is an error, also
+// when there is a new one of that name.
+func (l *Listener) Rebind() (*Listener, error) {
+	if l.claim == nil {
+		return nil, nil
+	}
+	ul, err := l.claim.rebind(&l.conf)
+	if err != nil {
+		return nil, fmt.Errorf("bind %s again: %w", l.addr, err)
+	}
+	if ul == nil {
+		return nil, nil
+	}
+	again := newListener(l.addr, ul, l.claim)
+	again.conf = l.conf
+	return again, nil
 }
 
 // Close stops listening, withdraws the socket file and gives the path free. Connections

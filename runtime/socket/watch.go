@@ -11,17 +11,18 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Watch calls appeared whenever a file appears at the address, or its mode changes, until
-// ctx ends; then it returns nil. If a file is there from the start, appeared is called, too.
-// Directories on the way may be missing at first, or go and come again.
+// Watch calls changed whenever a file appears at the address, disappears, or changes its mode,
+// until ctx ends; then it returns nil. It is also called when the watch begins, for what happened
+// before. Directories on the way may be missing at first, or go and come again.
 //
-// It is for clients that wait for a server: a socket file appears a moment before its server
-// listens, so a client should then try again at short intervals for a while.
+// It is for clients that wait for a server, and for servers that look after their file. A
+// socket file appears a moment before its server listens, so a client should then try again
+// at short intervals for a while.
 //
-// appeared is called on the goroutine of Watch. The error is about the system: it can run out of
+// changed is called on the goroutine of Watch. The error is about the system: it can run out of
 // what it watches with (on Linux fs.inotify.max_user_instances, 128 for each user by
 // default). An abstract name, which has no file, is [ErrUnsupported].
-func Watch(ctx context.Context, addr Address, appeared func()) error {
+func Watch(ctx context.Context, addr Address, changed func()) error {
 	if addr.abstract {
 		return fmt.Errorf("watch %s: an abstract name: %w", addr, ErrUnsupported)
 	}
@@ -31,7 +32,7 @@ func Watch(ctx context.Context, addr Address, appeared func()) error {
 	}
 	defer w.Close()
 	for ctx.Err() == nil {
-		if err := watchNearest(ctx, w, addr.name, appeared); err != nil {
+		if err := watchNearest(ctx, w, addr.name, changed); err != nil {
 			return fmt.Errorf("watch %s: %w", addr, err)
 		}
 	}
@@ -40,7 +41,7 @@ func Watch(ctx context.Context, addr Address, appeared func()) error {
 
 // watchNearest watches the directory of path, or the nearest one above it that exists. It
 // returns when another directory has become the nearest, or ctx ends.
-func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, appeared func()) error {
+func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, changed func()) error {
 	dir, err := addNearest(w, filepath.Dir(path))
 	if err != nil {
 		return err
@@ -48,8 +49,8 @@ func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, appeare
 	defer w.Remove(dir)
 	// What came before the watch began makes no event.
 	atPath := dir == filepath.Dir(path)
-	if atPath && exists(path) {
-		appeared()
+	if atPath {
+		changed()
 	}
 	if !atPath && exists(childOnWay(dir, path)) {
 		return nil
@@ -60,8 +61,8 @@ func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, appeare
 			return nil
 		case event := <-w.Events:
 			switch {
-			case atPath && event.Name == path && event.Has(fsnotify.Create|fsnotify.Chmod):
-				appeared()
+			case atPath && event.Name == path && event.Has(fsnotify.Create|fsnotify.Chmod|fsnotify.Remove|fsnotify.Rename):
+				changed()
 			case !atPath && event.Has(fsnotify.Create):
 				return nil
 			case !exists(dir):
@@ -75,7 +76,7 @@ func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, appeare
 			if !atPath {
 				return nil
 			}
-			appeared()
+			changed()
 		}
 	}
 }

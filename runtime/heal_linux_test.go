@@ -1,0 +1,164 @@
+package runtime_test
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// A careless rm, a cleaner that takes the lock file too, and programs that leave rubbish.
+func TestLostSocketIsBoundAgainAndConnectionsStay(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(path string) error{
+		"removed":               os.Remove,
+		"renamed":               func(path string) error { return os.Rename(path, path+".old") },
+		"removed with its lock": func(path string) error { return errors.Join(os.Remove(path), os.Remove(lockPath(path))) },
+		"replaced by a dead one": func(path string) error {
+			return errors.Join(abandonSocket(path+".dead"), os.Rename(path+".dead", path))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := freePath(t)
+			log := &syncBuffer{}
+			connections := &connCounter{}
+			srv := serve(t, path, newGreeter(), runtime.SocketMode(0o660), runtime.StatsHandler(connections),
+				runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+			old, _ := dial(t, path)
+			greet(t, old)
+			for i := range 3 {
+				if err := lose(path); err != nil {
+					t.Fatal(err)
+				}
+				newcomer, conn := dial(t, path)
+				if err := conn.WaitReady(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				greet(t, newcomer)
+				greet(t, old)
+				if got, want := connections.begun.Load(), int64(i+2); got != want {
+					t.Errorf("%d connections were made, want %d: one was lost", got, want)
+				}
+				if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o660 {
+					t.Errorf("the socket has mode %v, %v", info.Mode(), err)
+				}
+				if _, err := runtime.NewServer(path); !errors.Is(err, socket.ErrInUse) {
+					t.Errorf("the path is not locked: %v", err)
+				}
+				eventually(t, "the event", func() bool { return strings.Count(log.String(), "socket bound again") == i+1 })
+			}
+			srv.Stop()
+			if err := <-srv.Done; err != nil {
+				t.Error(err)
+			}
+			checkMissing(t, path)
+		})
+	}
+}
+
+func TestPathThatSomebodyElseHasTakenIsLeftAloneAndReported(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		take func(t *testing.T, path string)
+		want string
+	}{
+		"a live socket": {func(t *testing.T, path string) {
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { l.Close() })
+		}, "listens on it"},
+		"a file": {func(t *testing.T, path string) {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a socket"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := freePath(t)
+			log := &syncBuffer{}
+			srv := serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+			client, _ := dial(t, path)
+			greet(t, client)
+			other := path + ".other"
+			c.take(t, other)
+			if err := os.Rename(other, path); err != nil { // at once, so that the path is never free
+				t.Fatal(err)
+			}
+			taken, err := os.Lstat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the event", func() bool { return strings.Contains(log.String(), "socket lost") })
+			if got := log.String(); !strings.Contains(got, c.want) || strings.Contains(got, "bound again") {
+				t.Errorf("the event log is %q, want %q in it", got, c.want)
+			}
+			greet(t, client)
+			srv.Stop()
+			if err := <-srv.Done; err != nil {
+				t.Error(err)
+			}
+			if now, err := os.Lstat(path); err != nil || !os.SameFile(taken, now) {
+				t.Errorf("what the other has put there is gone: %v", err)
+			}
+		})
+	}
+}
+
+func TestServerHealsWhenThePathIsFreeAgain(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	serve(t, path, newGreeter())
+	if err := os.WriteFile(path+".file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".file", path); err != nil {
+		t.Fatal(err)
+	}
+	client, conn := dial(t, path)
+	if _, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}); err == nil {
+		t.Fatal("the file has not replaced the socket")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	greet(t, client)
+}
+
+func TestHealedSocketCanBeTakenOver(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	old := serve(t, path, newGreeter())
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	client, conn := dial(t, path)
+	if err := conn.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next := startHeir(t, path)
+	next.serve(t)
+	if err := <-old.Done; err != nil {
+		t.Error(err)
+	}
+	if pid := greet(t, client); pid != next.Cmd.Process.Pid {
+		t.Errorf("process %d answered, want the heir %d", pid, next.Cmd.Process.Pid)
+	}
+}
+
+func lockPath(path string) string {
+	dir, name, _ := strings.Cut(path, "s.sock")
+	return dir + ".s.sock.lock" + name
+}

@@ -1,0 +1,67 @@
+package runtime
+
+import (
+	"context"
+
+	"google.golang.org/grpc/connectivity"
+)
+
+// hooks are what a program wants to do when its server comes and goes.
+type hooks struct {
+	onConnect, onDisconnect []func()
+}
+
+// WithOnConnect calls f each time that the client has connected to a server, the first time and
+// after each loss. It is for programs that must introduce themselves to every server anew, as
+// device plugins do to a kubelet. Calls made from f go to that server.
+//
+// With it the client keeps itself connected, from Dial on; without, it connects when a call
+// needs it. f runs on a goroutine of its own, in turn with that of [WithOnDisconnect];
+// while it runs, the next event waits. It must end when the calls it makes fail, and must not
+// call Close, which waits for it.
+func WithOnConnect(f func()) DialOption {
+	return func(c *dialConfig) { c.hooks.onConnect = append(c.hooks.onConnect, f) }
+}
+
+// WithOnDisconnect calls f each time that a connection is lost, also by Close. All else is as
+// with [WithOnConnect].
+func WithOnDisconnect(f func()) DialOption {
+	return func(c *dialConfig) { c.hooks.onDisconnect = append(c.hooks.onDisconnect, f) }
+}
+
+// follow calls the hooks as connections come and go, and keeps the client connected, until ctx
+// ends.
+func (c *ClientConn) follow(ctx context.Context, h hooks) {
+	var seen int64 // the connection that the hooks know of; 0 if none
+	disconnect := func() {
+		if seen != 0 {
+			seen = 0
+			callAll(h.onDisconnect)
+		}
+	}
+	defer disconnect()
+	for {
+		state := c.grpc.GetState()
+		// A server may have gone and come back since the last look, with the state the same.
+		latest := c.connections.Load()
+		if state != connectivity.Ready || latest != seen {
+			disconnect()
+		}
+		switch {
+		case state == connectivity.Ready && seen == 0:
+			seen = latest
+			callAll(h.onConnect)
+		case state == connectivity.Idle:
+			c.grpc.Connect()
+		}
+		if !c.grpc.WaitForStateChange(ctx, state) {
+			return
+		}
+	}
+}
+
+func callAll(hooks []func()) {
+	for _, f := range hooks {
+		f()
+	}
+}

@@ -1,0 +1,90 @@
+package runtime_test
+
+import (
+	"context"
+	"testing"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+)
+
+func TestHooksFollowTheServerThroughRestarts(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	events := make(chan string, 100)
+	_, conn := dial(t, path,
+		runtime.WithOnConnect(func() { events <- "connect" }),
+		runtime.WithOnDisconnect(func() { events <- "disconnect" }))
+	expect := func(want string) {
+		t.Helper()
+		if got := <-events; got != want {
+			t.Fatalf("event is %q, want %q", got, want)
+		}
+	}
+	// No call is ever made: the client connects by itself.
+	for range 5 {
+		server := child.Start(t, "greeter", path)
+		server.Line()
+		expect("connect")
+		server.Kill()
+		expect("disconnect")
+		server.WaitExit()
+	}
+	server := child.Start(t, "greeter", path)
+	server.Line()
+	expect("connect")
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	expect("disconnect")
+	if len(events) != 0 {
+		t.Errorf("there is one more event: %s", <-events)
+	}
+}
+
+func TestClientRegistersWithEveryServerThatComes(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	registered := make(chan int64, 100) // with the server of this process id
+	var client greeterv1.GreeterClient
+	dialed := make(chan struct{})
+	client, _ = dial(t, path, runtime.WithOnConnect(func() {
+		<-dialed
+		resp, err := client.Greet(context.Background(), &greeterv1.GreetRequest{})
+		if err != nil {
+			t.Errorf("a call from the hook failed: %v", err)
+		}
+		registered <- resp.GetServerPid()
+	}))
+	close(dialed)
+	owner := startHeir(t, path)
+	owner.serve(t)
+	for range 10 { // without a moment at which nobody is there
+		if got := <-registered; got != int64(owner.Cmd.Process.Pid) {
+			t.Fatalf("registered with process %d, want %d", got, owner.Cmd.Process.Pid)
+		}
+		next := startHeir(t, path)
+		next.serve(t)
+		if err := owner.WaitExit(); err != nil {
+			t.Fatal(err)
+		}
+		owner = next
+	}
+	if got := <-registered; got != int64(owner.Cmd.Process.Pid) {
+		t.Fatalf("registered with process %d, want %d", got, owner.Cmd.Process.Pid)
+	}
+}
+
+func TestWithoutHooksNothingConnectsUnasked(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	connections := &connCounter{}
+	serve(t, path, newGreeter(), runtime.StatsHandler(connections))
+	dial(t, path)
+	client, _ := dial(t, path)
+	greet(t, client)
+	if n := connections.begun.Load(); n != 1 {
+		t.Errorf("%d connections were made, want that of the call", n)
+	}
+}
