@@ -33,30 +33,26 @@ func WithOnDisconnect(f func()) DialOption {
 // ends.
 func (c *ClientConn) follow(ctx context.Context, h hooks) {
 	var seen int64 // the connection that the hooks know of; 0 if none
-	disconnect := func() {
-		if seen != 0 {
-			seen = 0
-			callAll(h.onDisconnect)
-		}
-	}
-	defer disconnect()
-	for {
+	for ctx.Err() == nil {
 		state := c.grpc.GetState()
 		// A server may have gone and come back since the last look, with the state the same.
 		latest := c.connections.Load()
-		if state != connectivity.Ready || latest != seen {
-			disconnect()
-		}
 		switch {
-		case state == connectivity.Ready && seen == 0:
+		case seen != 0 && (state != connectivity.Ready || latest != seen):
+			seen = 0
+			callAll(h.onDisconnect)
+			continue // much may have happened meanwhile
+		case seen == 0 && state == connectivity.Ready:
 			seen = latest
 			callAll(h.onConnect)
+			continue
 		case state == connectivity.Idle:
 			c.grpc.Connect()
 		}
-		if !c.grpc.WaitForStateChange(ctx, state) {
-			return
-		}
+		c.grpc.WaitForStateChange(ctx, state)
+	}
+	if seen != 0 {
+		callAll(h.onDisconnect)
 	}
 }
 

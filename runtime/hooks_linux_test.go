@@ -76,6 +76,42 @@ func TestClientRegistersWithEveryServerThatComes(t *testing.T) {
 	}
 }
 
+func TestRestartDuringAHookIsNotMissed(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	events := make(chan string)
+	client, conn := dial(t, path,
+		runtime.WithOnConnect(func() { events <- "connect" }),
+		runtime.WithOnDisconnect(func() { events <- "disconnect" }))
+	first := child.Start(t, "greeter", path)
+	first.Line()
+	// The hook waits for the test to read its event.
+	if err := conn.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first.Kill()
+	first.WaitExit()
+	second := child.Start(t, "greeter", path)
+	second.Line()
+	eventually(t, "the second server to answer", func() bool {
+		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+		return err == nil && int(resp.GetServerPid()) == second.Process.Pid
+	})
+	for _, want := range []string{"connect", "disconnect", "connect"} {
+		if got := <-events; got != want {
+			t.Fatalf("event is %q, want %q", got, want)
+		}
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- conn.Close() }()
+	if got := <-events; got != "disconnect" {
+		t.Errorf("event is %q", got)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWithoutHooksNothingConnectsUnasked(t *testing.T) {
 	t.Parallel()
 	path := freePath(t)
