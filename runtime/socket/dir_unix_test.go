@@ -29,8 +29,8 @@ func TestDirectoryInWhichOthersCanReplaceTheSocketIsRefused(t *testing.T) {
 		{mode: 0o777, uid: os.Geteuid(), unsafe: true},
 		{mode: 0o775, uid: os.Geteuid(), unsafe: true},
 		{mode: 0o757, uid: os.Geteuid(), unsafe: true},
-		{mode: 0o755, uid: 1234, unsafe: true},
-		{mode: 0o777 | fs.ModeSticky, uid: 1234, unsafe: true},
+		{mode: 0o755, uid: os.Geteuid() + 1, unsafe: true},
+		{mode: 0o777 | fs.ModeSticky, uid: os.Geteuid() + 1, unsafe: true},
 	} {
 		if c.uid != os.Geteuid() && os.Geteuid() != 0 {
 			continue // giving a directory away takes root
