@@ -80,15 +80,16 @@ func TestRestartDuringAHookIsNotMissed(t *testing.T) {
 	t.Parallel()
 	path := freePath(t)
 	events := make(chan string)
+	entered := make(chan struct{}, 10)
 	client, conn := dial(t, path,
-		runtime.WithOnConnect(func() { events <- "connect" }),
+		runtime.WithOnConnect(func() {
+			entered <- struct{}{}
+			events <- "connect"
+		}),
 		runtime.WithOnDisconnect(func() { events <- "disconnect" }))
 	first := child.Start(t, "greeter", path)
 	first.Line()
-	// The hook waits for the test to read its event.
-	if err := conn.WaitReady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	<-entered // and now the hook waits for the test to read its event
 	first.Kill()
 	first.WaitExit()
 	second := child.Start(t, "greeter", path)
