@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -116,17 +117,20 @@ func (c *ClientConn) explain(err error) error {
 		return err
 	}
 	var untrusted *untrustedServerError
-	switch dialErr := c.dialErr.Load(); {
-	case dialErr != nil && errors.As(*dialErr, &untrusted):
+	if dialErr := c.dialErr.Load(); dialErr != nil && errors.As(*dialErr, &untrusted) {
 		return status.Error(codes.PermissionDenied, untrusted.Error())
-	case dialErr == nil && c.grpc.GetState() == connectivity.TransientFailure:
-		s := status.Convert(err).Proto()
+	}
+	s := status.Convert(err).Proto()
+	if strings.Contains(s.GetMessage(), noPreface) {
 		s.Message = fmt.Sprintf("%s on %s: %s", unanswered, c.addr, s.GetMessage())
 		return status.ErrorProto(s)
-	default:
-		return err
 	}
+	return err
 }
+
+// noPreface is what grpc says, and nothing but its text tells, when a connection was made and
+// the server's side of HTTP/2 never came.
+const noPreface = "error reading server preface"
 
 // unanswered says what is wrong when connecting works, and nothing else does.
 const unanswered = "the server accepts the connection but does not answer: it hangs, is stopped, or is no gRPC server"
