@@ -244,6 +244,13 @@ func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
 func (c *claim) release() {
 	c.withdraw()
 	if c.lock != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.theirs {
+			// The lock lasts as long as any copy of its descriptor does: an heir that gave up,
+			// or a child between fork and exec, may have one a little longer.
+			unix.Flock(int(c.lock.Fd()), unix.LOCK_UN)
+		}
 		c.lock.Close()
 	}
 	c.dir.close()
