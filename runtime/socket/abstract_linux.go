@@ -4,24 +4,41 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
+)
+
+// How often, and how far apart, to try for a name that this process itself has. A child
+// between fork and exec has a copy of every descriptor, so a listener that was closed a moment
+// ago may hold its name a few milliseconds longer.
+const (
+	ownNameTries = 50
+	ownNameWait  = time.Millisecond
 )
 
 func listenAbstract(addr Address, c *ListenConfig) (*Listener, error) {
 	if c.Owner != nil {
 		return nil, fmt.Errorf("an abstract name has no owner: %w", ErrUnsupported)
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: addr.String(), Net: "unix"})
-	if errors.Is(err, unix.EADDRINUSE) {
+	for tries := 1; ; tries++ {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: addr.String(), Net: "unix"})
+		if err == nil {
+			return newListener(addr, l, nil), nil
+		}
+		if !errors.Is(err, unix.EADDRINUSE) {
+			return nil, err
+		}
 		pid, probeErr := probe(addr.String())
 		if probeErr != nil {
 			pid = 0
 		}
-		return nil, fmt.Errorf("%w: %w", inUse(pid, "listens on it"), err)
+		// It refuses connections if it went away since the attempt.
+		gone := errors.Is(probeErr, unix.ECONNREFUSED)
+		if pid != os.Getpid() && !gone || tries == ownNameTries {
+			return nil, fmt.Errorf("%w: %w", inUse(pid, "listens on it"), err)
+		}
+		<-time.After(ownNameWait)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return newListener(addr, l, nil), nil
 }

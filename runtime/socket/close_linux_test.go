@@ -15,7 +15,7 @@ import (
 )
 
 // A process that is being started has all descriptors of its parent until it runs its program.
-func TestClosedListenerIsGoneWhileProcessesAreStarted(t *testing.T) {
+func TestClosedPathIsFreeWhileProcessesAreStarted(t *testing.T) {
 	t.Parallel()
 	stop := make(chan struct{})
 	var starter sync.WaitGroup

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"sync"
-	"syscall"
 )
 
 // DefaultMode is the mode of a socket file unless asked otherwise: only its owner, and
@@ -185,11 +184,7 @@ func (l *Listener) Close() error {
 		if l.owner != nil {
 			l.owner.Close()
 		}
-		// A child between fork and exec has a copy of every descriptor. With one of this socket
-		// its queue and an abstract name would outlast Close.
-		syscall.ForkLock.RLock()
 		closeErr := l.UnixListener.Close()
-		syscall.ForkLock.RUnlock()
 		if errors.Is(closeErr, net.ErrClosed) {
 			// Whoever accepts may close the listener to stop accepting.
 			closeErr = nil
