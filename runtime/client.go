@@ -13,8 +13,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -26,6 +28,9 @@ type ClientConn struct {
 	addr        socket.Address
 	policy      Policy // of the server
 	grpc        *grpc.ClientConn
+	direct      *direct.Client               // nil if there is HTTP/2 only
+	unary       grpc.UnaryClientInterceptor  // nil if there is none
+	stream      grpc.StreamClientInterceptor // nil if there is none
 	reconnect   *reconnector
 	dialErr     atomic.Pointer[error] // of the last attempt; nil if it came to a server that the policy permits
 	connections atomic.Int64          // made so far
@@ -52,7 +57,13 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &ClientConn{addr: addr, policy: config.policy}
+	c := &ClientConn{
+		addr:   addr,
+		policy: config.policy,
+		unary:  chainUnary(config.unary),
+		stream: chainStream(config.stream),
+	}
+	c.direct = config.directClient(c.dialDirect)
 	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
@@ -79,9 +90,27 @@ func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
 	return conn, nil
 }
 
+// dialDirect connects for the direct transport. What goes wrong is left to HTTP/2 to report.
+func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
+	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	info := newAuthInfo(conn)
+	if !c.policy.permits(info.Peer) {
+		conn.Close()
+		return nil, nil, &untrustedServerError{c.addr, info.Peer, c.policy}
+	}
+	info.Direct = true
+	return conn, info, nil
+}
+
 // verify refuses a server that the client is not to talk to.
 func (c *ClientConn) verify(server socket.Peer) error {
 	if c.policy.permits(server) {
+		if c.direct != nil {
+			c.direct.HTTP2Connected()
+		}
 		c.dialErr.Store(nil)
 		c.connections.Add(1)
 		c.reconnect.rest()
@@ -99,12 +128,38 @@ func (c *ClientConn) failed(err error) error {
 
 // Invoke makes a unary call; generated clients call it. See [grpc.ClientConn.Invoke].
 func (c *ClientConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	if c.unary != nil {
+		return c.unary(ctx, method, args, reply, c.grpc, c.invoke, opts...)
+	}
+	return c.invoke(ctx, method, args, reply, c.grpc, opts...)
+}
+
+// invoke makes a unary call over the direct transport if it can be made there.
+func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+	if c.direct != nil {
+		if err := c.direct.Invoke(ctx, method, args, reply, opts); err != direct.ErrHTTP2 {
+			return err
+		}
+	}
 	return c.explain(c.grpc.Invoke(ctx, method, args, reply, opts...))
 }
 
 // NewStream begins a streaming call; generated clients call it. See
 // [grpc.ClientConn.NewStream].
 func (c *ClientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	if c.stream != nil {
+		return c.stream(ctx, desc, c.grpc, method, c.newStream, opts...)
+	}
+	return c.newStream(ctx, desc, c.grpc, method, opts...)
+}
+
+func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *grpc.ClientConn, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	if c.direct != nil {
+		stream, err := c.direct.NewStream(ctx, desc, method, opts)
+		if err != direct.ErrHTTP2 {
+			return stream, err
+		}
+	}
 	stream, err := c.grpc.NewStream(ctx, desc, method, opts...)
 	return stream, c.explain(err)
 }
@@ -139,6 +194,9 @@ const unanswered = "the server accepts the connection but does not answer: it ha
 // the error wraps ctx's and that of the last attempt, which says why the server could not be
 // reached. After Close it wraps [net.ErrClosed].
 func (c *ClientConn) WaitReady(ctx context.Context) error {
+	if c.direct != nil && c.direct.Connect(ctx) == nil {
+		return nil
+	}
 	for {
 		state := c.grpc.GetState()
 		switch state {
@@ -166,6 +224,9 @@ func (c *ClientConn) notReady(cause error) error {
 // again returns an error that means nothing was left to close.
 func (c *ClientConn) Close() error {
 	c.reconnect.close()
+	if c.direct != nil {
+		c.direct.Close()
+	}
 	err := c.grpc.Close()
 	c.stopFollowing()
 	c.follower.Wait()

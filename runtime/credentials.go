@@ -26,6 +26,8 @@ import (
 type AuthInfo struct {
 	credentials.CommonAuthInfo
 	Peer socket.Peer
+	// Direct tells that the call is carried by the direct transport, and not by HTTP/2.
+	Direct bool
 }
 
 // AuthType returns "uds".
@@ -53,21 +55,26 @@ func PeerFromContext(ctx context.Context) (socket.Peer, bool) {
 // connection, and be tried again for ever. Clients refuse a server that is not to be
 // trusted here, before grpc has written a byte.
 type transportCredentials struct {
-	audit  *slog.Logger             // of a server; nil for none
-	divert func(*net.UnixConn) bool // of a server: takes a connection that is not for grpc
-	verify func(socket.Peer) error  // of a client
+	audit  *slog.Logger                       // of a server; nil for none
+	divert func(*net.UnixConn, AuthInfo) bool // of a server: takes a connection that is not for grpc
+	verify func(socket.Peer) error            // of a client
 }
 
 func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	if uds, ok := conn.(*net.UnixConn); ok && t.divert(uds) {
+	info := newAuthInfo(conn)
+	if uds, ok := conn.(*net.UnixConn); ok && t.divert(uds, info) {
 		return nil, nil, credentials.ErrConnDispatched
 	}
-	info := newAuthInfo(conn)
+	t.accepted(conn, info)
+	return conn, info, nil
+}
+
+// accepted makes the audit's record of a connection.
+func (t transportCredentials) accepted(conn net.Conn, info AuthInfo) {
 	if t.audit != nil {
 		t.audit.LogAttrs(context.Background(), slog.LevelInfo, "connection accepted",
 			slog.String("socket", conn.LocalAddr().String()), peerAttr(info.Peer))
 	}
-	return conn, info, nil
 }
 
 func (t transportCredentials) ClientHandshake(_ context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
@@ -82,7 +89,10 @@ func (t transportCredentials) ClientHandshake(_ context.Context, _ string, conn 
 // newAuthInfo asks the kernel for the peer. If it does not tell, the peer is one of whom
 // nothing is known, and whom the policies refuse.
 func newAuthInfo(conn net.Conn) AuthInfo {
-	info := AuthInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, socket.Peer{UID: -1, GID: -1}}
+	info := AuthInfo{
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+		Peer:           socket.Peer{UID: -1, GID: -1},
+	}
 	if uds, ok := conn.(*net.UnixConn); ok {
 		info.Peer, _ = socket.PeerOf(uds)
 	}

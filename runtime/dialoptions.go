@@ -10,8 +10,10 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/stats"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -43,7 +45,9 @@ type dialConfig struct {
 	stats   []stats.Handler
 	maxRecv int
 	raw     []grpc.DialOption
-	err     error
+
+	http2Only bool
+	err       error
 }
 
 func newDialConfig(opts []DialOption) (dialConfig, error) {
@@ -65,8 +69,6 @@ func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, e
 		// A path as the authority is refused by nginx, grpc-js and Rust's h2.
 		grpc.WithAuthority("localhost"),
 		grpc.WithConnectParams(connectParams),
-		grpc.WithChainUnaryInterceptor(c.unary...),
-		grpc.WithChainStreamInterceptor(c.stream...),
 	}
 	for _, h := range c.stats {
 		opts = append(opts, grpc.WithStatsHandler(h))
@@ -75,6 +77,24 @@ func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, e
 		opts = append(opts, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.maxRecv)))
 	}
 	return append(opts, c.raw...)
+}
+
+// maxDirectClientConns is how many connections of the direct transport a client has at most, and so
+// how many calls it carries at once; those beyond go over HTTP/2, which they share.
+const maxDirectClientConns = 256
+
+// directClient returns what makes calls over the direct transport; nil if that is not wanted, or
+// not able to do what was given for grpc.
+func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error)) *direct.Client {
+	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
+		return nil
+	}
+	return direct.NewClient(direct.ClientConfig{
+		Dial:     dial,
+		Stats:    c.stats,
+		MaxRecv:  c.maxRecv,
+		MaxConns: maxDirectClientConns,
+	})
 }
 
 // WithServerPolicy sets which servers the client talks to; the default is
@@ -117,9 +137,16 @@ func WithMaxRecvMsgSize(n int) DialOption {
 	}
 }
 
+// WithHTTP2Only turns the direct transport off, which carries calls to servers of this package
+// faster than HTTP/2 does; see docs/direct-transport.md.
+func WithHTTP2Only() DialOption {
+	return func(c *dialConfig) { c.http2Only = true }
+}
+
 // WithGRPCDialOptions passes options to [grpc.NewClient] as they are, after those of this
 // package. It is for what this package does not know; a dialer or transport credentials
-// given here replace this package's.
+// given here replace this package's. The direct transport cannot know them either, so with any it
+// is off, as with [WithHTTP2Only].
 func WithGRPCDialOptions(opts ...grpc.DialOption) DialOption {
 	return func(c *dialConfig) { c.raw = append(c.raw, opts...) }
 }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
@@ -44,13 +45,26 @@ func (s *Server) stopGracefully(ctx context.Context) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		s.grpc.GracefulStop()
+		var both sync.WaitGroup
+		both.Go(s.grpc.GracefulStop)
+		if s.direct != nil {
+			both.Go(s.direct.Drain)
+		}
+		both.Wait()
 	}()
 	select {
 	case <-stopped:
 	case <-ctx.Done():
-		s.grpc.Stop()
+		s.stop()
 	}
+}
+
+// stop closes all connections.
+func (s *Server) stop() {
+	if s.direct != nil {
+		s.direct.Stop()
+	}
+	s.grpc.Stop()
 }
 
 // awaitQueue returns when everybody who found the socket before it was withdrawn has been

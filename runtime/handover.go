@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 
@@ -30,26 +29,6 @@ func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*
 		tries = append(tries, err, takeErr)
 	}
 	return nil, errors.Join(tries...)
-}
-
-// divert takes a new connection away from grpc if it is an heir's that asks for the listener;
-// its first byte tells.
-func (s *Server) divert(conn *net.UnixConn) bool {
-	first, err := socket.PeekByte(conn)
-	if err != nil || first != socket.HandoverRequest[0] {
-		return false
-	}
-	request := make([]byte, len(socket.HandoverRequest))
-	if _, err := io.ReadFull(conn, request); err != nil || string(request) != socket.HandoverRequest {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != stateServing {
-		return false
-	}
-	s.heirs.Go(func() { s.handOver(conn) })
-	return true
 }
 
 // handOver gives the listener to the heir at the other end of conn. If that fails, the server

@@ -12,6 +12,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -23,6 +24,7 @@ import (
 type Server struct {
 	addr   socket.Address
 	grpc   *grpc.Server
+	direct *direct.Server // nil if there is HTTP/2 only
 	health *health.Server // nil unless asked for
 	config *serverConfig
 
@@ -76,6 +78,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	if s.grpc, err = newGRPCServer(config); err != nil {
 		return nil, err
 	}
+	s.direct = config.directServer()
 	// NewServer has no context: claiming a path does not block.
 	if s.listener, err = acquire(context.Background(), config, addr); err != nil {
 		return nil, err
@@ -120,6 +123,9 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 		return
 	}
 	s.grpc.RegisterService(desc, impl)
+	if s.direct != nil {
+		s.direct.Register(desc, impl)
+	}
 }
 
 // checkService finds out beforehand what makes grpc end the whole process.
@@ -246,7 +252,7 @@ func (s *Server) Close() error {
 	err := s.current().Withdraw()
 	s.endHandovers()
 	s.heirs.Wait()
-	s.grpc.Stop()
+	s.stop()
 	s.notifyStopping()
 	return errors.Join(err, s.current().Close())
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -36,7 +37,8 @@ type serverConfig struct {
 	activated       bool // the socket is the service manager's; listen does not apply
 	takeover        bool
 	standby         context.Context // nil unless asked for
-	divert          func(*net.UnixConn) bool
+	divert          func(*net.UnixConn, AuthInfo) bool
+	http2Only       bool
 	events          *slog.Logger // nil for none
 	auth            authorization
 	shutdownTimeout time.Duration
@@ -67,13 +69,10 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 // last and so has the last word.
 func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
-		grpc.Creds(transportCredentials{audit: c.auth.audit, divert: c.divert}),
+		grpc.Creds(c.credentials()),
 		grpc.ConnectionTimeout(handshakeTimeout),
-		// A refused call gets no further than this.
-		grpc.ChainUnaryInterceptor(c.auth.unary),
-		grpc.ChainStreamInterceptor(c.auth.stream),
-		grpc.ChainUnaryInterceptor(c.unary...),
-		grpc.ChainStreamInterceptor(c.stream...),
+		grpc.ChainUnaryInterceptor(c.unaryChain()...),
+		grpc.ChainStreamInterceptor(c.streamChain()...),
 	}
 	for _, h := range c.stats {
 		opts = append(opts, grpc.StatsHandler(h))
@@ -82,6 +81,34 @@ func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 		opts = append(opts, grpc.MaxRecvMsgSize(c.maxRecv))
 	}
 	return append(opts, c.raw...)
+}
+
+// directServer returns what serves the direct transport; nil if that is not wanted, or not able to
+// do what was given for grpc.
+func (c *serverConfig) directServer() *direct.Server {
+	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
+		return nil
+	}
+	return direct.NewServer(direct.ServerConfig{
+		Unary:    c.unaryChain(),
+		Stream:   c.streamChain(),
+		Stats:    c.stats,
+		MaxRecv:  c.maxRecv,
+		MaxConns: maxDirectServerConns(),
+	})
+}
+
+func (c *serverConfig) credentials() transportCredentials {
+	return transportCredentials{audit: c.auth.audit, divert: c.divert}
+}
+
+// A refused call gets no further than the first interceptor.
+func (c *serverConfig) unaryChain() []grpc.UnaryServerInterceptor {
+	return append([]grpc.UnaryServerInterceptor{c.auth.unary}, c.unary...)
+}
+
+func (c *serverConfig) streamChain() []grpc.StreamServerInterceptor {
+	return append([]grpc.StreamServerInterceptor{c.auth.stream}, c.stream...)
 }
 
 // declare adds the rules of a service, unless generated code has given them.
@@ -271,9 +298,17 @@ func MaxRecvMsgSize(n int) ServerOption {
 	}
 }
 
+// HTTP2Only turns the direct transport off, which carries the calls of clients of this package
+// faster than HTTP/2 does; see docs/direct-transport.md. Those clients notice, and use HTTP/2 as
+// all others do.
+func HTTP2Only() ServerOption {
+	return func(c *serverConfig) { c.http2Only = true }
+}
+
 // GRPCServerOptions passes options to [grpc.NewServer] as they are, after those of this
 // package. It is for what this package does not know; transport credentials given here
-// replace this package's.
+// replace this package's. The direct transport cannot know them either, so with any it is off, as
+// with [HTTP2Only].
 func GRPCServerOptions(opts ...grpc.ServerOption) ServerOption {
 	return func(c *serverConfig) { c.raw = append(c.raw, opts...) }
 }

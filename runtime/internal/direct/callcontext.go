@@ -1,0 +1,66 @@
+package direct
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// callContext is the context of a call in the server. Most handlers never wait for the end of their
+// context, and a timer and a channel for each call would cost more than all the rest; so those
+// are made when somebody asks.
+//
+// From then on it is a context of package context underneath, so that contexts derived from it
+// need no goroutine.
+type callContext struct {
+	values   context.Context // of the connection and the call; never ends
+	deadline time.Time       // zero if there is none
+
+	mu     sync.Mutex
+	waited context.Context // nil until somebody asks
+	cancel context.CancelFunc
+	ended  bool
+}
+
+func (c *callContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+
+func (c *callContext) Done() <-chan struct{} { return c.wait().Done() }
+
+func (c *callContext) Err() error { return c.wait().Err() }
+
+func (c *callContext) Value(key any) any {
+	c.mu.Lock()
+	from := c.waited
+	c.mu.Unlock()
+	if from == nil {
+		from = c.values
+	}
+	return from.Value(key)
+}
+
+func (c *callContext) wait() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waited != nil {
+		return c.waited
+	}
+	if c.deadline.IsZero() {
+		c.waited, c.cancel = context.WithCancel(c.values)
+	} else {
+		c.waited, c.cancel = context.WithDeadline(c.values, c.deadline)
+	}
+	if c.ended {
+		c.cancel()
+	}
+	return c.waited
+}
+
+// end is for when the client has gone or the call is over.
+func (c *callContext) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	if c.cancel != nil {
+		c.cancel()
+	}
+}

@@ -1,0 +1,179 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// ErrHTTP2 is returned for a call that has to go over HTTP/2: the server speaks nothing else or is
+// not there, the call asks for what is not done here, or too many calls run. Nothing of the call
+// has happened, to the server or to a stats handler.
+var ErrHTTP2 = errors.New("direct transport: the call has to go over HTTP/2")
+
+// ClientConfig is how a Client connects and calls.
+type ClientConfig struct {
+	// Dial connects to the server and finds out who it is. An error leaves the call to HTTP/2,
+	// which tries the same and knows what to do about it.
+	Dial     func(context.Context) (*net.UnixConn, credentials.AuthInfo, error)
+	Stats    handlers
+	MaxRecv  int // bytes of a message; 0 for grpc's 4 MiB
+	MaxConns int // connections, and so calls at once; more go over HTTP/2
+}
+
+// Client makes calls. Its methods may be called concurrently; Close ends it.
+type Client struct {
+	conf  ClientConfig
+	codec encoding.CodecV2
+	pool  pool
+
+	// greeting is held by who connects while it is not known whether the server speaks this, so
+	// that one call finds out and not a hundred.
+	greeting chan struct{}
+	proven   atomic.Bool
+	refused  atomic.Int32 // see Refused
+}
+
+// NewClient returns a client, which connects when a call needs it.
+func NewClient(conf ClientConfig) *Client {
+	if conf.MaxRecv == 0 {
+		conf.MaxRecv = defaultMaxRecv
+	}
+	return &Client{conf: conf, codec: codec(), greeting: make(chan struct{}, 1), pool: pool{max: conf.MaxConns}}
+}
+
+// Close closes all connections. Calls that run fail with [grpc.ErrClientConnClosing].
+func (c *Client) Close() { c.pool.close() }
+
+// What is known of a server that does not speak this: nothing against it; that it speaks HTTP/2
+// only, and HTTP/2 has not connected to it yet, or has; or that it did not answer.
+const (
+	notRefused int32 = iota
+	refusedForNext
+	refusedForThis
+)
+
+// HTTP2Connected is to be called whenever HTTP/2 has connected. It means another server if this
+// one was refused before, and that one may speak this.
+func (c *Client) HTTP2Connected() {
+	if !c.refused.CompareAndSwap(refusedForThis, notRefused) {
+		c.refused.CompareAndSwap(refusedForNext, refusedForThis)
+	}
+}
+
+// Connect makes sure that there is a connection. The error is ErrHTTP2 if there cannot be one.
+func (c *Client) Connect(ctx context.Context) error {
+	conn, err := c.acquire(ctx)
+	if err == nil {
+		c.pool.put(conn)
+	}
+	return err
+}
+
+// acquire returns an idle connection or a new one.
+func (c *Client) acquire(ctx context.Context) (*conn, error) {
+	if conn := c.pool.get(); conn != nil {
+		return conn, nil
+	}
+	if c.refused.Load() != notRefused {
+		return nil, ErrHTTP2
+	}
+	if !c.proven.Load() {
+		select {
+		case c.greeting <- struct{}{}:
+			defer func() { <-c.greeting }()
+		case <-ctx.Done():
+			return nil, ErrHTTP2
+		}
+		if c.refused.Load() != notRefused {
+			return nil, ErrHTTP2
+		}
+	}
+	return c.connect(ctx)
+}
+
+// connect makes a new connection.
+func (c *Client) connect(ctx context.Context) (*conn, error) {
+	if !c.pool.reserve() {
+		return nil, ErrHTTP2
+	}
+	dialing, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	uds, info, err := c.conf.Dial(dialing)
+	if err != nil {
+		c.pool.unreserve()
+		c.proven.Store(false)
+		return nil, ErrHTTP2
+	}
+	if err := greet(dialing, uds); err != nil {
+		uds.Close()
+		c.pool.unreserve()
+		c.proven.Store(false)
+		switch {
+		case errors.Is(err, errPlain):
+			c.refused.Store(refusedForNext)
+		case ctx.Err() == nil:
+			c.refused.Store(refusedForThis)
+		}
+		return nil, ErrHTTP2
+	}
+	c.proven.Store(true)
+	conn := newConn(uds, info)
+	if !c.pool.add(conn) {
+		return nil, ErrHTTP2
+	}
+	return conn, nil
+}
+
+// Invoke makes a unary call. See [grpc.ClientConn.Invoke].
+func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
+	s, err := c.newStream(ctx, &unaryDesc, method, opts)
+	if err != nil {
+		return err
+	}
+	if err := s.SendMsg(args); err != nil {
+		return err
+	}
+	return s.RecvMsg(reply)
+}
+
+var unaryDesc grpc.StreamDesc
+
+// NewStream begins a call with streams. See [grpc.ClientConn.NewStream].
+func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts []grpc.CallOption) (grpc.ClientStream, error) {
+	s, err := c.newStream(ctx, desc, method, opts)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (c *Client) newStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts []grpc.CallOption) (*clientStream, error) {
+	s := &clientStream{client: c, desc: desc, method: method}
+	if !s.opts.apply(c, opts) {
+		return nil, ErrHTTP2
+	}
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		if validate(md) != nil || sizeOf(md)+len(method) > maxHead {
+			return nil, ErrHTTP2
+		}
+		s.md = sendable(md)
+	}
+	if err := ctx.Err(); err != nil {
+		err = status.FromContextError(err).Err()
+		s.opts.finished(err)
+		return nil, err
+	}
+	conn, err := c.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.begin(ctx, conn)
+}

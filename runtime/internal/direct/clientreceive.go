@@ -1,0 +1,284 @@
+package direct
+
+import (
+	"io"
+	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// maxTries is how often a call is begun anew that no server has processed. Each time it met one
+// that was about to end.
+const maxTries = 5
+
+func (s *clientStream) RecvMsg(m any) error {
+	r := &s.recv
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over != nil {
+		return r.over
+	}
+	err := s.receive(m)
+	if err == nil && !s.desc.ServerStreams {
+		// The status makes it complete.
+		switch err = s.receive(m); err {
+		case io.EOF:
+			s.finish(io.EOF)
+			return nil
+		case nil:
+			err = status.Error(codes.Internal, "cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message")
+		}
+	}
+	if err != nil {
+		if err == ErrHTTP2 {
+			s.abandon()
+			return err
+		}
+		s.finish(err)
+	}
+	return err
+}
+
+// receive receives one message, or io.EOF or the status.
+func (s *clientStream) receive(m any) error {
+	for {
+		k, n, err := s.next()
+		if err != nil {
+			return err
+		}
+		s.recv.peeked = false
+		switch k {
+		case kindHeader:
+			if err := s.readHeader(n); err != nil {
+				return s.broken(err)
+			}
+		case kindMessage:
+			return s.readMessage(n, m)
+		case kindStatus:
+			return s.readStatus(n)
+		default:
+			return s.broken(violationf("the server sends a frame of kind %q", k))
+		}
+	}
+}
+
+// next returns the header of the next frame, and leaves it to be returned again. If the server has
+// not processed the call, it begins the call anew. The caller holds recv.mu.
+func (s *clientStream) next() (kind, int, error) {
+	r := &s.recv
+	if r.peeked {
+		return r.kind, r.n, nil
+	}
+	if !s.desc.ClientStreams {
+		s.flushCall()
+	}
+	for {
+		k, n, err := s.conn.Load().rd.header()
+		if err == nil && k != kindGoAway {
+			r.peeked, r.kind, r.n = true, k, n
+			r.answer.begun.Store(true)
+			return k, n, nil
+		}
+		processed := r.answer.begun.Load() || err != nil && s.send.accepted.Load()
+		if processed || s.killed.Load() != nil || s.client.pool.isClosed() || r.tries == maxTries {
+			if err == nil {
+				err = violation("the server goes away in the middle of a call")
+			}
+			return 0, 0, s.broken(err)
+		}
+		r.tries++
+		if err := s.retry(); err != nil {
+			if s.desc == &unaryDesc && s.caller.Err() == nil {
+				return 0, 0, ErrHTTP2
+			}
+			return 0, 0, s.broken(err)
+		}
+	}
+}
+
+// flushCall is for a caller who waits for an answer without having sent the request.
+func (s *clientStream) flushCall() {
+	s.send.mu.Lock()
+	defer s.send.mu.Unlock()
+	if !s.send.called {
+		s.write(nil, false, s.send.ended)
+	}
+}
+
+// abandon gives a call up of which nothing has happened but for stats handlers.
+func (s *clientStream) abandon() {
+	s.recv.finished = true
+	s.recv.over = status.Error(codes.Unavailable, ErrHTTP2.Error())
+	s.release()
+	if hs := s.client.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.End{Client: true, BeginTime: s.beginTime, EndTime: time.Now(), Error: s.recv.over})
+	}
+}
+
+func (s *clientStream) readMessage(n int, m any) error {
+	s.headerCame(nil)
+	if n > s.opts.maxRecv {
+		return tooLarge(n, s.opts.maxRecv)
+	}
+	b, err := s.conn.Load().rd.message(n)
+	if err != nil {
+		return s.broken(err)
+	}
+	if err := unmarshal(s.client.codec, b, m); err != nil {
+		return err
+	}
+	s.recv.messages++
+	if hs := s.client.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.InPayload{Client: true, RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n})
+	}
+	return nil
+}
+
+func (s *clientStream) readHeader(n int) error {
+	if s.recv.answer.known {
+		return violation("the server sends a header after the header")
+	}
+	b, err := s.conn.Load().rd.head(n)
+	if err != nil {
+		return err
+	}
+	md, err := parseMetadata(b)
+	if err != nil {
+		return err
+	}
+	s.headerCame(md)
+	return nil
+}
+
+// headerCame takes note of the header, which is empty if a message came without.
+func (s *clientStream) headerCame(md metadata.MD) {
+	a := &s.recv.answer
+	if a.known {
+		return
+	}
+	if md == nil {
+		md = metadata.MD{}
+	}
+	md["content-type"] = contentType
+	a.header = md
+	a.setKnown()
+	if hs := s.client.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.InHeader{Client: true, Header: md.Copy()})
+	}
+}
+
+// readStatus returns io.EOF for success.
+func (s *clientStream) readStatus(n int) error {
+	b, err := s.conn.Load().rd.head(n)
+	if err != nil {
+		return s.broken(err)
+	}
+	h, err := parseStatus(b)
+	if err != nil {
+		return s.broken(err)
+	}
+	r := &s.recv
+	r.answered = true
+	r.answer.setTrailer(h.md)
+	if hs := s.client.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.InTrailer{Client: true, Trailer: h.md.Copy()})
+	}
+	if err := h.err(); err != nil {
+		return err
+	}
+	if !s.desc.ServerStreams && r.messages == 0 {
+		return status.Error(codes.Internal, "cardinality violation: received no response message from non-server-streaming RPC")
+	}
+	return io.EOF
+}
+
+// err is the status as a caller gets it; nil for OK.
+func (h *statusHead) err() error {
+	if h.code == uint32(codes.OK) {
+		return nil
+	}
+	if details := h.md[detailsKey]; len(details) > 0 {
+		p := &spb.Status{}
+		if proto.Unmarshal([]byte(details[0]), p) == nil {
+			return status.ErrorProto(p)
+		}
+	}
+	return status.Error(codes.Code(h.code), h.message)
+}
+
+func (s *clientStream) Header() (metadata.MD, error) {
+	a := &s.recv.answer
+	if !s.recv.mu.TryLock() {
+		// Somebody receives, and will find it.
+		<-a.wait()
+		return a.get()
+	}
+	defer s.recv.mu.Unlock()
+	for !a.known && !s.recv.finished {
+		k, n, err := s.next()
+		switch {
+		case err != nil:
+			s.finish(err)
+		case k == kindHeader:
+			s.recv.peeked = false
+			if err := s.readHeader(n); err != nil {
+				s.finish(s.broken(err))
+			}
+		case k == kindMessage:
+			s.headerCame(nil)
+		default:
+			a.setKnown() // there is none
+		}
+	}
+	return a.get()
+}
+
+func (s *clientStream) Trailer() metadata.MD {
+	a := &s.recv.answer
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.trailer
+}
+
+func (a *answers) setKnown() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known {
+		return
+	}
+	a.known = true
+	if a.ready != nil {
+		close(a.ready)
+	}
+}
+
+func (a *answers) setTrailer(md metadata.MD) {
+	a.setKnown()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.trailer = md
+}
+
+// wait returns what is closed when the header is known.
+func (a *answers) wait() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ready == nil {
+		a.ready = make(chan struct{})
+		if a.known {
+			close(a.ready)
+		}
+	}
+	return a.ready
+}
+
+func (a *answers) get() (metadata.MD, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.header, nil
+}

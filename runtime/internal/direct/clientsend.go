@@ -1,0 +1,177 @@
+package direct
+
+import (
+	"io"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+)
+
+// replayLimit is how much of a call is kept for another try. A server that has not read the call
+// frame yet has all of it in its queue, and Linux lets no more than 208 KiB in
+// (net.core.wmem_default), so after more than that it has begun.
+const replayLimit = 256 << 10
+
+// endFrame says that there are no more messages.
+var endFrame = appendFrameHeader(nil, kindEnd, 0)
+
+func (s *clientStream) SendMsg(m any) error {
+	if s.send.last {
+		return s.fail(status.Error(codes.Internal, "SendMsg called after CloseSend"))
+	}
+	if !s.desc.ClientStreams {
+		s.send.last = true
+	}
+	data, err := marshal(s.client.codec, m, s.opts.maxSend)
+	if err != nil {
+		return s.fail(err)
+	}
+	n := data.Len()
+	if err := s.sendData(data); err != nil {
+		return err
+	}
+	if hs := s.client.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.OutPayload{Client: true, Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n, SentTime: time.Now()})
+	}
+	return nil
+}
+
+// sendData sends one message and takes data over. The error is io.EOF when the call is over; its
+// status is for RecvMsg to tell.
+func (s *clientStream) sendData(data mem.BufferSlice) error {
+	s.send.mu.Lock()
+	c := s.conn.Load()
+	if !s.keep(data) {
+		defer data.Free()
+	}
+	err := s.write(data, true, !s.desc.ClientStreams)
+	s.send.mu.Unlock()
+	if err == nil || !s.desc.ClientStreams {
+		return nil // RecvMsg is next, and finds out
+	}
+	// The server has ended the call, or will not process it.
+	s.recv.mu.Lock()
+	defer s.recv.mu.Unlock()
+	if s.conn.Load() == c && !s.recv.finished {
+		s.next()
+	}
+	if s.conn.Load() == c {
+		return io.EOF
+	}
+	return nil // it went with the replay
+}
+
+func (s *clientStream) CloseSend() error {
+	if s.send.last {
+		return nil
+	}
+	s.send.last = true
+	s.send.mu.Lock()
+	defer s.send.mu.Unlock()
+	s.write(nil, false, true) // whoever receives finds out what is wrong
+	return nil
+}
+
+// write writes what there is of the call: its beginning, if that was not written yet, a message,
+// the end. The caller holds send.mu.
+func (s *clientStream) write(data mem.BufferSlice, message, end bool) error {
+	c := s.conn.Load()
+	b := c.frames()
+	if !s.send.called {
+		s.send.called = true
+		b = s.appendCall(b, c)
+	}
+	s.send.ended = s.send.ended || end
+	var after []byte
+	if end {
+		after = endFrame
+	}
+	var n int
+	var err error
+	if message {
+		n, err = c.writeMessage(b, data, after)
+	} else {
+		n, err = c.write(append(b, after...))
+	}
+	if n > 0 {
+		s.send.accepted.Store(true)
+	}
+	s.send.endSent = end && err == nil
+	return err
+}
+
+func (s *clientStream) appendCall(b []byte, c *conn) []byte {
+	timeout := time.Duration(0)
+	if deadline, ok := s.caller.Deadline(); ok {
+		timeout = max(time.Until(deadline), 1)
+	}
+	b, start := openFrame(b, kindCall)
+	b = appendCall(b, timeout, s.method, s.md)
+	closeFrame(b, start)
+	if hs := s.client.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.OutHeader{
+			Client:     true,
+			FullMethod: s.method,
+			RemoteAddr: c.peer.Addr,
+			LocalAddr:  c.peer.LocalAddr,
+			Header:     s.md.Copy(),
+		})
+	}
+	return b
+}
+
+// keep keeps data for another try, and reports whether it does. The caller holds send.mu.
+func (s *clientStream) keep(data mem.BufferSlice) bool {
+	r := &s.send
+	if r.replay == nil {
+		return false
+	}
+	r.replaySize += data.Len()
+	if s.recv.answer.begun.Load() || s.desc.ClientStreams && r.replaySize > replayLimit {
+		r.dropReplay()
+		return false
+	}
+	r.replay = append(r.replay, data)
+	return true
+}
+
+// dropReplay is for a call that will not be tried again. The caller holds mu.
+func (r *sender) dropReplay() {
+	for _, data := range r.replay {
+		data.Free()
+	}
+	r.replay = nil
+}
+
+// retry begins the call anew on another connection, as the server has not processed it on this
+// one. The caller holds recv.mu.
+func (s *clientStream) retry() error {
+	s.client.pool.drop(s.conn.Load())
+	// The other idle connections lead to the same server, which is about to end or has ended.
+	s.client.pool.flush()
+	c, err := s.client.acquire(s.caller)
+	if err != nil {
+		return err
+	}
+	s.send.mu.Lock()
+	defer s.send.mu.Unlock()
+	s.conn.Store(c)
+	if s.killed.Load() != nil {
+		c.Close()
+	}
+	s.send.called = false
+	s.send.accepted.Store(false)
+	replay := s.send.replay
+	if len(replay) == 0 && (s.desc.ClientStreams || s.send.ended) {
+		s.write(nil, false, s.send.ended)
+	}
+	for i, data := range replay {
+		if s.write(data, true, s.send.ended && i == len(replay)-1) != nil {
+			break // the next to receive finds out
+		}
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package direct
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/grpc/mem"
+)
+
+// kind says what a frame is. A frame is its kind, the length of its content (4 bytes, big
+// endian), and the content.
+type kind byte
+
+const (
+	kindIntro   kind = 'I' // client, once: metadata that goes with all its calls
+	kindCall    kind = 'C' // client: a call begins; see callHead
+	kindMessage kind = 'M' // both: a message
+	kindEnd     kind = 'E' // client: no more messages in this call
+	kindHeader  kind = 'H' // server: metadata that comes before the messages
+	kindStatus  kind = 'S' // server: the call is over; see statusHead
+	kindGoAway  kind = 'G' // server: the call was not and will not be processed
+)
+
+const (
+	frameHeaderLen = 5
+
+	// maxHead is how long a frame other than a message may be. It is sixteen times of what grpc
+	// suggests for all metadata of a call, and a fraction of what grpc-go accepts.
+	maxHead = 1 << 20
+
+	// readBuffer holds a whole call of the usual size, so that it takes one read(2); an idle
+	// connection has it, so it is no larger.
+	readBuffer = 2 << 10
+
+	// smallFirst is how much is allocated for content of which nothing has arrived yet.
+	smallFirst = 64 << 10
+)
+
+// violation is what the other end did against the protocol. The connection is of no use any more.
+type violation string
+
+func (v violation) Error() string { return "direct transport: " + string(v) }
+
+func violationf(format string, args ...any) error { return violation(fmt.Sprintf(format, args...)) }
+
+func appendFrameHeader(b []byte, k kind, n int) []byte {
+	return binary.BigEndian.AppendUint32(append(b, byte(k)), uint32(n))
+}
+
+// openFrame appends the header of a frame whose length is set by closeFrame.
+func openFrame(b []byte, k kind) ([]byte, int) {
+	b = appendFrameHeader(b, k, 0)
+	return b, len(b)
+}
+
+func closeFrame(b []byte, start int) {
+	binary.BigEndian.PutUint32(b[start-4:], uint32(len(b)-start))
+}
+
+// reader reads frames. It never reads less than it can get, so that a call that was written at once
+// is read at once.
+type reader struct {
+	src  io.Reader
+	buf  []byte
+	r, w int // buf[r:w] was read from src and not yet from here
+}
+
+// header reads the header of the next frame. The error is io.EOF if the other end has closed the
+// connection between two frames.
+func (f *reader) header() (kind, int, error) {
+	for f.w-f.r < frameHeaderLen {
+		if f.r == f.w {
+			f.r, f.w = 0, 0
+		} else if f.r > 0 {
+			f.w = copy(f.buf, f.buf[f.r:f.w])
+			f.r = 0
+		}
+		n, err := f.src.Read(f.buf[f.w:])
+		f.w += n
+		if n == 0 && err != nil {
+			if errors.Is(err, io.EOF) && f.w > f.r {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, 0, err
+		}
+	}
+	h := f.buf[f.r:]
+	f.r += frameHeaderLen
+	return kind(h[0]), int(binary.BigEndian.Uint32(h[1:frameHeaderLen])), nil
+}
+
+// buffered reports whether the next frame is of kind k and has arrived with what was read last.
+func (f *reader) buffered(k kind) bool { return f.w-f.r >= frameHeaderLen && f.buf[f.r] == byte(k) }
+
+// Read reads content.
+func (f *reader) Read(p []byte) (int, error) {
+	if f.r == f.w {
+		return f.src.Read(p)
+	}
+	n := copy(p, f.buf[f.r:f.w])
+	f.r += n
+	return n, nil
+}
+
+// head reads the content of a frame that is no message. It is good until the next use of f.
+func (f *reader) head(n int) ([]byte, error) {
+	if n > maxHead {
+		return nil, violationf("a frame of %d bytes, and %d is the limit", n, maxHead)
+	}
+	if n <= f.w-f.r {
+		b := f.buf[f.r : f.r+n]
+		f.r += n
+		return b, nil
+	}
+	b, err := f.grow(make([]byte, min(n, smallFirst)), n, func(n int) []byte { return make([]byte, n) }, nil)
+	return b, err
+}
+
+// message reads the content of a message. The caller frees it.
+func (f *reader) message(n int) (mem.Buffer, error) {
+	if mem.IsBelowBufferPoolingThreshold(n) {
+		b := make([]byte, n)
+		if _, err := io.ReadFull(f, b); err != nil {
+			return nil, unexpectedEOF(err)
+		}
+		return mem.SliceBuffer(b), nil
+	}
+	pool := mem.DefaultBufferPool()
+	held := pool.Get(min(n, smallFirst))
+	get := func(n int) []byte {
+		held = pool.Get(n)
+		return *held
+	}
+	put := func(b []byte) { pool.Put(&b) }
+	b, err := f.grow((*held)[:min(n, smallFirst)], n, get, put)
+	if err != nil {
+		pool.Put(held)
+		return nil, err
+	}
+	*held = b
+	return mem.NewBuffer(held, pool), nil
+}
+
+// grow reads n bytes, first into b and then into buffers four times as long, so that a peer that
+// announces much and sends little costs little.
+func (f *reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) ([]byte, error) {
+	for have := 0; ; {
+		if _, err := io.ReadFull(f, b[have:]); err != nil {
+			return nil, unexpectedEOF(err)
+		}
+		have = len(b)
+		if have == n {
+			return b, nil
+		}
+		next := get(min(n, 4*have))[:min(n, 4*have)]
+		copy(next, b)
+		if put != nil {
+			put(b)
+		}
+		b = next
+	}
+}
+
+// unexpectedEOF is for an end where more was announced.
+func unexpectedEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

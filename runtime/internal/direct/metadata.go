@@ -1,0 +1,83 @@
+package direct
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/metadata"
+)
+
+// validate reports what grpc does not send, in grpc's words: a key of other characters than
+// 0-9 a-z - _ . or a value that is not printable ASCII, unless the key ends in "-bin". As there, a
+// key that begins with a colon passes, and is not sent.
+func validate(md metadata.MD) error {
+	for key, values := range md {
+		if key == "" {
+			return fmt.Errorf("there is an empty key in the header")
+		}
+		if key[0] == ':' {
+			continue
+		}
+		if strings.ContainsFunc(key, isNoKeyChar) {
+			return fmt.Errorf("header key %q contains illegal characters not in [0-9a-z-_.]", key)
+		}
+		if strings.HasSuffix(key, "-bin") {
+			continue
+		}
+		for _, value := range values {
+			if strings.ContainsFunc(value, isNotPrintable) {
+				return fmt.Errorf("header key %q contains value with non-printable ASCII characters", key)
+			}
+		}
+	}
+	return nil
+}
+
+func isNoKeyChar(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+}
+
+func isNotPrintable(r rune) bool { return r < 0x20 || r > 0x7e }
+
+// isReserved reports whether grpc keeps a key for itself, and so does not send it for a program.
+func isReserved(key string) bool {
+	if key != "" && key[0] == ':' {
+		return true
+	}
+	switch key {
+	case "content-type", "user-agent", "te", "grpc-message-type", "grpc-encoding", "grpc-message", "grpc-status", "grpc-timeout":
+		return true
+	}
+	return false
+}
+
+// sendable returns md without what grpc does not send.
+func sendable(md metadata.MD) metadata.MD {
+	var out metadata.MD
+	for key := range md {
+		if isReserved(key) {
+			if out == nil {
+				out = md.Copy()
+			}
+			delete(out, key)
+		}
+	}
+	if out != nil {
+		return out
+	}
+	return md
+}
+
+// sizeOf is about how many bytes md takes in a frame.
+func sizeOf(md metadata.MD) int {
+	n := 0
+	for key, values := range md {
+		for _, value := range values {
+			n += len(key) + len(value) + 8
+		}
+	}
+	return n
+}
+
+// contentType is in all headers that come over HTTP/2, and so in those that come over this.
+var contentType = []string{"application/grpc"}

@@ -1,0 +1,150 @@
+package direct
+
+import (
+	"sync"
+	"time"
+)
+
+// sweepEvery is how often a pool closes the connections that were not used since the last time. So
+// a client that pauses for less keeps its connection, and a burst's are gone after a minute.
+const sweepEvery = 30 * time.Second
+
+// pool holds the connections of a client.
+type pool struct {
+	max int
+
+	mu     sync.Mutex
+	idle   []*conn // the last one used is the last
+	all    map[*conn]struct{}
+	dials  int // connections that are about to be made
+	sweep  *time.Timer
+	closed bool
+}
+
+// get returns the connection that was used last, or nil if all are in use.
+func (p *pool) get() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	c := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	return c
+}
+
+// put gives a connection back.
+func (p *pool) put(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	c.used = true
+	p.idle = append(p.idle, c)
+	if p.sweep == nil {
+		p.sweep = time.AfterFunc(sweepEvery, p.sweepIdle)
+	}
+}
+
+// reserve reports whether another connection may be made. It is followed by add or unreserve.
+func (p *pool) reserve() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.all)+p.dials >= p.max {
+		return false
+	}
+	p.dials++
+	return true
+}
+
+func (p *pool) unreserve() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dials--
+}
+
+// add takes note of a new connection, which is in use. It closes it and returns false if the pool
+// was closed meanwhile.
+func (p *pool) add(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dials--
+	if p.closed {
+		c.Close()
+		return false
+	}
+	if p.all == nil {
+		p.all = map[*conn]struct{}{}
+	}
+	p.all[c] = struct{}{}
+	return true
+}
+
+// drop closes a connection that is in use.
+func (p *pool) drop(c *conn) {
+	c.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.all, c)
+}
+
+// flush closes the idle connections: one of them was found dead, and they lead to the same server.
+func (p *pool) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closeIdle(func(*conn) bool { return true })
+}
+
+func (p *pool) sweepIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweep = nil
+	if p.closed {
+		return
+	}
+	p.closeIdle(func(c *conn) bool {
+		unused := !c.used
+		c.used = false
+		return unused
+	})
+	if len(p.idle) > 0 {
+		p.sweep = time.AfterFunc(sweepEvery, p.sweepIdle)
+	}
+}
+
+// closeIdle closes those of the idle connections. The caller holds mu.
+func (p *pool) closeIdle(those func(*conn) bool) {
+	kept := p.idle[:0]
+	for _, c := range p.idle {
+		if those(c) {
+			c.Close()
+			delete(p.all, c)
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	clear(p.idle[len(kept):])
+	p.idle = kept
+}
+
+func (p *pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// close closes all connections; those in use as well, which ends their calls.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for c := range p.all {
+		c.Close()
+	}
+	p.idle = nil
+	if p.sweep != nil {
+		p.sweep.Stop()
+	}
+}

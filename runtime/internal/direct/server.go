@@ -1,0 +1,216 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/status"
+)
+
+// ServerConfig is what a Server does with calls.
+type ServerConfig struct {
+	Unary    []grpc.UnaryServerInterceptor // the first is the outermost
+	Stream   []grpc.StreamServerInterceptor
+	Stats    handlers
+	MaxRecv  int // bytes of a message; 0 for grpc's 4 MiB
+	MaxConns int // how many connections to serve at once; more are told to use HTTP/2
+}
+
+// Server serves calls on connections that its owner accepts. Register all services before the
+// first connection.
+type Server struct {
+	conf    ServerConfig
+	unary   grpc.UnaryServerInterceptor // nil if there is none
+	stream  grpc.StreamServerInterceptor
+	codec   encoding.CodecV2
+	methods map[string]*method // by full name
+	known   map[string]bool    // names of services
+	serving sync.WaitGroup     // connections
+
+	mu       sync.Mutex
+	conns    map[*serverConn]struct{}
+	hangups  *hangups // nil while there was no connection
+	draining bool     // takes no more connections
+}
+
+// method is how a method is called.
+type method struct {
+	fullName string
+	impl     any
+	desc     grpc.StreamDesc
+	unary    *grpc.MethodDesc // nil for a stream
+}
+
+// NewServer returns a server without services.
+func NewServer(conf ServerConfig) *Server {
+	if conf.MaxRecv == 0 {
+		conf.MaxRecv = defaultMaxRecv
+	}
+	return &Server{
+		conf:    conf,
+		unary:   chainUnaryServer(conf.Unary),
+		stream:  chainStreamServer(conf.Stream),
+		codec:   codec(),
+		methods: map[string]*method{},
+		known:   map[string]bool{},
+		conns:   map[*serverConn]struct{}{},
+	}
+}
+
+// Register adds a service.
+func (s *Server) Register(desc *grpc.ServiceDesc, impl any) {
+	s.known[desc.ServiceName] = true
+	add := func(name string, m method) {
+		m.fullName = "/" + desc.ServiceName + "/" + name
+		m.impl = impl
+		s.methods[m.fullName] = &m
+	}
+	for i := range desc.Methods {
+		add(desc.Methods[i].MethodName, method{unary: &desc.Methods[i]})
+	}
+	for _, d := range desc.Streams {
+		add(d.StreamName, method{desc: d})
+	}
+}
+
+// unimplemented says in grpc's words why there is no method of that name.
+func (s *Server) unimplemented(fullName string) *status.Status {
+	name, ok := strings.CutPrefix(fullName, "/")
+	pos := strings.LastIndex(name, "/")
+	switch {
+	case !ok || pos < 0:
+		return status.Newf(codes.Unimplemented, "malformed method name: %q", fullName)
+	case !s.known[name[:pos]]:
+		return status.Newf(codes.Unimplemented, "unknown service %v", name[:pos])
+	default:
+		return status.Newf(codes.Unimplemented, "unknown method %v for service %v", name[pos+1:], name[:pos])
+	}
+}
+
+// Serve serves a connection, of which preface was read, until either end closes it. The error says
+// what the client did wrong; it is nil if there was nothing wrong.
+func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInfo) error {
+	sc := &serverConn{conn: newConn(c, info), server: s}
+	full, err := s.add(sc)
+	if err != nil {
+		c.Close()
+		return nil
+	}
+	defer s.remove(sc)
+	err = sc.serve(preface, full)
+	if v := violation(""); !errors.As(err, &v) && !errors.Is(err, errFull) {
+		return nil // the client went away, which is its right
+	}
+	return err
+}
+
+var errStopped = errors.New("direct transport: the server is stopping")
+
+func (s *Server) add(sc *serverConn) (full bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return false, errStopped
+	}
+	if s.hangups == nil {
+		if s.hangups, err = newHangups(); err != nil {
+			return false, err
+		}
+	}
+	if sc.forget, err = s.hangups.add(sc.conn, sc.hungUp); err != nil {
+		return false, err
+	}
+	full = len(s.conns) >= s.conf.MaxConns
+	s.conns[sc] = struct{}{}
+	s.serving.Add(1)
+	return full, nil
+}
+
+func (s *Server) remove(sc *serverConn) {
+	sc.forget()
+	sc.Close()
+	s.mu.Lock()
+	delete(s.conns, sc)
+	s.mu.Unlock()
+	s.rest()
+	s.serving.Done()
+}
+
+// Drain lets the calls that run end, and takes no more. It returns when they have ended.
+func (s *Server) Drain() {
+	s.mu.Lock()
+	s.draining = true
+	for sc := range s.conns {
+		sc.drain()
+	}
+	s.mu.Unlock()
+	s.serving.Wait()
+	s.rest()
+}
+
+// Stop closes all connections. Handlers may run on for a while, with a context that has ended.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	s.draining = true
+	for sc := range s.conns {
+		sc.Close()
+		sc.hungUp()
+	}
+	s.mu.Unlock()
+	s.rest()
+}
+
+// rest ends the watch for hang-ups when the last connection has gone and no more will come.
+func (s *Server) rest() {
+	s.mu.Lock()
+	h := s.hangups
+	if !s.draining || len(s.conns) > 0 {
+		h = nil
+	}
+	if h != nil {
+		s.hangups = nil
+	}
+	s.mu.Unlock()
+	if h != nil {
+		h.close()
+	}
+}
+
+func chainUnaryServer(chain []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	if len(chain) < 2 {
+		return first(chain)
+	}
+	outer, inner := chain[0], chainUnaryServer(chain[1:])
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		return outer(ctx, req, info, func(ctx context.Context, req any) (any, error) {
+			return inner(ctx, req, info, handler)
+		})
+	}
+}
+
+func chainStreamServer(chain []grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	if len(chain) < 2 {
+		return first(chain)
+	}
+	outer, inner := chain[0], chainStreamServer(chain[1:])
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		return outer(srv, ss, info, func(srv any, ss grpc.ServerStream) error {
+			return inner(srv, ss, info, handler)
+		})
+	}
+}
+
+// first returns the only element, or the zero value.
+func first[T any](s []T) (only T) {
+	if len(s) > 0 {
+		only = s[0]
+	}
+	return only
+}

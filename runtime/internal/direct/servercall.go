@@ -1,0 +1,122 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+)
+
+// serveCall serves the call whose frame of n bytes comes next. It reports whether the connection
+// can have another.
+func (sc *serverConn) serveCall(n int) (again bool, err error) {
+	b, err := sc.rd.head(n)
+	if err != nil {
+		return false, err
+	}
+	head, err := parseCall(b)
+	if err != nil {
+		return false, err
+	}
+	s := &serverStream{conn: sc}
+	s.call.values = sc.values
+	if head.timeout > 0 {
+		s.call.deadline = time.Now().Add(head.timeout)
+	}
+	if head.md != nil {
+		s.call.values = metadata.NewIncomingContext(sc.peerValues, metadata.Join(sc.intro, head.md))
+	}
+	s.call.values = grpc.NewContextWithServerTransportStream(s.call.values, (*transportStream)(s))
+	s.ctx = &s.call
+	m := sc.server.methods[string(head.method)]
+	if m == nil {
+		s.fullName = string(head.method)
+	} else {
+		s.fullName, s.method = m.fullName, m
+	}
+	more := sc.begin(&s.call)
+	defer sc.end(&s.call)
+	if m == nil {
+		s.tag()
+		return s.finish(sc.server.unimplemented(s.fullName)), nil
+	}
+	if !m.desc.ClientStreams {
+		if err := s.readRequest(); err != nil {
+			if !more && errors.Is(err, io.ErrUnexpectedEOF) {
+				sc.goAway()
+				return false, nil
+			}
+			return false, err
+		}
+	} else if !more {
+		sc.goAway()
+		return false, nil
+	}
+	if m.unary == nil && head.timeout > 0 {
+		// A handler may wait for messages, or for room to send some.
+		defer context.AfterFunc(&s.call, func() { sc.SetDeadline(time.Unix(0, 0)) })()
+	}
+	return s.serve(), nil
+}
+
+// serve runs the handler and sends what it returns.
+func (s *serverStream) serve() (again bool) {
+	hs := s.conn.server.conf.Stats
+	s.tag()
+	var begin stats.Begin
+	if hs != nil {
+		begin = stats.Begin{BeginTime: time.Now(), IsClientStream: s.method.desc.ClientStreams, IsServerStream: s.method.desc.ServerStreams}
+		hs.rpc(s.ctx, &begin)
+	}
+	appErr := s.handle()
+	st, ok := status.FromError(appErr)
+	if !ok {
+		st = status.FromContextError(appErr)
+		appErr = st.Err()
+	}
+	again = s.finish(st)
+	if hs != nil {
+		hs.rpc(s.ctx, &stats.End{BeginTime: begin.BeginTime, EndTime: time.Now(), Error: appErr})
+	}
+	return again
+}
+
+// tag tells the stats handlers that a call has come.
+func (s *serverStream) tag() {
+	hs := s.conn.server.conf.Stats
+	if hs == nil {
+		return
+	}
+	md, _ := metadata.FromIncomingContext(s.ctx)
+	s.ctx = hs.tagRPC(s.ctx, &stats.RPCTagInfo{FullMethodName: s.fullName})
+	hs.rpc(s.ctx, &stats.InHeader{
+		FullMethod: s.fullName,
+		RemoteAddr: s.conn.peer.Addr,
+		LocalAddr:  s.conn.peer.LocalAddr,
+		Header:     md,
+	})
+}
+
+func (s *serverStream) handle() error {
+	server := s.conn.server
+	if m := s.method.unary; m != nil {
+		reply, err := m.Handler(s.method.impl, s.ctx, s.RecvMsg, server.unary)
+		if err != nil {
+			return err
+		}
+		return s.SendMsg(reply)
+	}
+	if server.stream == nil {
+		return s.method.desc.Handler(s.method.impl, s)
+	}
+	return server.stream(s.method.impl, s, &grpc.StreamServerInfo{
+		FullMethod:     s.fullName,
+		IsClientStream: s.method.desc.ClientStreams,
+		IsServerStream: s.method.desc.ServerStreams,
+	}, s.method.desc.Handler)
+}

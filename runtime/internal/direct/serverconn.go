@@ -1,0 +1,123 @@
+package direct
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/stats"
+)
+
+// serverConn serves the calls of one connection, one after the other, on one goroutine.
+type serverConn struct {
+	*conn
+	server *Server
+	forget func() // ends the watch for a hang-up
+
+	peerValues context.Context // of all calls: the peer, and what stats handlers have added
+	values     context.Context // the same, with the client's metadata for all calls
+	intro      metadata.MD
+
+	mu        sync.Mutex
+	call      *callContext // of the call that runs; nil between calls
+	busy      bool         // from when a call begins to its end
+	draining  bool
+	readEnded bool // nothing can come any more but what is in the kernel's queue
+	gone      bool // the client has closed the connection
+}
+
+func (sc *serverConn) serve(preface []byte, full bool) error {
+	sc.SetDeadline(time.Now().Add(handshakeTimeout))
+	intro, err := answer(sc.UnixConn, &sc.rd, preface, full)
+	if err != nil {
+		return err
+	}
+	sc.SetDeadline(time.Time{})
+	sc.intro = intro
+	hs := sc.server.conf.Stats
+	sc.peerValues = hs.tagConn(peer.NewContext(context.Background(), &sc.peer),
+		&stats.ConnTagInfo{RemoteAddr: sc.peer.Addr, LocalAddr: sc.peer.LocalAddr})
+	sc.values = metadata.NewIncomingContext(sc.peerValues, intro)
+	hs.conn(sc.peerValues, &stats.ConnBegin{})
+	defer hs.conn(sc.peerValues, &stats.ConnEnd{})
+	for {
+		k, n, err := sc.rd.header()
+		if err != nil {
+			return err
+		}
+		if k != kindCall {
+			return violationf("a frame of kind %q instead of a call", k)
+		}
+		again, err := sc.serveCall(n)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// begin marks the connection busy. It reports whether the rest of the call can still come; if not,
+// only a call that has arrived whole can be served.
+func (sc *serverConn) begin(ctx *callContext) (more bool) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.busy, sc.call = true, ctx
+	if sc.gone {
+		ctx.end()
+	}
+	return !sc.readEnded
+}
+
+func (sc *serverConn) end(ctx *callContext) {
+	ctx.end()
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.busy, sc.call = false, nil
+	if sc.draining {
+		sc.endRead()
+	}
+}
+
+// drain takes no more calls, but for those whose client has sent them already: what is in the
+// kernel's queue is still read, and after that comes the end. A client that writes later gets an
+// error and knows that nobody has read it.
+func (sc *serverConn) drain() {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.draining = true
+	if !sc.busy {
+		sc.endRead()
+	}
+}
+
+func (sc *serverConn) endRead() {
+	sc.readEnded = true
+	sc.CloseRead()
+}
+
+// hungUp is called when the client has closed the connection.
+func (sc *serverConn) hungUp() {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.gone = true
+	if sc.call != nil {
+		sc.call.end()
+	}
+}
+
+// goAway tells the client that its call was not processed.
+func (sc *serverConn) goAway() {
+	sc.write(appendFrameHeader(sc.frames(), kindGoAway, 0))
+	sc.discard()
+}
+
+// discard reads what the client has sent and nobody wants, so that it does not get an error before
+// it gets the answer, and is not held up by a queue that is full.
+func (sc *serverConn) discard() {
+	sc.mu.Lock()
+	sc.endRead()
+	sc.mu.Unlock()
+	io.Copy(io.Discard, sc.UnixConn)
+}

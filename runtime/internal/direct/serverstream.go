@@ -1,0 +1,401 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// serverStream is a call in the server. It is the [grpc.ServerStream] of its handler.
+type serverStream struct {
+	conn     *serverConn
+	call     callContext
+	ctx      context.Context // call, with what stats handlers have added
+	fullName string
+	method   *method
+
+	// What the client has sent. One goroutine receives at a time.
+	request    mem.Buffer // the only message, of a client that sends one; nil once it was received
+	requestErr error      // what was wrong with it
+	ended      bool       // the client has sent all
+	unread     bool       // the client has sent what was not read
+
+	mu         sync.Mutex // guards what follows, and writing
+	header     metadata.MD
+	headerSent bool
+	trailer    metadata.MD
+	reply      mem.BufferSlice // the only message, of a server that sends one; it goes with the status
+	replied    bool
+	done       bool // the status was sent
+	unsent     bool // no, it could not be
+}
+
+var (
+	// errHeaderSent is grpc's.
+	errHeaderSent = status.Error(codes.Internal, "transport: SendHeader called multiple times")
+	errHeaderSize = status.Error(codes.Internal, "transport: trying to send header list size larger than the limit set by peer")
+)
+
+func (s *serverStream) Context() context.Context { return s.ctx }
+
+func (s *serverStream) SetHeader(md metadata.MD) error {
+	if md.Len() == 0 {
+		return nil
+	}
+	if err := validate(md); err != nil {
+		return status.Error(codes.Internal, err.Error())
+	}
+	return (*transportStream)(s).SetHeader(md)
+}
+
+func (s *serverStream) SendHeader(md metadata.MD) error {
+	if err := validate(md); err != nil {
+		return status.Error(codes.Internal, err.Error())
+	}
+	return (*transportStream)(s).SendHeader(md)
+}
+
+func (s *serverStream) SetTrailer(md metadata.MD) { (*transportStream)(s).SetTrailer(md) }
+
+// transportStream is the [grpc.ServerTransportStream] of a call, for [grpc.SetHeader] and its like.
+// As in grpc it does not validate.
+type transportStream serverStream
+
+func (t *transportStream) Method() string { return t.fullName }
+
+func (t *transportStream) SetHeader(md metadata.MD) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.headerSent || t.done {
+		return errHeaderSent
+	}
+	t.header = metadata.Join(t.header, md)
+	return nil
+}
+
+func (t *transportStream) SendHeader(md metadata.MD) error {
+	s := (*serverStream)(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		return s.contextError()
+	}
+	if s.headerSent {
+		return errHeaderSent
+	}
+	if md.Len() > 0 {
+		s.header = metadata.Join(s.header, md)
+	}
+	b, err := s.appendHeader(s.conn.frames())
+	if err != nil {
+		return err
+	}
+	if _, err := s.conn.write(b); err != nil {
+		return s.contextError()
+	}
+	return nil
+}
+
+func (t *transportStream) SetTrailer(md metadata.MD) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.done {
+		return errHeaderSent
+	}
+	t.trailer = metadata.Join(t.trailer, md)
+	return nil
+}
+
+// appendHeader appends the header frame. The caller holds mu.
+func (s *serverStream) appendHeader(b []byte) ([]byte, error) {
+	s.headerSent = true
+	md := sendable(s.header)
+	if sizeOf(md) > maxHead {
+		return b, errHeaderSize
+	}
+	b, start := openFrame(b, kindHeader)
+	b = appendMetadata(b, md)
+	closeFrame(b, start)
+	s.statsHeader()
+	return b, nil
+}
+
+func (s *serverStream) statsHeader() {
+	if hs := s.conn.server.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.OutHeader{Header: s.header.Copy()})
+	}
+}
+
+// contextError is for a client to whom nothing can be sent any more, and from whom nothing comes.
+func (s *serverStream) contextError() error {
+	err := s.call.Err()
+	if err == nil {
+		err = context.Canceled // by the client; the news of that is on its way
+	}
+	return status.FromContextError(err).Err()
+}
+
+// SendMsg sends a message. As in grpc, the first error is the status of the call, whatever the
+// handler returns later.
+func (s *serverStream) SendMsg(m any) (err error) {
+	defer func() { s.abort(err) }()
+	data, err := marshal(s.conn.server.codec, m, defaultMaxSend)
+	if err != nil {
+		return err
+	}
+	n := data.Len()
+	if err := s.send(data); err != nil {
+		return err
+	}
+	if hs := s.conn.server.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.OutPayload{Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n, SentTime: time.Now()})
+	}
+	return nil
+}
+
+// send takes data over.
+func (s *serverStream) send(data mem.BufferSlice) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		data.Free()
+		return s.contextError()
+	}
+	if !s.method.desc.ServerStreams && !s.replied {
+		// The client needs it and the status to go on, so they go together.
+		s.reply, s.replied = data, true
+		if !s.headerSent && s.header.Len() == 0 {
+			s.headerSent = true
+			s.statsHeader()
+		}
+		return nil
+	}
+	defer data.Free()
+	b, err := s.flushReply(s.conn.frames())
+	if err != nil {
+		return err
+	}
+	if _, err := s.conn.writeMessage(b, data, nil); err != nil {
+		return s.contextError()
+	}
+	return nil
+}
+
+// flushReply appends what was held back: a header and the reply.
+func (s *serverStream) flushReply(b []byte) ([]byte, error) {
+	if !s.headerSent {
+		if s.header.Len() > 0 {
+			var err error
+			if b, err = s.appendHeader(b); err != nil {
+				return b, err
+			}
+		} else {
+			s.headerSent = true // the message says so
+			s.statsHeader()
+		}
+	}
+	if s.reply != nil {
+		defer s.dropReply()
+		if _, err := s.conn.writeMessage(b, s.reply, nil); err != nil {
+			return nil, s.contextError()
+		}
+		return s.conn.frames(), nil
+	}
+	return b, nil
+}
+
+func (s *serverStream) dropReply() {
+	s.reply.Free()
+	s.reply = nil
+}
+
+// readRequest reads the request of a client that sends one message, up to its end.
+func (s *serverStream) readRequest() error {
+	rd, limit := &s.conn.rd, s.conn.server.conf.MaxRecv
+	k, n, err := rd.header()
+	if err != nil {
+		return unexpectedEOF(err)
+	}
+	switch {
+	case k == kindEnd && n == 0:
+		s.ended = true
+		s.requestErr = status.Error(codes.Internal, "cardinality violation: received no request message from non-client-streaming RPC")
+		return nil
+	case k != kindMessage:
+		return violationf("a frame of kind %q instead of a request", k)
+	case n > limit:
+		s.unread = true
+		s.requestErr = tooLarge(n, limit)
+		return nil
+	}
+	if s.request, err = rd.message(n); err != nil {
+		return err
+	}
+	k, n, err = rd.header()
+	switch {
+	case err != nil:
+		return unexpectedEOF(err)
+	case k == kindEnd && n == 0:
+		s.ended = true
+	case k == kindMessage:
+		s.unread = true
+		s.requestErr = status.Error(codes.Internal, "cardinality violation: received multiple request messages for non-client-streaming RPC")
+	default:
+		return violationf("a frame of kind %q after the request", k)
+	}
+	return nil
+}
+
+// RecvMsg receives a message. An error, but for io.EOF, is the status of the call.
+func (s *serverStream) RecvMsg(m any) (err error) {
+	defer func() { s.abort(err) }()
+	b, err := s.receive()
+	if err != nil {
+		return err
+	}
+	n := b.Len()
+	if err := unmarshal(s.conn.server.codec, b, m); err != nil {
+		return err
+	}
+	if hs := s.conn.server.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.InPayload{RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n})
+	}
+	if !s.method.desc.ClientStreams {
+		return s.requestErr
+	}
+	return nil
+}
+
+func (s *serverStream) receive() (mem.Buffer, error) {
+	if !s.method.desc.ClientStreams {
+		b := s.request
+		s.request = nil
+		if b == nil && s.requestErr == nil {
+			return nil, io.EOF
+		}
+		if b == nil {
+			return nil, s.requestErr
+		}
+		return b, nil
+	}
+	if s.ended {
+		return nil, io.EOF
+	}
+	rd, limit := &s.conn.rd, s.conn.server.conf.MaxRecv
+	k, n, err := rd.header()
+	switch {
+	case err != nil:
+		return nil, s.lost(err)
+	case k == kindEnd && n == 0:
+		s.ended = true
+		return nil, io.EOF
+	case k != kindMessage:
+		return nil, s.lost(violationf("a frame of kind %q instead of a message", k))
+	case n > limit:
+		s.unread = true
+		return nil, tooLarge(n, limit)
+	}
+	b, err := rd.message(n)
+	if err != nil {
+		return nil, s.lost(err)
+	}
+	return b, nil
+}
+
+// lost is for a connection from which no more can be read.
+func (s *serverStream) lost(err error) error {
+	s.unread = true
+	if v := violation(""); errors.As(err, &v) {
+		return status.Error(codes.Internal, err.Error())
+	}
+	return s.contextError()
+}
+
+func (s *serverStream) abort(err error) {
+	if err == nil || err == io.EOF {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sendStatus(status.Convert(err))
+}
+
+// sendStatus sends what was held back and the status, once. The caller holds mu.
+func (s *serverStream) sendStatus(st *status.Status) {
+	if s.done {
+		return
+	}
+	b := s.conn.frames()
+	if !s.headerSent && s.header.Len() > 0 {
+		var err error
+		if b, err = s.appendHeader(b); err != nil {
+			st = status.Convert(err)
+		}
+	}
+	s.done = true
+	after := s.statusFrame(st)
+	var err error
+	if s.reply != nil {
+		_, err = s.conn.writeMessage(b, s.reply, after)
+		s.dropReply()
+	} else {
+		_, err = s.conn.write(append(b, after...))
+	}
+	s.unsent = err != nil
+	if hs := s.conn.server.conf.Stats; hs != nil {
+		hs.rpc(s.ctx, &stats.OutTrailer{Trailer: s.trailer.Copy()})
+	}
+}
+
+// finish sends the status, and reports whether the connection can have another call.
+func (s *serverStream) finish(st *status.Status) (again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.request != nil {
+		s.request.Free()
+	}
+	s.sendStatus(st)
+	if s.unsent {
+		return false // the client has gone
+	}
+	if !s.ended && !s.unread && s.conn.rd.buffered(kindEnd) {
+		s.conn.rd.header()
+		s.ended = true
+	}
+	if !s.ended {
+		s.conn.discard()
+	}
+	return s.ended
+}
+
+const detailsKey = "grpc-status-details-bin"
+
+func (s *serverStream) statusFrame(st *status.Status) []byte {
+	// Not all is UTF-8 that handlers return, and status messages must be.
+	h := statusHead{code: uint32(st.Code()), message: string([]rune(st.Message())), md: sendable(s.trailer)}
+	if st.Code() != codes.OK {
+		if p := st.Proto(); len(p.GetDetails()) > 0 {
+			if details, err := proto.Marshal(p); err == nil {
+				h.md = metadata.Join(h.md, nil)
+				h.md[detailsKey] = []string{string(details)}
+			}
+		}
+	}
+	if sizeOf(h.md)+len(h.message) > maxHead {
+		st := status.Convert(errHeaderSize)
+		h = statusHead{code: uint32(st.Code()), message: st.Message()}
+	}
+	b, start := openFrame(nil, kindStatus)
+	b = h.append(b)
+	closeFrame(b, start)
+	return b
+}
