@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
 
@@ -126,6 +127,11 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	c.proven.Store(true)
 	conn := newConn(uds, info)
+	if hs := c.conf.Stats; hs != nil {
+		ctx := hs.tagConn(context.Background(), &stats.ConnTagInfo{RemoteAddr: conn.peer.Addr, LocalAddr: conn.peer.LocalAddr})
+		hs.conn(ctx, &stats.ConnBegin{Client: true})
+		conn.onClose = func() { hs.conn(ctx, &stats.ConnEnd{Client: true}) }
+	}
 	if !c.pool.add(conn) {
 		return nil, ErrHTTP2
 	}

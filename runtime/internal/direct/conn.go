@@ -3,6 +3,7 @@ package direct
 import (
 	"math"
 	"net"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -32,12 +33,27 @@ type conn struct {
 	out  []byte // for frames that are about to be written
 	peer peer.Peer
 	used bool // of a pool: since the last sweep
+
+	onClose func() // nil for nothing
+	closed  atomic.Bool
 }
 
 func newConn(c *net.UnixConn, info credentials.AuthInfo) *conn {
 	n := &conn{UnixConn: c, peer: peer.Peer{Addr: c.RemoteAddr(), LocalAddr: c.LocalAddr(), AuthInfo: info}}
 	n.rd = reader{src: c, buf: make([]byte, readBuffer)}
 	return n
+}
+
+// Close closes the connection; again does nothing.
+func (c *conn) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	err := c.UnixConn.Close()
+	if c.onClose != nil {
+		c.onClose()
+	}
+	return err
 }
 
 // frames returns an empty buffer for write.
