@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
@@ -32,7 +31,7 @@ type ClientConfig struct {
 // Client makes calls. Its methods may be called concurrently; Close ends it.
 type Client struct {
 	conf  ClientConfig
-	codec encoding.CodecV2
+	codec codec
 	pool  pool
 
 	// greeting is held by who connects while it is not known whether the server speaks this, so
@@ -47,7 +46,7 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.MaxRecv == 0 {
 		conf.MaxRecv = defaultMaxRecv
 	}
-	return &Client{conf: conf, codec: codec(), greeting: make(chan struct{}, 1), pool: pool{max: conf.MaxConns}}
+	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), pool: pool{max: conf.MaxConns}}
 }
 
 // Close closes all connections. Calls that run fail with [grpc.ErrClientConnClosing].
@@ -126,7 +125,11 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		return nil, ErrHTTP2
 	}
 	c.proven.Store(true)
-	conn := newConn(uds, info)
+	conn, err := newConn(uds, info, c.codec.pool)
+	if err != nil {
+		c.pool.unreserve()
+		return nil, ErrHTTP2
+	}
 	if hs := c.conf.Stats; hs != nil {
 		ctx := hs.tagConn(context.Background(), &stats.ConnTagInfo{RemoteAddr: conn.peer.Addr, LocalAddr: conn.peer.LocalAddr})
 		hs.conn(ctx, &stats.ConnBegin{Client: true})

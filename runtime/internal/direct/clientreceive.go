@@ -74,7 +74,10 @@ func (s *clientStream) next() (kind, int, error) {
 	if r.peeked {
 		return r.kind, r.n, nil
 	}
-	if !s.desc.ClientStreams {
+	if s.desc.ClientStreams {
+		s.conn.Load().flushPending()
+		s.send.pacing.received.Store(true)
+	} else {
 		s.flushCall()
 	}
 	for {
@@ -84,7 +87,7 @@ func (s *clientStream) next() (kind, int, error) {
 			r.answer.begun.Store(true)
 			return k, n, nil
 		}
-		processed := r.answer.begun.Load() || err != nil && s.send.accepted.Load()
+		processed := r.answer.begun.Load() || err != nil && s.conn.Load().accepted.Load()
 		if processed || s.killed.Load() != nil || s.client.pool.isClosed() || r.tries == maxTries {
 			if err == nil {
 				err = violation("the server goes away in the middle of a call")
@@ -106,7 +109,7 @@ func (s *clientStream) flushCall() {
 	s.send.mu.Lock()
 	defer s.send.mu.Unlock()
 	if !s.send.called {
-		s.write(nil, false, s.send.ended)
+		s.write(nil, false, s.send.ended, false)
 	}
 }
 
@@ -129,7 +132,7 @@ func (s *clientStream) readMessage(n int, m any) error {
 	if err != nil {
 		return s.broken(err)
 	}
-	if err := unmarshal(s.client.codec, b, m); err != nil {
+	if err := s.client.codec.unmarshal(b, m); err != nil {
 		return err
 	}
 	s.recv.messages++

@@ -25,7 +25,7 @@ func (s *clientStream) SendMsg(m any) error {
 	if !s.desc.ClientStreams {
 		s.send.last = true
 	}
-	data, err := marshal(s.client.codec, m, s.opts.maxSend)
+	data, err := s.client.codec.marshal(m, s.opts.maxSend)
 	if err != nil {
 		return s.fail(err)
 	}
@@ -42,12 +42,13 @@ func (s *clientStream) SendMsg(m any) error {
 // sendData sends one message and takes data over. The error is io.EOF when the call is over; its
 // status is for RecvMsg to tell.
 func (s *clientStream) sendData(data mem.BufferSlice) error {
+	soon := s.desc.ClientStreams && s.send.pacing.soon()
 	s.send.mu.Lock()
 	c := s.conn.Load()
 	if !s.keep(data) {
 		defer data.Free()
 	}
-	err := s.write(data, true, !s.desc.ClientStreams)
+	err := s.write(data, true, !s.desc.ClientStreams, soon)
 	s.send.mu.Unlock()
 	if err == nil || !s.desc.ClientStreams {
 		return nil // RecvMsg is next, and finds out
@@ -71,34 +72,37 @@ func (s *clientStream) CloseSend() error {
 	s.send.last = true
 	s.send.mu.Lock()
 	defer s.send.mu.Unlock()
-	s.write(nil, false, true) // whoever receives finds out what is wrong
+	s.write(nil, false, true, false) // whoever receives finds out what is wrong
 	return nil
 }
 
 // write writes what there is of the call: its beginning, if that was not written yet, a message,
-// the end. The caller holds send.mu.
-func (s *clientStream) write(data mem.BufferSlice, message, end bool) error {
+// the end; or soon, together with more. The caller holds send.mu.
+func (s *clientStream) write(data mem.BufferSlice, message, end, soon bool) error {
 	c := s.conn.Load()
-	b := c.frames()
+	c.mu.Lock()
 	if !s.send.called {
 		s.send.called = true
-		b = s.appendCall(b, c)
+		c.pending = s.appendCall(c.pending, c)
 	}
-	s.send.ended = s.send.ended || end
 	var after []byte
 	if end {
 		after = endFrame
+		s.send.ended = true
 	}
-	var n int
-	var err error
 	if message {
-		n, err = c.writeMessage(b, data, after)
+		if err := c.appendMessage(data, after); err != nil {
+			c.mu.Unlock()
+			return err
+		}
 	} else {
-		n, err = c.write(append(b, after...))
+		c.pending = append(c.pending, after...)
 	}
-	if n > 0 {
-		s.send.accepted.Store(true)
+	flush := c.flushNow
+	if soon {
+		flush = c.flushSoon
 	}
+	err := flush()
 	s.send.endSent = end && err == nil
 	return err
 }
@@ -163,13 +167,13 @@ func (s *clientStream) retry() error {
 		c.Close()
 	}
 	s.send.called = false
-	s.send.accepted.Store(false)
+	c.accepted.Store(false)
 	replay := s.send.replay
 	if len(replay) == 0 && (s.desc.ClientStreams || s.send.ended) {
-		s.write(nil, false, s.send.ended)
+		s.write(nil, false, s.send.ended, false)
 	}
 	for i, data := range replay {
-		if s.write(data, true, s.send.ended && i == len(replay)-1) != nil {
+		if s.write(data, true, s.send.ended && i == len(replay)-1, false) != nil {
 			break // the next to receive finds out
 		}
 	}

@@ -52,8 +52,9 @@ type sender struct {
 	replaySize int
 	one        [1]mem.BufferSlice // replay's first array
 
-	accepted atomic.Bool // the kernel has taken some of it
-	endSent  bool
+	endSent bool
+
+	pacing pacing
 }
 
 // receiver is the receiving half of a call. The mutex is held while somebody waits for the server.
@@ -96,6 +97,7 @@ func (s *clientStream) begin(ctx context.Context, c *conn) error {
 			IsServerStream: s.desc.ServerStreams,
 		})
 	}
+	c.accepted.Store(false)
 	s.conn.Store(c)
 	if s.desc != &unaryDesc {
 		s.ctx, s.cancel = context.WithCancel(s.ctx)
@@ -107,7 +109,7 @@ func (s *clientStream) begin(ctx context.Context, c *conn) error {
 		// The server may be the first to speak. Other calls wait for their request, to be sent at once.
 		s.send.mu.Lock()
 		defer s.send.mu.Unlock()
-		s.write(nil, false, false) // whoever sends or receives next finds out what is wrong
+		s.write(nil, false, false, false) // whoever sends or receives next finds out what is wrong
 	}
 	return nil
 }
@@ -177,6 +179,7 @@ func (s *clientStream) release() *conn {
 	defer s.send.mu.Unlock()
 	s.send.dropReplay()
 	if s.send.endSent && s.killed.Load() == nil {
+		c.rest()
 		s.client.pool.put(c)
 	} else {
 		s.client.pool.drop(c)

@@ -1,47 +1,66 @@
 package direct
 
 import (
-	"math"
 	"net"
+	"sync"
 	"sync/atomic"
+	"syscall"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 )
 
 const (
 	// copyLimit is up to which size a message is copied behind its frame's header, which is cheaper
-	// than to hand the kernel two pieces.
+	// than another write(2).
 	copyLimit = 16 << 10
 
-	// keepWrite is how large a write buffer a connection keeps.
-	keepWrite = 4 << 10
+	// flushAt is how much waits for the flusher at most.
+	flushAt = 32 << 10
 
-	defaultMaxRecv = 4 << 20 // grpc's
-	defaultMaxSend = math.MaxInt32
+	// keepIdle is how large a buffer a connection keeps between calls.
+	keepIdle = 1 << 10
 )
 
-// conn is one end of a connection.
+// conn is one end of a connection. One goroutine reads from it at a time.
+//
+// To write, lock it, append frames to pending, and call flushNow or flushSoon.
 type conn struct {
 	*net.UnixConn
+	raw  syscall.RawConn
 	rd   reader
-	out  []byte // for frames that are about to be written
 	peer peer.Peer
 	used bool // of a pool: since the last sweep
 
 	onClose func() // nil for nothing
 	closed  atomic.Bool
+
+	accepted atomic.Bool // the kernel has taken bytes of the call
+
+	mu      sync.Mutex
+	pending []byte   // frames that were not written yet
+	flusher *flusher // nil unless a stream has made use of it
+
+	writing sync.Mutex // held while pending is taken and written
+	spare   []byte     // to be the next pending
+	err     error      // of the first write that failed
 }
 
-func newConn(c *net.UnixConn, info credentials.AuthInfo) *conn {
-	n := &conn{UnixConn: c, peer: peer.Peer{Addr: c.RemoteAddr(), LocalAddr: c.LocalAddr(), AuthInfo: info}}
-	n.rd = reader{src: c, buf: make([]byte, readBuffer)}
-	return n
+// flusher writes what was left to it.
+type flusher struct {
+	idle bool          // it waits; guarded by the connection's mu
+	wake chan struct{} // closed to end it
+}
+
+func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *buffers) (*conn, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	n := &conn{UnixConn: c, raw: raw, peer: peer.Peer{Addr: c.RemoteAddr(), LocalAddr: c.LocalAddr(), AuthInfo: info}}
+	n.rd.init(n, pool)
+	return n, nil
 }
 
 // Close closes the connection; again does nothing.
@@ -50,101 +69,128 @@ func (c *conn) Close() error {
 		return nil
 	}
 	err := c.UnixConn.Close()
+	c.rest()
 	if c.onClose != nil {
 		c.onClose()
 	}
 	return err
 }
 
-// frames returns an empty buffer for write.
-func (c *conn) frames() []byte { return c.out[:0] }
-
-// write sends frames at once.
-func (c *conn) write(b []byte) (int, error) {
-	n, err := c.UnixConn.Write(b)
-	c.keep(b)
-	return n, err
+// flushNow writes what is pending. The caller holds mu, and does not afterwards.
+func (c *conn) flushNow() error {
+	c.mu.Unlock()
+	return c.flush(nil)
 }
 
-// writeMessage sends frames, a message frame, and the frames after it, at once.
-func (c *conn) writeMessage(b []byte, data mem.BufferSlice, after []byte) (int, error) {
-	n := data.Len()
-	b = appendFrameHeader(b, kindMessage, n)
-	if n <= copyLimit {
-		for _, d := range data {
-			b = append(b, d.ReadOnlyData()...)
-		}
-		return c.write(append(b, after...))
+// flushSoon lets what is pending be written by another goroutine. Until that gets to it, more may
+// come, and a hundred small messages take one write. The caller holds mu, and does not afterwards.
+func (c *conn) flushSoon() error {
+	if len(c.pending) >= flushAt {
+		return c.flushNow()
 	}
-	pieces := make(net.Buffers, 0, len(data)+2)
-	pieces = append(pieces, b)
-	for _, d := range data {
-		pieces = append(pieces, d.ReadOnlyData())
-	}
-	if len(after) > 0 {
-		pieces = append(pieces, after)
-	}
-	written, err := pieces.WriteTo(c.UnixConn)
-	c.keep(b)
-	return int(written), err
-}
-
-func (c *conn) keep(b []byte) {
-	if cap(b) <= keepWrite {
-		c.out = b
-	}
-}
-
-// codec is the one that programs have registered for protobuf, or grpc's own. As in grpc, one of
-// the older kind comes first.
-func codec() encoding.CodecV2 {
-	if old := encoding.GetCodec(proto.Name); old != nil {
-		return oldCodec{old}
-	}
-	return encoding.GetCodecV2(proto.Name)
-}
-
-type oldCodec struct{ encoding.Codec }
-
-func (c oldCodec) Marshal(v any) (mem.BufferSlice, error) {
-	b, err := c.Codec.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	return mem.BufferSlice{mem.SliceBuffer(b)}, nil
-}
-
-func (c oldCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	return c.Codec.Unmarshal(data.Materialize(), v)
-}
-
-// marshal encodes a message for sending. The errors are grpc's.
-func marshal(c encoding.CodecV2, m any, limit int) (mem.BufferSlice, error) {
-	if m == nil {
-		return nil, nil
-	}
-	data, err := c.Marshal(m)
-	if err != nil {
-		return nil, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err.Error())
-	}
-	if n := data.Len(); n > limit {
-		data.Free()
-		return nil, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, limit)
-	}
-	return data, nil
-}
-
-// tooLarge is the error for a message of n bytes that is not read.
-func tooLarge(n, limit int) error {
-	return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", n, limit)
-}
-
-// unmarshal decodes a message, and frees the buffer.
-func unmarshal(c encoding.CodecV2, b mem.Buffer, m any) error {
-	data := mem.BufferSlice{b}
-	defer data.Free()
-	if err := c.Unmarshal(data, m); err != nil {
-		return status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", err)
+	defer c.mu.Unlock()
+	switch f := c.flusher; {
+	case f == nil:
+		f = &flusher{wake: make(chan struct{}, 1)}
+		c.flusher = f
+		go c.flushLoop(f) // rest ends it
+	case f.idle:
+		f.idle = false
+		f.wake <- struct{}{}
 	}
 	return nil
+}
+
+// flushPending writes what was left to the flusher: whoever waits for an answer to it is not to wait
+// for that as well.
+func (c *conn) flushPending() {
+	c.mu.Lock()
+	if len(c.pending) == 0 {
+		c.mu.Unlock()
+		return
+	}
+	c.flushNow()
+}
+
+func (c *conn) flushLoop(f *flusher) {
+	for {
+		err := c.flush(nil)
+		c.mu.Lock()
+		f.idle = err != nil || len(c.pending) == 0
+		idle := f.idle
+		c.mu.Unlock()
+		if idle {
+			if _, ok := <-f.wake; !ok {
+				return
+			}
+		}
+	}
+}
+
+// rest ends the flusher and gives memory back, after a call.
+func (c *conn) rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flusher != nil {
+		close(c.flusher.wake)
+		c.flusher = nil
+	}
+	if cap(c.pending) > keepIdle && len(c.pending) == 0 {
+		c.pending = nil
+	}
+}
+
+// flush writes what is pending, and then data.
+func (c *conn) flush(data mem.BufferSlice) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.mu.Lock()
+	b := c.pending
+	c.pending = c.spare[:0]
+	c.mu.Unlock()
+	c.spare = b
+	if cap(b) > keepIdle && len(b) <= keepIdle {
+		c.spare = nil // the burst is over
+	}
+	if c.err != nil {
+		return c.err
+	}
+	if len(b) > 0 {
+		n, err := c.UnixConn.Write(b)
+		c.took(n, err)
+	}
+	for _, d := range data {
+		if c.err == nil {
+			c.took(c.writeEager(d.ReadOnlyData()))
+		}
+	}
+	return c.err
+}
+
+func (c *conn) took(n int, err error) {
+	if n > 0 {
+		c.accepted.Store(true)
+	}
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// appendMessage appends a message and the frames after it, or writes them if they are large. The
+// caller holds mu.
+func (c *conn) appendMessage(data mem.BufferSlice, after []byte) error {
+	n := data.Len()
+	c.pending = appendFrameHeader(c.pending, kindMessage, n)
+	if n <= copyLimit {
+		for _, d := range data {
+			c.pending = append(c.pending, d.ReadOnlyData()...)
+		}
+		c.pending = append(c.pending, after...)
+		return nil
+	}
+	c.mu.Unlock()
+	err := c.flush(data)
+	c.mu.Lock()
+	c.pending = append(c.pending, after...)
+	return err
 }

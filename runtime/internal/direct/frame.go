@@ -30,12 +30,16 @@ const (
 	// suggests for all metadata of a call, and a fraction of what grpc-go accepts.
 	maxHead = 1 << 20
 
-	// readBuffer holds a whole call of the usual size, so that it takes one read(2); an idle
-	// connection has it, so it is no larger.
-	readBuffer = 2 << 10
+	// readBuffer holds a whole call of the usual size, so that it takes one read(2), and hundreds of
+	// small messages of a stream.
+	readBuffer = 16 << 10
 
 	// smallFirst is how much is allocated for content of which nothing has arrived yet.
 	smallFirst = 64 << 10
+
+	// growth is how many times as much as has arrived is allocated next. What has arrived is copied
+	// each time, so it is not small.
+	growth = 16
 )
 
 // violation is what the other end did against the protocol. The connection is of no use any more.
@@ -59,47 +63,65 @@ func closeFrame(b []byte, start int) {
 	binary.BigEndian.PutUint32(b[start-4:], uint32(len(b)-start))
 }
 
-// reader reads frames. It never reads less than it can get, so that a call that was written at once
-// is read at once.
+// reader reads frames. It reads as much as there is, so that a call that was written at once is read
+// at once. It has a buffer only while there is something in it: most connections are idle.
 type reader struct {
-	src  io.Reader
-	buf  []byte
-	r, w int // buf[r:w] was read from src and not yet from here
+	src  source
+	pool *buffers
+	buf  *[]byte // nil while r == w
+	r, w int     // buf[r:w] was read from src and not yet from here
 }
+
+// source is what a reader reads from.
+type source interface {
+	// fill waits until there is something to read, and reads it behind what is in the buffer,
+	// which it gets if there is none. The error is io.EOF at the end.
+	fill() error
+	// readEager reads like Read, when it is known that more is on its way.
+	readEager([]byte) (int, error)
+}
+
+func (f *reader) init(src source, pool *buffers) { f.src, f.pool = src, pool }
 
 // header reads the header of the next frame. The error is io.EOF if the other end has closed the
 // connection between two frames.
 func (f *reader) header() (kind, int, error) {
 	for f.w-f.r < frameHeaderLen {
-		if f.r == f.w {
-			f.r, f.w = 0, 0
-		} else if f.r > 0 {
-			f.w = copy(f.buf, f.buf[f.r:f.w])
-			f.r = 0
+		if f.r > 0 && f.r < f.w {
+			copy(*f.buf, (*f.buf)[f.r:f.w])
 		}
-		n, err := f.src.Read(f.buf[f.w:])
-		f.w += n
-		if n == 0 && err != nil {
-			if errors.Is(err, io.EOF) && f.w > f.r {
+		f.r, f.w = 0, f.w-f.r
+		if err := f.src.fill(); err != nil {
+			if errors.Is(err, io.EOF) && f.w > 0 {
 				err = io.ErrUnexpectedEOF
 			}
 			return 0, 0, err
 		}
 	}
-	h := f.buf[f.r:]
+	h := (*f.buf)[f.r:]
 	f.r += frameHeaderLen
 	return kind(h[0]), int(binary.BigEndian.Uint32(h[1:frameHeaderLen])), nil
 }
 
+// release gives the buffer back if nothing is in it. What head returned is not good any more.
+func (f *reader) release() {
+	if f.buf != nil && f.r == f.w {
+		f.pool.Put(f.buf)
+		f.buf, f.r, f.w = nil, 0, 0
+	}
+}
+
 // buffered reports whether the next frame is of kind k and has arrived with what was read last.
-func (f *reader) buffered(k kind) bool { return f.w-f.r >= frameHeaderLen && f.buf[f.r] == byte(k) }
+func (f *reader) buffered(k kind) bool {
+	return f.w-f.r >= frameHeaderLen && (*f.buf)[f.r] == byte(k)
+}
 
 // Read reads content.
 func (f *reader) Read(p []byte) (int, error) {
 	if f.r == f.w {
-		return f.src.Read(p)
+		return f.src.readEager(p)
 	}
-	n := copy(p, f.buf[f.r:f.w])
+	n := copy(p, (*f.buf)[f.r:f.w])
 	f.r += n
 	return n, nil
 }
@@ -109,8 +131,11 @@ func (f *reader) head(n int) ([]byte, error) {
 	if n > maxHead {
 		return nil, violationf("a frame of %d bytes, and %d is the limit", n, maxHead)
 	}
+	if n == 0 {
+		return nil, nil
+	}
 	if n <= f.w-f.r {
-		b := f.buf[f.r : f.r+n]
+		b := (*f.buf)[f.r : f.r+n]
 		f.r += n
 		return b, nil
 	}
@@ -127,7 +152,7 @@ func (f *reader) message(n int) (mem.Buffer, error) {
 		}
 		return mem.SliceBuffer(b), nil
 	}
-	pool := mem.DefaultBufferPool()
+	pool := f.pool
 	held := pool.Get(min(n, smallFirst))
 	get := func(n int) []byte {
 		held = pool.Get(n)
@@ -143,7 +168,7 @@ func (f *reader) message(n int) (mem.Buffer, error) {
 	return mem.NewBuffer(held, pool), nil
 }
 
-// grow reads n bytes, first into b and then into buffers four times as long, so that a peer that
+// grow reads n bytes, first into b and then into buffers that are longer, so that a peer that
 // announces much and sends little costs little.
 func (f *reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) ([]byte, error) {
 	for have := 0; ; {
@@ -154,7 +179,7 @@ func (f *reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) (
 		if have == n {
 			return b, nil
 		}
-		next := get(min(n, 4*have))[:min(n, 4*have)]
+		next := get(min(n, growth*have))[:min(n, growth*have)]
 		copy(next, b)
 		if put != nil {
 			put(b)

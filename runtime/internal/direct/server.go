@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/status"
 )
 
@@ -29,7 +28,7 @@ type Server struct {
 	conf    ServerConfig
 	unary   grpc.UnaryServerInterceptor // nil if there is none
 	stream  grpc.StreamServerInterceptor
-	codec   encoding.CodecV2
+	codec   codec
 	methods map[string]*method // by full name
 	known   map[string]bool    // names of services
 	serving sync.WaitGroup     // connections
@@ -57,7 +56,7 @@ func NewServer(conf ServerConfig) *Server {
 		conf:    conf,
 		unary:   chainUnaryServer(conf.Unary),
 		stream:  chainStreamServer(conf.Stream),
-		codec:   codec(),
+		codec:   newCodec(&buffers{}),
 		methods: map[string]*method{},
 		known:   map[string]bool{},
 		conns:   map[*serverConn]struct{}{},
@@ -97,7 +96,12 @@ func (s *Server) unimplemented(fullName string) *status.Status {
 // Serve serves a connection, of which preface was read, until either end closes it. The error says
 // what the client did wrong; it is nil if there was nothing wrong.
 func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInfo) error {
-	sc := &serverConn{conn: newConn(c, info), server: s}
+	nc, err := newConn(c, info, s.codec.pool)
+	if err != nil {
+		c.Close()
+		return nil
+	}
+	sc := &serverConn{conn: nc, server: s}
 	full, err := s.add(sc)
 	if err != nil {
 		c.Close()

@@ -72,6 +72,7 @@ func (sc *serverConn) begin(ctx *callContext) (more bool) {
 
 func (sc *serverConn) end(ctx *callContext) {
 	ctx.end()
+	sc.rest()
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.busy, sc.call = false, nil
@@ -109,7 +110,9 @@ func (sc *serverConn) hungUp() {
 
 // goAway tells the client that its call was not processed.
 func (sc *serverConn) goAway() {
-	sc.write(appendFrameHeader(sc.frames(), kindGoAway, 0))
+	sc.conn.mu.Lock()
+	sc.pending = appendFrameHeader(sc.pending, kindGoAway, 0)
+	sc.flushNow()
 	sc.discard()
 }
 

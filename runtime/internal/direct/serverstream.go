@@ -29,7 +29,9 @@ type serverStream struct {
 	ended      bool       // the client has sent all
 	unread     bool       // the client has sent what was not read
 
-	mu         sync.Mutex // guards what follows, and writing
+	pacing pacing
+
+	mu         sync.Mutex // guards what follows, and sending
 	header     metadata.MD
 	headerSent bool
 	trailer    metadata.MD
@@ -95,11 +97,12 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	if md.Len() > 0 {
 		s.header = metadata.Join(s.header, md)
 	}
-	b, err := s.appendHeader(s.conn.frames())
-	if err != nil {
+	s.conn.conn.mu.Lock()
+	if err := s.appendHeader(); err != nil {
+		s.conn.conn.mu.Unlock()
 		return err
 	}
-	if _, err := s.conn.write(b); err != nil {
+	if s.conn.flushNow() != nil {
 		return s.contextError()
 	}
 	return nil
@@ -115,18 +118,19 @@ func (t *transportStream) SetTrailer(md metadata.MD) error {
 	return nil
 }
 
-// appendHeader appends the header frame. The caller holds mu.
-func (s *serverStream) appendHeader(b []byte) ([]byte, error) {
+// appendHeader appends the header frame. The caller holds mu and the connection's.
+func (s *serverStream) appendHeader() error {
 	s.headerSent = true
 	md := sendable(s.header)
 	if sizeOf(md) > maxHead {
-		return b, errHeaderSize
+		return errHeaderSize
 	}
-	b, start := openFrame(b, kindHeader)
+	b, start := openFrame(s.conn.pending, kindHeader)
 	b = appendMetadata(b, md)
 	closeFrame(b, start)
+	s.conn.pending = b
 	s.statsHeader()
-	return b, nil
+	return nil
 }
 
 func (s *serverStream) statsHeader() {
@@ -148,7 +152,7 @@ func (s *serverStream) contextError() error {
 // handler returns later.
 func (s *serverStream) SendMsg(m any) (err error) {
 	defer func() { s.abort(err) }()
-	data, err := marshal(s.conn.server.codec, m, defaultMaxSend)
+	data, err := s.conn.server.codec.marshal(m, defaultMaxSend)
 	if err != nil {
 		return err
 	}
@@ -180,37 +184,49 @@ func (s *serverStream) send(data mem.BufferSlice) error {
 		return nil
 	}
 	defer data.Free()
-	b, err := s.flushReply(s.conn.frames())
-	if err != nil {
+	soon := s.pacing.soon()
+	c := s.conn.conn
+	c.mu.Lock()
+	if err := s.appendHeld(nil); err != nil {
+		c.mu.Unlock()
 		return err
 	}
-	if _, err := s.conn.writeMessage(b, data, nil); err != nil {
+	if c.appendMessage(data, nil) != nil {
+		c.mu.Unlock()
+		return s.contextError()
+	}
+	flush := c.flushNow
+	if soon {
+		flush = c.flushSoon
+	}
+	if flush() != nil {
 		return s.contextError()
 	}
 	return nil
 }
 
-// flushReply appends what was held back: a header and the reply.
-func (s *serverStream) flushReply(b []byte) ([]byte, error) {
-	if !s.headerSent {
-		if s.header.Len() > 0 {
-			var err error
-			if b, err = s.appendHeader(b); err != nil {
-				return b, err
-			}
-		} else {
-			s.headerSent = true // the message says so
-			s.statsHeader()
+// appendHeld appends what was held back: a header and the reply, and the frames after that. The
+// caller holds mu and the connection's.
+func (s *serverStream) appendHeld(after []byte) error {
+	switch {
+	case s.headerSent:
+	case s.header.Len() > 0:
+		if err := s.appendHeader(); err != nil {
+			return err
 		}
+	case after == nil:
+		s.headerSent = true // the message says so
+		s.statsHeader()
 	}
-	if s.reply != nil {
-		defer s.dropReply()
-		if _, err := s.conn.writeMessage(b, s.reply, nil); err != nil {
-			return nil, s.contextError()
-		}
-		return s.conn.frames(), nil
+	if s.reply == nil {
+		s.conn.pending = append(s.conn.pending, after...)
+		return nil
 	}
-	return b, nil
+	defer s.dropReply()
+	if s.conn.appendMessage(s.reply, after) != nil {
+		return s.contextError()
+	}
+	return nil
 }
 
 func (s *serverStream) dropReply() {
@@ -263,7 +279,7 @@ func (s *serverStream) RecvMsg(m any) (err error) {
 		return err
 	}
 	n := b.Len()
-	if err := unmarshal(s.conn.server.codec, b, m); err != nil {
+	if err := s.conn.server.codec.unmarshal(b, m); err != nil {
 		return err
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
@@ -290,6 +306,8 @@ func (s *serverStream) receive() (mem.Buffer, error) {
 	if s.ended {
 		return nil, io.EOF
 	}
+	s.conn.flushPending()
+	s.pacing.received.Store(true)
 	rd, limit := &s.conn.rd, s.conn.server.conf.MaxRecv
 	k, n, err := rd.header()
 	switch {
@@ -334,23 +352,14 @@ func (s *serverStream) sendStatus(st *status.Status) {
 	if s.done {
 		return
 	}
-	b := s.conn.frames()
-	if !s.headerSent && s.header.Len() > 0 {
-		var err error
-		if b, err = s.appendHeader(b); err != nil {
-			st = status.Convert(err)
-		}
+	after := s.statusFrame(st)
+	s.conn.conn.mu.Lock()
+	err := s.appendHeld(after)
+	if err == errHeaderSize {
+		s.conn.pending = append(s.conn.pending, s.statusFrame(status.Convert(err))...)
 	}
 	s.done = true
-	after := s.statusFrame(st)
-	var err error
-	if s.reply != nil {
-		_, err = s.conn.writeMessage(b, s.reply, after)
-		s.dropReply()
-	} else {
-		_, err = s.conn.write(append(b, after...))
-	}
-	s.unsent = err != nil
+	s.unsent = s.conn.flushNow() != nil
 	if hs := s.conn.server.conf.Stats; hs != nil {
 		hs.rpc(s.ctx, &stats.OutTrailer{Trailer: s.trailer.Copy()})
 	}

@@ -1,0 +1,20 @@
+package direct
+
+// There is no direct transport on Windows; this is what it would do.
+
+func (c *conn) fill() error {
+	f := &c.rd
+	if f.buf == nil {
+		f.buf = f.pool.Get(readBuffer)
+	}
+	n, err := c.UnixConn.Read((*f.buf)[f.w:])
+	f.w += n
+	if err != nil {
+		f.release()
+	}
+	return err
+}
+
+func (c *conn) readEager(p []byte) (int, error) { return c.UnixConn.Read(p) }
+
+func (c *conn) writeEager(p []byte) (int, error) { return c.UnixConn.Write(p) }
