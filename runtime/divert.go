@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 
+	"google.golang.org/grpc/credentials"
+
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -44,8 +46,15 @@ func (s *Server) divertHeir(conn *net.UnixConn) bool {
 	return true
 }
 
-func (s *Server) serveDirect(conn *net.UnixConn, preface []byte, info AuthInfo) {
+// serveDirect does nothing but wait most of the time, for each connection: it is kept small, so that
+// the garbage collector can shrink its stack.
+func (s *Server) serveDirect(conn *net.UnixConn, preface []byte, info credentials.AuthInfo) {
 	if err := s.direct.Serve(conn, preface, info); err != nil {
-		s.config.event(slog.LevelWarn, "connection closed", slog.String("socket", s.Path()), slog.Any("error", err), peerAttr(info.Peer))
+		s.reportClosed(err, info)
 	}
+}
+
+func (s *Server) reportClosed(err error, info credentials.AuthInfo) {
+	s.config.event(slog.LevelWarn, "connection closed",
+		slog.String("socket", s.Path()), slog.Any("error", err), peerAttr(info.(AuthInfo).Peer))
 }

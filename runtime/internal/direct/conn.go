@@ -33,6 +33,10 @@ type conn struct {
 	peer peer.Peer
 	used bool // of a pool: since the last sweep
 
+	tryFill func(fd uintptr) bool // fillOnce, made once
+	readN   int                   // what the last read(2) returned
+	readErr error
+
 	onClose func() // nil for nothing
 	closed  atomic.Bool
 
@@ -60,6 +64,7 @@ func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *buffers) (*conn, 
 	}
 	n := &conn{UnixConn: c, raw: raw, peer: peer.Peer{Addr: c.RemoteAddr(), LocalAddr: c.LocalAddr(), AuthInfo: info}}
 	n.rd.init(n, pool)
+	n.tryFill = n.fillOnce
 	return n, nil
 }
 

@@ -14,60 +14,58 @@ import (
 const eagerTries = 50
 
 func (c *conn) fill() error {
+	waitErr := c.raw.Read(c.tryFill)
+	n, err := c.readResult(waitErr)
+	c.rd.w += n
+	if err != nil {
+		c.rd.release()
+	}
+	return err
+}
+
+// fillOnce is what the poller calls for fill when there may be something to read.
+func (c *conn) fillOnce(fd uintptr) (done bool) {
 	f := &c.rd
-	var n int
-	var err error
-	waitErr := c.raw.Read(func(fd uintptr) bool {
-		if f.buf == nil {
-			f.buf = f.pool.Get(readBuffer)
+	if f.buf == nil {
+		f.buf = f.pool.Get(readBuffer)
+	}
+	for {
+		c.readN, c.readErr = syscall.Read(int(fd), (*f.buf)[f.w:])
+		switch c.readErr {
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			f.release()
+			return false
+		default:
+			return true
 		}
-		for {
-			n, err = syscall.Read(int(fd), (*f.buf)[f.w:])
-			switch err {
-			case syscall.EINTR:
-			case syscall.EAGAIN:
-				f.release()
-				return false
-			default:
-				return true
-			}
-		}
-	})
-	return f.filled(n, err, waitErr)
+	}
 }
 
 // readEager reads like Read, when more is known to be on its way.
-func (c *conn) readEager(p []byte) (n int, err error) {
+func (c *conn) readEager(p []byte) (int, error) {
 	waitErr := c.raw.Read(func(fd uintptr) bool {
 		for range eagerTries {
-			if n, err = syscall.Read(int(fd), p); err != syscall.EAGAIN && err != syscall.EINTR {
+			c.readN, c.readErr = syscall.Read(int(fd), p)
+			if c.readErr != syscall.EAGAIN && c.readErr != syscall.EINTR {
 				return true
 			}
 		}
 		return false
 	})
-	return result(n, err, waitErr)
+	return c.readResult(waitErr)
 }
 
-func (f *reader) filled(n int, err, waitErr error) error {
-	n, err = result(n, err, waitErr)
-	f.w += n
-	if err != nil {
-		f.release()
-	}
-	return err
-}
-
-func result(n int, err, waitErr error) (int, error) {
+func (c *conn) readResult(waitErr error) (int, error) {
 	switch {
 	case waitErr != nil:
 		return 0, waitErr
-	case err != nil:
-		return 0, os.NewSyscallError("read", err)
-	case n == 0:
+	case c.readErr != nil:
+		return 0, os.NewSyscallError("read", c.readErr)
+	case c.readN == 0:
 		return 0, io.EOF
 	}
-	return n, nil
+	return c.readN, nil
 }
 
 // writeEager writes all of p, when the other end is known to read.

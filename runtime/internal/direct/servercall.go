@@ -12,9 +12,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// serveCall serves the call whose frame of n bytes comes next. It reports whether the connection
+// serveFrame serves the call whose frame of n bytes comes next. It reports whether the connection
 // can have another.
-func (sc *serverConn) serveCall(n int) (again bool, err error) {
+func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
+	if k != kindCall {
+		return false, violationf("a frame of kind %q instead of a call", k)
+	}
 	b, err := sc.rd.head(n)
 	if err != nil {
 		return false, err

@@ -29,7 +29,25 @@ type serverConn struct {
 	gone      bool // the client has closed the connection
 }
 
+// serve serves calls until the connection ends. Most of the time it waits; so that the stack of an
+// idle connection can be small, all else is in functions of its own.
 func (sc *serverConn) serve(preface []byte, full bool) error {
+	if err := sc.open(preface, full); err != nil {
+		return err
+	}
+	for {
+		k, n, err := sc.rd.header()
+		if err != nil {
+			return err
+		}
+		if again, err := sc.serveFrame(k, n); err != nil || !again {
+			return err
+		}
+	}
+}
+
+// open answers the client's preface.
+func (sc *serverConn) open(preface []byte, full bool) error {
 	sc.SetDeadline(time.Now().Add(handshakeTimeout))
 	intro, err := answer(sc.UnixConn, &sc.rd, preface, full)
 	if err != nil {
@@ -42,20 +60,8 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 		&stats.ConnTagInfo{RemoteAddr: sc.peer.Addr, LocalAddr: sc.peer.LocalAddr})
 	sc.values = metadata.NewIncomingContext(sc.peerValues, intro)
 	hs.conn(sc.peerValues, &stats.ConnBegin{})
-	defer hs.conn(sc.peerValues, &stats.ConnEnd{})
-	for {
-		k, n, err := sc.rd.header()
-		if err != nil {
-			return err
-		}
-		if k != kindCall {
-			return violationf("a frame of kind %q instead of a call", k)
-		}
-		again, err := sc.serveCall(n)
-		if err != nil || !again {
-			return err
-		}
-	}
+	sc.onClose = func() { hs.conn(sc.peerValues, &stats.ConnEnd{}) }
+	return nil
 }
 
 // begin marks the connection busy. It reports whether the rest of the call can still come; if not,
