@@ -2,6 +2,7 @@ package direct
 
 import (
 	"io"
+	"math"
 	"time"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -109,7 +110,7 @@ func (s *clientStream) flushCall() {
 	s.send.mu.Lock()
 	defer s.send.mu.Unlock()
 	if !s.send.called {
-		s.write(nil, false, s.send.ended, false)
+		s.write(payload{}, false, s.send.ended, false)
 	}
 }
 
@@ -124,15 +125,15 @@ func (s *clientStream) abandon() {
 }
 
 func (s *clientStream) readMessage(n int, m any) error {
-	s.headerCame(nil)
+	s.headerCame(nil, frameHeaderLen)
 	if n > s.opts.maxRecv {
 		return tooLarge(n, s.opts.maxRecv)
 	}
-	b, err := s.conn.Load().rd.message(n)
+	p, err := s.conn.Load().rd.message(n)
 	if err != nil {
 		return s.broken(err)
 	}
-	if err := s.client.codec.unmarshal(b, m); err != nil {
+	if err := s.client.codec.unmarshal(p, m); err != nil {
 		return err
 	}
 	s.recv.messages++
@@ -154,24 +155,31 @@ func (s *clientStream) readHeader(n int) error {
 	if err != nil {
 		return err
 	}
-	s.headerCame(md)
+	s.headerCame(md, n+frameHeaderLen)
 	return nil
 }
 
+// observed reports whether somebody may look at header and trailer. For most unary calls nobody can.
+func (s *clientStream) observed() bool {
+	return s.desc != &unaryDesc || s.opts.after != nil || s.client.conf.Stats != nil
+}
+
 // headerCame takes note of the header, which is empty if a message came without.
-func (s *clientStream) headerCame(md metadata.MD) {
+func (s *clientStream) headerCame(md metadata.MD, wireLength int) {
 	a := &s.recv.answer
 	if a.known {
 		return
 	}
-	if md == nil {
-		md = metadata.MD{}
+	if s.observed() {
+		if md == nil {
+			md = metadata.MD{}
+		}
+		md["content-type"] = []string{contentType}
 	}
-	md["content-type"] = contentType
 	a.header = md
 	a.setKnown()
 	if hs := s.client.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.InHeader{Client: true, Header: md.Copy()})
+		hs.rpc(s.ctx, &stats.InHeader{Client: true, WireLength: wireLength, Header: md.Copy()})
 	}
 }
 
@@ -186,10 +194,17 @@ func (s *clientStream) readStatus(n int) error {
 		return s.broken(err)
 	}
 	r := &s.recv
-	r.answered = true
+	r.answered, r.last = true, h.last
+	if s.observed() && h.md == nil {
+		h.md = metadata.MD{}
+	}
+	if s.observed() && r.answer.header == nil {
+		// Over HTTP/2 such a trailer would have been a header as well.
+		h.md["content-type"] = []string{contentType}
+	}
 	r.answer.setTrailer(h.md)
 	if hs := s.client.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.InTrailer{Client: true, Trailer: h.md.Copy()})
+		hs.rpc(s.ctx, &stats.InTrailer{Client: true, WireLength: n + frameHeaderLen, Trailer: h.md.Copy()})
 	}
 	if err := h.err(); err != nil {
 		return err
@@ -204,6 +219,9 @@ func (s *clientStream) readStatus(n int) error {
 func (h *statusHead) err() error {
 	if h.code == uint32(codes.OK) {
 		return nil
+	}
+	if h.code > math.MaxInt32 {
+		return status.Errorf(codes.Unknown, "transport: malformed grpc-status: strconv.ParseInt: parsing \"%d\": value out of range", h.code)
 	}
 	if details := h.md[detailsKey]; len(details) > 0 {
 		p := &spb.Status{}
@@ -233,7 +251,7 @@ func (s *clientStream) Header() (metadata.MD, error) {
 				s.finish(s.broken(err))
 			}
 		case k == kindMessage:
-			s.headerCame(nil)
+			s.headerCame(nil, frameHeaderLen)
 		default:
 			a.setKnown() // there is none
 		}
@@ -245,6 +263,9 @@ func (s *clientStream) Trailer() metadata.MD {
 	a := &s.recv.answer
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.trailer == nil {
+		return metadata.MD{}
+	}
 	return a.trailer
 }
 

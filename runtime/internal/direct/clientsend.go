@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
@@ -25,12 +24,17 @@ func (s *clientStream) SendMsg(m any) error {
 	if !s.desc.ClientStreams {
 		s.send.last = true
 	}
-	data, err := s.client.codec.marshal(m, s.opts.maxSend)
+	kept := s.send.keeps()
+	var scratch []byte
+	if !kept {
+		scratch = s.send.scratch[:0]
+	}
+	data, err := s.client.codec.marshal(m, s.opts.maxSend, scratch)
 	if err != nil {
 		return s.fail(err)
 	}
-	n := data.Len()
-	if err := s.sendData(data); err != nil {
+	n := data.len()
+	if err := s.sendData(data, kept); err != nil {
 		return err
 	}
 	if hs := s.client.conf.Stats; hs != nil {
@@ -41,14 +45,19 @@ func (s *clientStream) SendMsg(m any) error {
 
 // sendData sends one message and takes data over. The error is io.EOF when the call is over; its
 // status is for RecvMsg to tell.
-func (s *clientStream) sendData(data mem.BufferSlice) error {
+func (s *clientStream) sendData(data payload, keep bool) error {
 	soon := s.desc.ClientStreams && s.send.pacing.soon()
 	s.send.mu.Lock()
 	c := s.conn.Load()
-	if !s.keep(data) {
-		defer data.Free()
-	}
 	err := s.write(data, true, !s.desc.ClientStreams, soon)
+	if keep {
+		s.keep(data)
+	} else {
+		if data.slices == nil {
+			s.send.scratch = data.b
+		}
+		data.free()
+	}
 	s.send.mu.Unlock()
 	if err == nil || !s.desc.ClientStreams {
 		return nil // RecvMsg is next, and finds out
@@ -72,18 +81,21 @@ func (s *clientStream) CloseSend() error {
 	s.send.last = true
 	s.send.mu.Lock()
 	defer s.send.mu.Unlock()
-	s.write(nil, false, true, false) // whoever receives finds out what is wrong
+	s.write(payload{}, false, true, false) // whoever receives finds out what is wrong
 	return nil
 }
 
 // write writes what there is of the call: its beginning, if that was not written yet, a message,
 // the end; or soon, together with more. The caller holds send.mu.
-func (s *clientStream) write(data mem.BufferSlice, message, end, soon bool) error {
+func (s *clientStream) write(data payload, message, end, soon bool) error {
+	if s.send.released {
+		return io.EOF
+	}
 	c := s.conn.Load()
 	c.mu.Lock()
 	if !s.send.called {
 		s.send.called = true
-		c.pending = s.appendCall(c.pending, c)
+		c.pending = s.appendCall(c.pending)
 	}
 	var after []byte
 	if end {
@@ -107,7 +119,7 @@ func (s *clientStream) write(data mem.BufferSlice, message, end, soon bool) erro
 	return err
 }
 
-func (s *clientStream) appendCall(b []byte, c *conn) []byte {
+func (s *clientStream) appendCall(b []byte) []byte {
 	timeout := time.Duration(0)
 	if deadline, ok := s.caller.Deadline(); ok {
 		timeout = max(time.Until(deadline), 1)
@@ -115,37 +127,30 @@ func (s *clientStream) appendCall(b []byte, c *conn) []byte {
 	b, start := openFrame(b, kindCall)
 	b = appendCall(b, timeout, s.method, s.md)
 	closeFrame(b, start)
-	if hs := s.client.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.OutHeader{
-			Client:     true,
-			FullMethod: s.method,
-			RemoteAddr: c.peer.Addr,
-			LocalAddr:  c.peer.LocalAddr,
-			Header:     s.md.Copy(),
-		})
-	}
 	return b
 }
 
-// keep keeps data for another try, and reports whether it does. The caller holds send.mu.
-func (s *clientStream) keep(data mem.BufferSlice) bool {
+// keeps reports whether what is sent next has to be kept for another try.
+func (r *sender) keeps() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.replay != nil
+}
+
+// keep keeps data for another try. The caller holds send.mu.
+func (s *clientStream) keep(data payload) {
 	r := &s.send
-	if r.replay == nil {
-		return false
-	}
-	r.replaySize += data.Len()
+	r.replaySize += data.len()
+	r.replay = append(r.replay, data)
 	if s.recv.answer.begun.Load() || s.desc.ClientStreams && r.replaySize > replayLimit {
 		r.dropReplay()
-		return false
 	}
-	r.replay = append(r.replay, data)
-	return true
 }
 
 // dropReplay is for a call that will not be tried again. The caller holds mu.
 func (r *sender) dropReplay() {
-	for _, data := range r.replay {
-		data.Free()
+	for i := range r.replay {
+		r.replay[i].free()
 	}
 	r.replay = nil
 }
@@ -170,7 +175,7 @@ func (s *clientStream) retry() error {
 	c.accepted.Store(false)
 	replay := s.send.replay
 	if len(replay) == 0 && (s.desc.ClientStreams || s.send.ended) {
-		s.write(nil, false, s.send.ended, false)
+		s.write(payload{}, false, s.send.ended, false)
 	}
 	for i, data := range replay {
 		if s.write(data, true, s.send.ended && i == len(replay)-1, false) != nil {

@@ -10,7 +10,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/stats"
@@ -41,16 +40,18 @@ type clientStream struct {
 
 // sender is the sending half of a call. The mutex is held while something is written.
 type sender struct {
-	last bool // the caller has sent all; used by the sending goroutine alone
+	last    bool   // the caller has sent all; this and
+	scratch []byte // for a message are used by the sending goroutine alone
 
-	mu     sync.Mutex
-	called bool // the call frame was written
-	ended  bool // there is nothing more to write
+	mu       sync.Mutex
+	released bool // the connection may have another call
+	called   bool // the call frame was written
+	ended    bool // there is nothing more to write
 	// replay is what was sent, for another try should the server not process the call; until it
 	// answers, or so much was sent that it must have begun.
-	replay     []mem.BufferSlice
+	replay     []payload
 	replaySize int
-	one        [1]mem.BufferSlice // replay's first array
+	one        [1]payload // replay's first array
 
 	endSent bool
 
@@ -66,6 +67,7 @@ type receiver struct {
 	messages int
 	over     error // what RecvMsg returns from now on; io.EOF after success
 	answered bool  // the status has come
+	last     bool  // and the connection ends
 	finished bool
 	tries    int
 
@@ -89,12 +91,23 @@ func (s *clientStream) begin(ctx context.Context, c *conn) error {
 	if hs := s.client.conf.Stats; hs != nil {
 		s.beginTime = time.Now()
 		s.ctx = hs.tagRPC(ctx, &stats.RPCTagInfo{FullMethodName: s.method, FailFast: s.opts.failFast})
+		// A stats handler may have added what carries a trace.
+		md, _ := metadata.FromOutgoingContext(s.ctx)
+		s.md = sendable(md)
 		hs.rpc(s.ctx, &stats.Begin{
 			Client:         true,
 			BeginTime:      s.beginTime,
 			FailFast:       s.opts.failFast,
 			IsClientStream: s.desc.ClientStreams,
 			IsServerStream: s.desc.ServerStreams,
+		})
+		hs.rpc(s.ctx, &stats.OutHeader{
+			Client:     true,
+			FullMethod: s.method,
+			Authority:  authority,
+			RemoteAddr: c.peer.Addr,
+			LocalAddr:  c.peer.LocalAddr,
+			Header:     metadata.Join(s.md, metadata.MD{"user-agent": {userAgent}}),
 		})
 	}
 	c.accepted.Store(false)
@@ -109,7 +122,7 @@ func (s *clientStream) begin(ctx context.Context, c *conn) error {
 		// The server may be the first to speak. Other calls wait for their request, to be sent at once.
 		s.send.mu.Lock()
 		defer s.send.mu.Unlock()
-		s.write(nil, false, false, false) // whoever sends or receives next finds out what is wrong
+		s.write(payload{}, false, false, false) // whoever sends or receives next finds out what is wrong
 	}
 	return nil
 }
@@ -172,11 +185,12 @@ func (s *clientStream) finish(err error) {
 func (s *clientStream) release() *conn {
 	unwatched := s.unwatch == nil || s.unwatch()
 	c := s.conn.Load()
-	if !unwatched || !s.recv.answered || s.recv.peeked || !s.send.mu.TryLock() {
+	if !unwatched || !s.recv.answered || s.recv.last || s.recv.peeked || !s.send.mu.TryLock() {
 		s.client.pool.drop(c)
 		return c
 	}
 	defer s.send.mu.Unlock()
+	s.send.released = true
 	s.send.dropReplay()
 	if s.send.endSent && s.killed.Load() == nil {
 		c.rest()

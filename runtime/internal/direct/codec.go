@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"bytes"
 	"math"
 	"reflect"
 
@@ -49,37 +50,73 @@ func (c oldCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return c.Codec.Unmarshal(data.Materialize(), v)
 }
 
-// marshal encodes a message for sending. The errors are grpc's.
-func (c *codec) marshal(m any, limit int) (mem.BufferSlice, error) {
-	if m == nil {
-		return nil, nil
-	}
-	data, err := c.encode(m)
-	if err != nil {
-		return nil, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err.Error())
-	}
-	if n := data.Len(); n > limit {
-		data.Free()
-		return nil, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, limit)
-	}
-	return data, nil
+// payload is a message as bytes.
+type payload struct {
+	b      []byte          // all of it, unless
+	slices mem.BufferSlice // it is large, or from a codec of the program
 }
 
-// encode does for large messages what grpc's codec does, with buffers that are not cleared.
-func (c *codec) encode(m any) (mem.BufferSlice, error) {
-	if pm, ok := m.(proto.Message); ok && c.plain {
-		if n := proto.Size(pm); n > smallFirst {
-			b := c.pool.Get(n)
-			out, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend((*b)[:0], pm)
-			if err != nil {
-				c.pool.Put(b)
-				return nil, err
-			}
-			*b = out
-			return mem.BufferSlice{mem.NewBuffer(b, c.pool)}, nil
-		}
+func (p *payload) len() int {
+	if p.slices != nil {
+		return p.slices.Len()
 	}
-	return c.Marshal(m)
+	return len(p.b)
+}
+
+func (p *payload) appendTo(b []byte) []byte {
+	b = append(b, p.b...)
+	for _, s := range p.slices {
+		b = append(b, s.ReadOnlyData()...)
+	}
+	return b
+}
+
+func (p *payload) free() {
+	p.slices.Free()
+	*p = payload{}
+}
+
+// marshal encodes a message for sending. A small one is appended to scratch. The errors are grpc's.
+func (c *codec) marshal(m any, limit int, scratch []byte) (payload, error) {
+	if m == nil {
+		return payload{}, nil
+	}
+	p, err := c.encode(m, scratch)
+	if err != nil {
+		return payload{}, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err.Error())
+	}
+	if n := p.len(); n > limit {
+		p.free()
+		return payload{}, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, limit)
+	}
+	return p, nil
+}
+
+// encode does what grpc's codec does, but for a small message without a buffer of its own, and for a
+// large one with a buffer that is not cleared before.
+func (c *codec) encode(m any, scratch []byte) (payload, error) {
+	pm, ok := m.(proto.Message)
+	if !ok || !c.plain {
+		slices, err := c.Marshal(m)
+		return payload{slices: slices}, err
+	}
+	n := proto.Size(pm)
+	options := proto.MarshalOptions{UseCachedSize: true}
+	if n <= copyLimit {
+		if cap(scratch) == 0 {
+			scratch = make([]byte, 0, n)
+		}
+		b, err := options.MarshalAppend(scratch, pm)
+		return payload{b: b}, err
+	}
+	held := c.pool.Get(n)
+	b, err := options.MarshalAppend((*held)[:0], pm)
+	if err != nil {
+		c.pool.Put(held)
+		return payload{}, err
+	}
+	*held = b
+	return payload{slices: mem.BufferSlice{mem.NewBuffer(held, c.pool)}}, nil
 }
 
 // tooLarge is the error for a message of n bytes that is not read.
@@ -87,12 +124,22 @@ func tooLarge(n, limit int) error {
 	return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", n, limit)
 }
 
-// unmarshal decodes a message, and frees the buffer.
-func (c *codec) unmarshal(b mem.Buffer, m any) error {
-	data := mem.BufferSlice{b}
-	defer data.Free()
-	if err := c.Unmarshal(data, m); err != nil {
+// unmarshal decodes a message, and frees p.
+func (c *codec) unmarshal(p payload, m any) error {
+	if err := c.decode(p, m); err != nil {
 		return status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", err)
 	}
 	return nil
+}
+
+func (c *codec) decode(p payload, m any) error {
+	if p.slices == nil {
+		if pm, ok := m.(proto.Message); ok && c.plain {
+			return proto.Unmarshal(p.b, pm)
+		}
+		// A codec of the program may keep what it gets.
+		p.slices = mem.BufferSlice{mem.SliceBuffer(bytes.Clone(p.b))}
+	}
+	defer p.slices.Free()
+	return c.Unmarshal(p.slices, m)
 }

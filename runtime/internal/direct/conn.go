@@ -42,6 +42,8 @@ type conn struct {
 
 	accepted atomic.Bool // the kernel has taken bytes of the call
 
+	scratch []byte // for a small message; used by who sends
+
 	mu      sync.Mutex
 	pending []byte   // frames that were not written yet
 	flusher *flusher // nil unless a stream has made use of it
@@ -143,6 +145,9 @@ func (c *conn) rest() {
 	if cap(c.pending) > keepIdle && len(c.pending) == 0 {
 		c.pending = nil
 	}
+	if cap(c.scratch) > keepIdle {
+		c.scratch = nil
+	}
 }
 
 // flush writes what is pending, and then data.
@@ -183,18 +188,15 @@ func (c *conn) took(n int, err error) {
 
 // appendMessage appends a message and the frames after it, or writes them if they are large. The
 // caller holds mu.
-func (c *conn) appendMessage(data mem.BufferSlice, after []byte) error {
-	n := data.Len()
+func (c *conn) appendMessage(p payload, after []byte) error {
+	n := p.len()
 	c.pending = appendFrameHeader(c.pending, kindMessage, n)
 	if n <= copyLimit {
-		for _, d := range data {
-			c.pending = append(c.pending, d.ReadOnlyData()...)
-		}
-		c.pending = append(c.pending, after...)
+		c.pending = append(p.appendTo(c.pending), after...)
 		return nil
 	}
 	c.mu.Unlock()
-	err := c.flush(data)
+	err := c.flush(p.slices)
 	c.mu.Lock()
 	c.pending = append(c.pending, after...)
 	return err

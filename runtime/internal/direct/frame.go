@@ -83,10 +83,10 @@ type source interface {
 
 func (f *reader) init(src source, pool *buffers) { f.src, f.pool = src, pool }
 
-// header reads the header of the next frame. The error is io.EOF if the other end has closed the
-// connection between two frames.
-func (f *reader) header() (kind, int, error) {
-	for f.w-f.r < frameHeaderLen {
+// need makes sure that n bytes are in the buffer, if it can hold them. The error is io.EOF if the other
+// end has closed the connection and there is nothing in it.
+func (f *reader) need(n int) error {
+	for f.w-f.r < n {
 		if f.r > 0 && f.r < f.w {
 			copy(*f.buf, (*f.buf)[f.r:f.w])
 		}
@@ -95,8 +95,17 @@ func (f *reader) header() (kind, int, error) {
 			if errors.Is(err, io.EOF) && f.w > 0 {
 				err = io.ErrUnexpectedEOF
 			}
-			return 0, 0, err
+			return err
 		}
+	}
+	return nil
+}
+
+// header reads the header of the next frame. The error is io.EOF if the other end has closed the
+// connection between two frames.
+func (f *reader) header() (kind, int, error) {
+	if err := f.need(frameHeaderLen); err != nil {
+		return 0, 0, err
 	}
 	h := (*f.buf)[f.r:]
 	f.r += frameHeaderLen
@@ -131,41 +140,49 @@ func (f *reader) head(n int) ([]byte, error) {
 	if n > maxHead {
 		return nil, violationf("a frame of %d bytes, and %d is the limit", n, maxHead)
 	}
+	if n <= readBuffer {
+		return f.small(n)
+	}
+	return f.grow(make([]byte, min(n, smallFirst)), n, func(n int) []byte { return make([]byte, n) }, nil)
+}
+
+// small reads content that the buffer can hold. It is good until the next use of f.
+func (f *reader) small(n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	if n <= f.w-f.r {
-		b := (*f.buf)[f.r : f.r+n]
-		f.r += n
-		return b, nil
+	if err := f.need(n); err != nil {
+		return nil, unexpectedEOF(err)
 	}
-	b, err := f.grow(make([]byte, min(n, smallFirst)), n, func(n int) []byte { return make([]byte, n) }, nil)
-	return b, err
+	b := (*f.buf)[f.r : f.r+n : f.r+n]
+	f.r += n
+	return b, nil
 }
 
-// message reads the content of a message. The caller frees it.
-func (f *reader) message(n int) (mem.Buffer, error) {
-	if mem.IsBelowBufferPoolingThreshold(n) {
-		b := make([]byte, n)
-		if _, err := io.ReadFull(f, b); err != nil {
-			return nil, unexpectedEOF(err)
-		}
-		return mem.SliceBuffer(b), nil
+// message reads the content of a message. It is good until the next use of f.
+func (f *reader) message(n int) (payload, error) {
+	if n <= readBuffer {
+		b, err := f.small(n)
+		return payload{b: b}, err
 	}
-	pool := f.pool
-	held := pool.Get(min(n, smallFirst))
+	b, err := f.large(n)
+	return payload{slices: b}, err
+}
+
+func (f *reader) large(n int) (mem.BufferSlice, error) {
+	held := f.pool.Get(min(n, smallFirst))
 	get := func(n int) []byte {
-		held = pool.Get(n)
+		held = f.pool.Get(n)
 		return *held
 	}
-	put := func(b []byte) { pool.Put(&b) }
-	b, err := f.grow((*held)[:min(n, smallFirst)], n, get, put)
+	put := func(b []byte) { f.pool.Put(&b) }
+	b, err := f.grow(*held, n, get, put)
 	if err != nil {
-		pool.Put(held)
+		f.pool.Put(held)
 		return nil, err
 	}
 	*held = b
-	return mem.NewBuffer(held, pool), nil
+	return mem.BufferSlice{mem.NewBuffer(held, f.pool)}, nil
 }
 
 // grow reads n bytes, first into b and then into buffers that are longer, so that a peer that

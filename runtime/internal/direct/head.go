@@ -40,15 +40,25 @@ func parseCall(b []byte) (h callHead, err error) {
 	return h, c.end()
 }
 
-// statusHead is the content of a status frame: an uvarint code, bytes of the message, and metadata.
-// The details are in the metadata, as they are in HTTP/2's trailers.
+// statusHead is the content of a status frame:
+//
+//	uvarint  1 if the server takes no more calls on this connection, else 0
+//	uvarint  code
+//	bytes    message
+//	metadata the trailer; details are in it, as they are in HTTP/2's
 type statusHead struct {
+	last    bool
 	code    uint32
 	message string
 	md      metadata.MD // nil if empty
 }
 
 func (h *statusHead) append(b []byte) []byte {
+	last := uint64(0)
+	if h.last {
+		last = 1
+	}
+	b = binary.AppendUvarint(b, last)
 	b = binary.AppendUvarint(b, uint64(h.code))
 	b = binary.AppendUvarint(b, uint64(len(h.message)))
 	b = append(b, h.message...)
@@ -57,6 +67,7 @@ func (h *statusHead) append(b []byte) []byte {
 
 func parseStatus(b []byte) (h statusHead, err error) {
 	c := cursor{rest: b}
+	h.last = c.uvarint() != 0
 	h.code = uint32(c.uvarint())
 	h.message = string(c.bytes())
 	h.md = c.metadata()

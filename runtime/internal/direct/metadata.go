@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"strings"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // validate reports what grpc does not send, in grpc's words: a key of other characters than
@@ -79,5 +82,34 @@ func sizeOf(md metadata.MD) int {
 	return n
 }
 
-// contentType is in all headers that come over HTTP/2, and so in those that come over this.
-var contentType = []string{"application/grpc"}
+// What HTTP/2 adds to the metadata of a program, and so this does.
+const (
+	authority   = "localhost"
+	contentType = "application/grpc"
+	userAgent   = "grpc-go/" + grpc.Version
+)
+
+// unreadable is the error that a client's HTTP/2 has for metadata that a server has sent and must not
+// have, in its words. A server's [grpc.SetHeader] and its like do not validate.
+func unreadable(md metadata.MD) error {
+	for key, values := range md {
+		if key == "" || strings.ContainsFunc(key, isNoTokenChar) {
+			return status.Errorf(codes.Internal, "invalid header field name %q", key)
+		}
+		if strings.HasSuffix(key, "-bin") {
+			continue
+		}
+		for _, value := range values {
+			if strings.ContainsFunc(value, isControl) {
+				return status.Errorf(codes.Internal, "invalid header field value for %q", key)
+			}
+		}
+	}
+	return nil
+}
+
+func isNoTokenChar(r rune) bool {
+	return r <= ' ' || r >= 0x7f || r >= 'A' && r <= 'Z' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 )
 
@@ -58,9 +57,9 @@ func greet(ctx context.Context, c net.Conn) error {
 	b := appendPreface(nil, version, version)
 	b, start := openFrame(b, kindIntro)
 	b = appendMetadata(b, metadata.MD{
-		":authority":   {"localhost"},
-		"content-type": contentType,
-		"user-agent":   {"grpc-go/" + grpc.Version},
+		":authority":   {authority},
+		"content-type": {contentType},
+		"user-agent":   {userAgent},
 	})
 	closeFrame(b, start)
 	if _, err := c.Write(b); err != nil {

@@ -164,8 +164,8 @@ func (s *Server) Stop() {
 	s.mu.Lock()
 	s.draining = true
 	for sc := range s.conns {
-		sc.Close()
 		sc.hungUp()
+		sc.Close()
 	}
 	s.mu.Unlock()
 	s.rest()

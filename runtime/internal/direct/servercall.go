@@ -26,7 +26,7 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := &serverStream{conn: sc}
+	s := &serverStream{conn: sc, wireLength: n + frameHeaderLen}
 	s.call.values = sc.values
 	if head.timeout > 0 {
 		s.call.deadline = time.Now().Add(head.timeout)
@@ -101,6 +101,7 @@ func (s *serverStream) tag() {
 		FullMethod: s.fullName,
 		RemoteAddr: s.conn.peer.Addr,
 		LocalAddr:  s.conn.peer.LocalAddr,
+		WireLength: s.wireLength,
 		Header:     md,
 	})
 }

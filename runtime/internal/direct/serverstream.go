@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
@@ -23,8 +23,13 @@ type serverStream struct {
 	fullName string
 	method   *method
 
-	// What the client has sent. One goroutine receives at a time.
-	request    mem.Buffer // the only message, of a client that sends one; nil once it was received
+	wireLength int // of the call frame
+
+	// What the client has sent.
+	receiving  sync.Mutex // held while somebody receives
+	received   bool       // the call is over; the connection may serve another
+	request    payload    // the only message, of a client that sends one
+	requested  bool       // it is there, and was not received
 	requestErr error      // what was wrong with it
 	ended      bool       // the client has sent all
 	unread     bool       // the client has sent what was not read
@@ -35,10 +40,12 @@ type serverStream struct {
 	header     metadata.MD
 	headerSent bool
 	trailer    metadata.MD
-	reply      mem.BufferSlice // the only message, of a server that sends one; it goes with the status
+	reply      payload // the only message, of a server that sends one; it goes with the status
+	held       bool    // it is there, and was not sent
 	replied    bool
 	done       bool // the status was sent
 	unsent     bool // no, it could not be
+	last       bool // with it the connection ends
 }
 
 var (
@@ -100,7 +107,11 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	s.conn.conn.mu.Lock()
 	if err := s.appendHeader(); err != nil {
 		s.conn.conn.mu.Unlock()
-		return err
+		s.sendStatus(status.Convert(err))
+		if err == errHeaderSize {
+			return err
+		}
+		return nil // it is the client that finds it wrong
 	}
 	if s.conn.flushNow() != nil {
 		return s.contextError()
@@ -122,6 +133,9 @@ func (t *transportStream) SetTrailer(md metadata.MD) error {
 func (s *serverStream) appendHeader() error {
 	s.headerSent = true
 	md := sendable(s.header)
+	if err := unreadable(md); err != nil {
+		return err
+	}
 	if sizeOf(md) > maxHead {
 		return errHeaderSize
 	}
@@ -144,20 +158,17 @@ func (s *serverStream) contextError() error {
 	err := s.call.Err()
 	if err == nil {
 		err = context.Canceled // by the client; the news of that is on its way
+		s.call.end()
 	}
 	return status.FromContextError(err).Err()
 }
 
 // SendMsg sends a message. As in grpc, the first error is the status of the call, whatever the
 // handler returns later.
-func (s *serverStream) SendMsg(m any) (err error) {
-	defer func() { s.abort(err) }()
-	data, err := s.conn.server.codec.marshal(m, defaultMaxSend)
+func (s *serverStream) SendMsg(m any) error {
+	n, err := s.send(m)
 	if err != nil {
-		return err
-	}
-	n := data.Len()
-	if err := s.send(data); err != nil {
+		s.abort(err)
 		return err
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
@@ -166,28 +177,44 @@ func (s *serverStream) SendMsg(m any) (err error) {
 	return nil
 }
 
-// send takes data over.
-func (s *serverStream) send(data mem.BufferSlice) error {
+// send returns the message's size.
+func (s *serverStream) send(m any) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done {
-		data.Free()
-		return s.contextError()
+	var scratch []byte
+	if !s.done && !s.held {
+		scratch = s.conn.scratch[:0]
 	}
+	data, err := s.conn.server.codec.marshal(m, defaultMaxSend, scratch)
+	if err != nil {
+		return 0, err
+	}
+	if s.done {
+		// The connection may serve another call by now.
+		data.free()
+		return 0, s.contextError()
+	}
+	if data.slices == nil {
+		s.conn.scratch = data.b
+	}
+	n := data.len()
+	return n, s.sendPayload(data)
+}
+
+// sendPayload takes data over. The caller holds mu.
+func (s *serverStream) sendPayload(data payload) error {
 	if !s.method.desc.ServerStreams && !s.replied {
 		// The client needs it and the status to go on, so they go together.
-		s.reply, s.replied = data, true
-		if !s.headerSent && s.header.Len() == 0 {
-			s.headerSent = true
-			s.statsHeader()
-		}
-		return nil
+		s.reply, s.held, s.replied = data, true, true
+		s.conn.conn.mu.Lock()
+		defer s.conn.conn.mu.Unlock()
+		return s.endHeader()
 	}
-	defer data.Free()
+	defer data.free()
 	soon := s.pacing.soon()
 	c := s.conn.conn
 	c.mu.Lock()
-	if err := s.appendHeld(nil); err != nil {
+	if err := errors.Join(s.endHeader(), s.appendHeld(nil)); err != nil {
 		c.mu.Unlock()
 		return err
 	}
@@ -205,20 +232,24 @@ func (s *serverStream) send(data mem.BufferSlice) error {
 	return nil
 }
 
-// appendHeld appends what was held back: a header and the reply, and the frames after that. The
-// caller holds mu and the connection's.
-func (s *serverStream) appendHeld(after []byte) error {
+// endHeader appends the header, if there is one and it was not sent; no more can be set. The caller
+// holds mu and the connection's.
+func (s *serverStream) endHeader() error {
 	switch {
 	case s.headerSent:
 	case s.header.Len() > 0:
-		if err := s.appendHeader(); err != nil {
-			return err
-		}
-	case after == nil:
-		s.headerSent = true // the message says so
+		return s.appendHeader()
+	default:
+		s.headerSent = true // a message says so
 		s.statsHeader()
 	}
-	if s.reply == nil {
+	return nil
+}
+
+// appendHeld appends the reply, if it was held back, and the frames after that. The caller holds
+// mu and the connection's.
+func (s *serverStream) appendHeld(after []byte) error {
+	if !s.held {
 		s.conn.pending = append(s.conn.pending, after...)
 		return nil
 	}
@@ -230,8 +261,8 @@ func (s *serverStream) appendHeld(after []byte) error {
 }
 
 func (s *serverStream) dropReply() {
-	s.reply.Free()
-	s.reply = nil
+	s.reply.free()
+	s.held = false
 }
 
 // readRequest reads the request of a client that sends one message, up to its end.
@@ -256,6 +287,10 @@ func (s *serverStream) readRequest() error {
 	if s.request, err = rd.message(n); err != nil {
 		return err
 	}
+	s.requested = true
+	if rd.w-rd.r < frameHeaderLen {
+		s.request.b = bytes.Clone(s.request.b) // what follows overwrites the buffer
+	}
 	k, n, err = rd.header()
 	switch {
 	case err != nil:
@@ -272,39 +307,54 @@ func (s *serverStream) readRequest() error {
 }
 
 // RecvMsg receives a message. An error, but for io.EOF, is the status of the call.
-func (s *serverStream) RecvMsg(m any) (err error) {
-	defer func() { s.abort(err) }()
-	b, err := s.receive()
+func (s *serverStream) RecvMsg(m any) error {
+	n, err := s.receive(m)
 	if err != nil {
-		return err
-	}
-	n := b.Len()
-	if err := s.conn.server.codec.unmarshal(b, m); err != nil {
+		if err != io.EOF {
+			s.abort(err)
+		}
 		return err
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
 		hs.rpc(s.ctx, &stats.InPayload{RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n})
 	}
-	if !s.method.desc.ClientStreams {
+	if !s.method.desc.ClientStreams && s.requestErr != nil {
+		s.abort(s.requestErr)
 		return s.requestErr
 	}
 	return nil
 }
 
-func (s *serverStream) receive() (mem.Buffer, error) {
+// receive returns the message's size.
+func (s *serverStream) receive(m any) (int, error) {
+	s.receiving.Lock()
+	defer s.receiving.Unlock()
+	if s.received {
+		return 0, s.contextError()
+	}
+	p, err := s.next()
+	if err != nil {
+		return 0, err
+	}
+	n := p.len()
+	return n, s.conn.server.codec.unmarshal(p, m)
+}
+
+// next returns the next message, which is good until the one after it. The caller holds receiving.
+func (s *serverStream) next() (payload, error) {
 	if !s.method.desc.ClientStreams {
-		b := s.request
-		s.request = nil
-		if b == nil && s.requestErr == nil {
-			return nil, io.EOF
+		switch {
+		case s.requested:
+			s.requested = false
+			return s.request, nil
+		case s.requestErr != nil:
+			return payload{}, s.requestErr
+		default:
+			return payload{}, io.EOF
 		}
-		if b == nil {
-			return nil, s.requestErr
-		}
-		return b, nil
 	}
 	if s.ended {
-		return nil, io.EOF
+		return payload{}, io.EOF
 	}
 	s.conn.flushPending()
 	s.pacing.received.Store(true)
@@ -312,19 +362,19 @@ func (s *serverStream) receive() (mem.Buffer, error) {
 	k, n, err := rd.header()
 	switch {
 	case err != nil:
-		return nil, s.lost(err)
+		return payload{}, s.lost(err)
 	case k == kindEnd && n == 0:
 		s.ended = true
-		return nil, io.EOF
+		return payload{}, io.EOF
 	case k != kindMessage:
-		return nil, s.lost(violationf("a frame of kind %q instead of a message", k))
+		return payload{}, s.lost(violationf("a frame of kind %q instead of a message", k))
 	case n > limit:
 		s.unread = true
-		return nil, tooLarge(n, limit)
+		return payload{}, tooLarge(n, limit)
 	}
 	b, err := rd.message(n)
 	if err != nil {
-		return nil, s.lost(err)
+		return payload{}, s.lost(err)
 	}
 	return b, nil
 }
@@ -338,10 +388,8 @@ func (s *serverStream) lost(err error) error {
 	return s.contextError()
 }
 
+// abort ends the call with the status of err.
 func (s *serverStream) abort(err error) {
-	if err == nil || err == io.EOF {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sendStatus(status.Convert(err))
@@ -352,14 +400,19 @@ func (s *serverStream) sendStatus(st *status.Status) {
 	if s.done {
 		return
 	}
-	after := s.statusFrame(st)
-	s.conn.conn.mu.Lock()
-	err := s.appendHeld(after)
-	if err == errHeaderSize {
-		s.conn.pending = append(s.conn.pending, s.statusFrame(status.Convert(err))...)
-	}
 	s.done = true
+	s.last = !s.requestEnded()
+	s.conn.conn.mu.Lock()
+	if !s.headerSent && s.header.Len() > 0 {
+		if err := s.appendHeader(); err != nil {
+			st, s.trailer = status.Convert(err), nil
+		}
+	}
+	s.appendHeld(s.statusFrame(st))
 	s.unsent = s.conn.flushNow() != nil
+	if s.unsent {
+		return // the client has gone
+	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
 		hs.rpc(s.ctx, &stats.OutTrailer{Trailer: s.trailer.Copy()})
 	}
@@ -368,20 +421,38 @@ func (s *serverStream) sendStatus(st *status.Status) {
 // finish sends the status, and reports whether the connection can have another call.
 func (s *serverStream) finish(st *status.Status) (again bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.request != nil {
-		s.request.Free()
-	}
 	s.sendStatus(st)
-	if s.unsent {
+	unsent, last := s.unsent, s.last
+	s.mu.Unlock()
+	// A handler may have left a goroutine behind that receives.
+	if !s.receiving.TryLock() {
+		return false
+	}
+	defer s.receiving.Unlock()
+	s.received = true
+	if s.requested {
+		s.request.free()
+	}
+	switch {
+	case unsent:
 		return false // the client has gone
-	}
-	if !s.ended && !s.unread && s.conn.rd.buffered(kindEnd) {
-		s.conn.rd.header()
-		s.ended = true
-	}
-	if !s.ended {
+	case last:
 		s.conn.discard()
+		return false
+	}
+	return true
+}
+
+// requestEnded reports whether all that the client sends in this call was read, so that the next
+// comes after it.
+func (s *serverStream) requestEnded() bool {
+	if !s.receiving.TryLock() {
+		return false
+	}
+	defer s.receiving.Unlock()
+	if !s.ended && !s.unread && s.conn.rd.buffered(kindEnd) {
+		_, n, _ := s.conn.rd.header()
+		s.ended = n == 0
 	}
 	return s.ended
 }
@@ -389,8 +460,12 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 const detailsKey = "grpc-status-details-bin"
 
 func (s *serverStream) statusFrame(st *status.Status) []byte {
+	md := sendable(s.trailer)
+	if err := unreadable(md); err != nil {
+		st, md = status.Convert(err), nil
+	}
 	// Not all is UTF-8 that handlers return, and status messages must be.
-	h := statusHead{code: uint32(st.Code()), message: string([]rune(st.Message())), md: sendable(s.trailer)}
+	h := statusHead{last: s.last, code: uint32(st.Code()), message: string([]rune(st.Message())), md: md}
 	if st.Code() != codes.OK {
 		if p := st.Proto(); len(p.GetDetails()) > 0 {
 			if details, err := proto.Marshal(p); err == nil {
@@ -401,7 +476,7 @@ func (s *serverStream) statusFrame(st *status.Status) []byte {
 	}
 	if sizeOf(h.md)+len(h.message) > maxHead {
 		st := status.Convert(errHeaderSize)
-		h = statusHead{code: uint32(st.Code()), message: st.Message()}
+		h = statusHead{last: s.last, code: uint32(st.Code()), message: st.Message()}
 	}
 	b, start := openFrame(nil, kindStatus)
 	b = h.append(b)
