@@ -4,14 +4,18 @@
 GO  ?= go
 BUF  = $(GO) tool -modfile=tools/buf.mod buf
 
-.PHONY: demo test generate lint vet
+.PHONY: demo test generate lint vet bench interop
 
 demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
 
-test: ## all tests, with the race detector where it is supported
+# Modules of their own, so that nobody who uses this project gets what they need.
+MODULES = thirdparty bench interop
+
+test: ## all tests but those of interop, with the race detector where it is supported
 	$(GO) test $(RACE) ./...
 	cd thirdparty && $(GO) test -count=1 $(RACE) ./...
+	cd bench && $(GO) test ./...
 
 # The race detector needs cgo and so a C compiler, which a fresh machine may lack.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
@@ -20,14 +24,22 @@ generate: ## everything that is generated
 	$(BUF) generate
 	$(GO) test ./generator -run Golden -update
 	sh thirdparty/generate.sh
+	sh bench/generate.sh
 
 lint: ## static checks of Go and proto files
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
-	cd thirdparty && $(GO) tool -modfile=../tools/go.mod staticcheck ./...
+	for m in $(MODULES); do (cd $$m && $(GO) tool -modfile=../tools/go.mod staticcheck ./...) || exit 1; done
 	$(BUF) lint
 
 vet: ## go vet, and compiling the tests, for every system; only Linux is ever run
 	for os in linux darwin windows freebsd; do \
 		GOOS=$$os $(GO) vet ./... && GOOS=$$os $(GO) test -c -o /dev/null ./... || exit 1; \
 	done
-	cd thirdparty && $(GO) vet ./...
+	for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
+
+bench: ## compare with other ways to call a process; QUICK=1 is short and does not write docs/benchmarks
+	cd bench && $(GO) run . $(if $(QUICK),-quick)
+
+interop: ## the clients, servers and bridges of docs/interop.md, installed and tried; SHORT=1 is quick and does not write it
+	sh interop/install.sh $(if $(SHORT),short)
+	cd interop && UDSGRPC_CI=1 $(GO) test -count=1 $(if $(SHORT),-short .,. -write ../docs/interop.md)

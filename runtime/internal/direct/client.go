@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -38,7 +39,8 @@ type Client struct {
 	// that one call finds out and not a hundred.
 	greeting chan struct{}
 	proven   atomic.Bool
-	refused  atomic.Int32 // see Refused
+	refused  atomic.Int32              // one of the constants below
+	full     atomic.Pointer[time.Time] // until when not to bother a server that has too many connections
 }
 
 // NewClient returns a client, which connects when a call needs it.
@@ -46,7 +48,7 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.MaxRecv == 0 {
 		conf.MaxRecv = defaultMaxRecv
 	}
-	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), pool: pool{max: conf.MaxConns}}
+	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
 // Close closes all connections. Calls that run fail with [grpc.ErrClientConnClosing].
@@ -59,6 +61,9 @@ const (
 	refusedForNext
 	refusedForThis
 )
+
+// fullPause is how long a client lets a server alone that has too many connections.
+const fullPause = time.Second
 
 // HTTP2Connected is to be called whenever HTTP/2 has connected. It means another server if this
 // one was refused before, and that one may speak this.
@@ -82,7 +87,7 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) {
 	if conn := c.pool.get(); conn != nil {
 		return conn, nil
 	}
-	if c.refused.Load() != notRefused {
+	if until := c.full.Load(); c.refused.Load() != notRefused || until != nil && time.Now().Before(*until) {
 		return nil, ErrHTTP2
 	}
 	if !c.proven.Load() {
@@ -117,6 +122,9 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		c.pool.unreserve()
 		c.proven.Store(false)
 		switch {
+		case errors.Is(err, errFull):
+			until := time.Now().Add(fullPause)
+			c.full.Store(&until)
 		case errors.Is(err, errPlain):
 			c.refused.Store(refusedForNext)
 		case ctx.Err() == nil:

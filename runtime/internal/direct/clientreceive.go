@@ -24,6 +24,13 @@ func (s *clientStream) RecvMsg(m any) error {
 	if r.over != nil {
 		return r.over
 	}
+	if err := s.caller.Err(); err != nil {
+		// What ends the call for that reason runs elsewhere, and may not have yet.
+		err = status.FromContextError(err).Err()
+		s.kill(err)
+		s.finish(err)
+		return err
+	}
 	err := s.receive(m)
 	if err == nil && !s.desc.ServerStreams {
 		// The status makes it complete.
@@ -82,27 +89,38 @@ func (s *clientStream) next() (kind, int, error) {
 		s.flushCall()
 	}
 	for {
-		k, n, err := s.conn.Load().rd.header()
-		if err == nil && k != kindGoAway {
-			r.peeked, r.kind, r.n = true, k, n
-			r.answer.begun.Store(true)
-			return k, n, nil
-		}
-		processed := r.answer.begun.Load() || err != nil && s.conn.Load().accepted.Load()
-		if processed || s.killed.Load() != nil || s.client.pool.isClosed() || r.tries == maxTries {
-			if err == nil {
-				err = violation("the server goes away in the middle of a call")
-			}
-			return 0, 0, s.broken(err)
-		}
-		r.tries++
-		if err := s.retry(); err != nil {
-			if s.desc == &unaryDesc && s.caller.Err() == nil {
-				return 0, 0, ErrHTTP2
-			}
-			return 0, 0, s.broken(err)
+		if retried, err := s.peek(); !retried {
+			return r.kind, r.n, err
 		}
 	}
+}
+
+// peek waits for the next frame. If there is none because the server has not processed the call, peek
+// begins the call anew, and reports that. The caller holds recv.mu.
+func (s *clientStream) peek() (retried bool, err error) {
+	r := &s.recv
+	c := s.conn.Load()
+	k, n, err := c.rd.header()
+	if err == nil && k != kindGoAway {
+		r.peeked, r.kind, r.n = true, k, n
+		r.answer.begun.Store(true)
+		return false, nil
+	}
+	processed := r.answer.begun.Load() || err != nil && c.accepted.Load()
+	if processed || s.killed.Load() != nil || s.client.pool.isClosed() || r.tries == maxTries {
+		if err == nil {
+			err = violation("the server goes away in the middle of a call")
+		}
+		return false, s.broken(err)
+	}
+	r.tries++
+	if err := s.retry(); err != nil {
+		if s.desc == &unaryDesc && s.caller.Err() == nil {
+			return false, ErrHTTP2
+		}
+		return false, s.broken(err)
+	}
+	return true, nil
 }
 
 // flushCall is for a caller who waits for an answer without having sent the request.

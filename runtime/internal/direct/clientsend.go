@@ -65,8 +65,8 @@ func (s *clientStream) sendData(data payload, keep bool) error {
 	// The server has ended the call, or will not process it.
 	s.recv.mu.Lock()
 	defer s.recv.mu.Unlock()
-	if s.conn.Load() == c && !s.recv.finished {
-		s.next()
+	if s.conn.Load() == c && !s.recv.finished && !s.recv.peeked {
+		s.peek()
 	}
 	if s.conn.Load() == c {
 		return io.EOF
@@ -168,6 +168,9 @@ func (s *clientStream) retry() error {
 	s.send.mu.Lock()
 	defer s.send.mu.Unlock()
 	s.conn.Store(c)
+	if s.abort != nil {
+		c.abort.Store(&s.abort)
+	}
 	if s.killed.Load() != nil {
 		c.Close()
 	}

@@ -33,6 +33,7 @@ type clientStream struct {
 
 	conn   atomic.Pointer[conn]  // another one after a retry
 	killed atomic.Pointer[error] // why this end has closed the connection
+	abort  func()                // for Client.Close; nil for a unary call, whose caller waits anyhow
 
 	send sender
 	recv receiver
@@ -114,6 +115,8 @@ func (s *clientStream) begin(ctx context.Context, c *conn) error {
 	s.conn.Store(c)
 	if s.desc != &unaryDesc {
 		s.ctx, s.cancel = context.WithCancel(s.ctx)
+		s.abort = func() { s.fail(grpc.ErrClientConnClosing) }
+		c.abort.Store(&s.abort)
 	}
 	if ctx.Done() != nil {
 		s.unwatch = context.AfterFunc(ctx, s.callerDone)
@@ -185,6 +188,7 @@ func (s *clientStream) finish(err error) {
 func (s *clientStream) release() *conn {
 	unwatched := s.unwatch == nil || s.unwatch()
 	c := s.conn.Load()
+	c.abort.Store(nil)
 	if !unwatched || !s.recv.answered || s.recv.last || s.recv.peeked || !s.send.mu.TryLock() {
 		s.client.pool.drop(c)
 		return c
@@ -208,6 +212,10 @@ func (s *clientStream) broken(err error) error {
 	}
 	if err := s.caller.Err(); err != nil {
 		return status.FromContextError(err).Err()
+	}
+	if deadline, ok := s.caller.Deadline(); ok && !time.Now().Before(deadline) {
+		// The server's end of the same deadline was a little quicker than the context here.
+		return status.FromContextError(context.DeadlineExceeded).Err()
 	}
 	if s.client.pool.isClosed() {
 		return grpc.ErrClientConnClosing

@@ -31,7 +31,9 @@ type conn struct {
 	raw  syscall.RawConn
 	rd   reader
 	peer peer.Peer
-	used bool // of a pool: since the last sweep
+	// Of a client:
+	used  bool                   // since the pool's last sweep
+	abort atomic.Pointer[func()] // ends the stream that has the connection; nil if there is none
 
 	tryFill func(fd uintptr) bool // fillOnce, made once
 	readN   int                   // what the last read(2) returned

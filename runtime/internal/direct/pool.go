@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// sweepEvery is how often a pool closes the connections that were not used since the last time. So
+// sweepPause is how often a pool closes the connections that were not used since the last time. So
 // a client that pauses for less keeps its connection, and a burst's are gone after a minute.
-const sweepEvery = 30 * time.Second
+const sweepPause = 30 * time.Second
 
 // pool holds the connections of a client.
 type pool struct {
-	max int
+	max        int
+	sweepEvery time.Duration
 
 	mu     sync.Mutex
 	idle   []*conn // the last one used is the last
@@ -44,7 +45,7 @@ func (p *pool) put(c *conn) {
 	c.used = true
 	p.idle = append(p.idle, c)
 	if p.sweep == nil {
-		p.sweep = time.AfterFunc(sweepEvery, p.sweepIdle)
+		p.sweep = time.AfterFunc(p.sweepEvery, p.sweepIdle)
 	}
 }
 
@@ -110,7 +111,7 @@ func (p *pool) sweepIdle() {
 		return unused
 	})
 	if len(p.idle) > 0 {
-		p.sweep = time.AfterFunc(sweepEvery, p.sweepIdle)
+		p.sweep = time.AfterFunc(p.sweepEvery, p.sweepIdle)
 	}
 }
 
@@ -138,13 +139,17 @@ func (p *pool) isClosed() bool {
 // close closes all connections; those in use as well, which ends their calls.
 func (p *pool) close() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.closed = true
-	for c := range p.all {
-		c.Close()
-	}
-	p.idle = nil
 	if p.sweep != nil {
 		p.sweep.Stop()
+	}
+	all := p.all
+	p.all, p.idle = nil, nil
+	p.mu.Unlock()
+	for c := range all {
+		if abort := c.abort.Load(); abort != nil {
+			(*abort)()
+		}
+		c.Close()
 	}
 }

@@ -15,7 +15,8 @@ import (
 // The client begins with the magic words, the lowest and the highest version that it
 // speaks, and four zero bytes for later use: as many bytes as HTTP/2's preface, so that a server that
 // expects that one answers, by its settings or by hanging up, instead of waiting for more. The
-// server answers with its own words, the version that both will speak, or 0, and one zero byte.
+// server answers with its own words, the version that both will speak, or 0 for none, and then 1 if
+// that is because it has too many connections at the moment, else 0.
 const (
 	clientMagic = "UDSGRPC-DIRECT\r\n\r\n"
 	serverMagic = "UDSGRPC-DIRECT"
@@ -37,6 +38,7 @@ func IsPreface(b []byte) bool { return len(b) == PrefaceLen && bytes.HasPrefix(b
 
 var (
 	errPlain   = errors.New("the server speaks HTTP/2 only")
+	errFull    = errors.New("direct transport: too many connections, this one goes on with HTTP/2")
 	errNoHello = errors.New("the server did not answer")
 )
 
@@ -73,7 +75,11 @@ func greet(ctx context.Context, c net.Conn) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoHello, err)
 	}
-	if hello[len(serverMagic)] != version {
+	switch {
+	case hello[len(serverMagic)] == version:
+	case hello[len(serverMagic)+1] == 1:
+		return errFull
+	default:
 		return errPlain
 	}
 	if !stop() {
@@ -104,11 +110,13 @@ func answer(c net.Conn, f *reader, preface []byte, full bool) (metadata.MD, erro
 	if err != nil {
 		return nil, err
 	}
-	speak := byte(version)
-	if full || versions[0] > version || versions[1] < version {
+	speak, isFull := byte(version), byte(0)
+	if versions[0] > version || versions[1] < version {
 		speak = 0
+	} else if full {
+		speak, isFull = 0, 1
 	}
-	if _, err := c.Write(append([]byte(serverMagic), speak, 0)); err != nil {
+	if _, err := c.Write(append([]byte(serverMagic), speak, isFull)); err != nil {
 		return nil, err
 	}
 	if full {
@@ -119,5 +127,3 @@ func answer(c net.Conn, f *reader, preface []byte, full bool) (metadata.MD, erro
 	}
 	return md, nil
 }
-
-var errFull = errors.New("direct transport: too many connections, this one goes on with HTTP/2")

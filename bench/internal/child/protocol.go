@@ -1,0 +1,50 @@
+// Package child runs the server and the client of a measurement, each in a process of its own. The
+// parent tells them what to do in lines of JSON on their standard input; they answer on their
+// standard output.
+package child
+
+import (
+	"github.com/udsgrpc/udsgrpc/bench/internal/load"
+	"github.com/udsgrpc/udsgrpc/bench/internal/usage"
+)
+
+// Argument makes the program a child instead of the benchmark.
+const Argument = "child-of-the-benchmark"
+
+// Request asks a child to do one thing: that which is not nil.
+type Request struct {
+	Serve *Serve     `json:",omitempty"`
+	Dial  *Dial      `json:",omitempty"`
+	Idle  *Idle      `json:",omitempty"`
+	Warm  *load.Spec `json:",omitempty"` // checks what comes back, then makes calls that do not count
+	Run   *load.Spec `json:",omitempty"`
+	Usage *Usage     `json:",omitempty"`
+}
+
+// Serve asks for a server of the peer at Path. The answer has its address.
+type Serve struct {
+	Peer, Path string
+	Services   int
+}
+
+// Dial asks for a client of the peer's server at Addr.
+type Dial struct {
+	Peer, Addr string
+	Callers    int
+}
+
+// Idle asks for more clients until there are Clients of them, which make one call each and then
+// stay connected.
+type Idle struct{ Clients int }
+
+// Usage asks what the child has used, with Settle after collecting its garbage.
+type Usage struct{ Settle bool }
+
+// Reply is the answer; what was not asked for is empty.
+type Reply struct {
+	Error  string      `json:",omitempty"`
+	Addr   string      `json:",omitempty"`
+	Result load.Result `json:",omitzero"`
+	Cost   usage.Cost  `json:",omitzero"` // of the child itself, for what it has run
+	Usage  usage.Usage `json:",omitzero"`
+}

@@ -1,0 +1,11 @@
+package peer
+
+// Payload returns size bytes that are the same in every process and for every peer. They do not
+// repeat with a power of two, so that a part that went to the wrong place is noticed.
+func Payload(size int) []byte {
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i % 251)
+	}
+	return data
+}

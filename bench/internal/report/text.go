@@ -1,0 +1,52 @@
+package report
+
+const introduction = `Calls between two processes on one machine. Server and client run in processes of their own,
+started anew for each measurement. All peers carry the same messages of the same service, and
+what comes back is compared with what was sent. Go's settings are left alone: no pinning to cores,
+no change of the garbage collector.
+
+This file is written by the benchmark; do not edit it.
+`
+
+const chartLegend = `The bars are medians. raw is left out where it is so far off that nothing else would be seen: it
+copies bytes, in large writes, and does nothing for the single message.
+`
+
+const mediansLegend = `The median of %d rounds, and in brackets the lowest and the highest round. In each round the peers
+take turns at every row, in a new random order. Bold is the best of a row (raw does not
+count: it is the limit, not a way to call a service). A ~ marks rounds that spread too much, see
+below.
+
+`
+
+const ratiosLegend = `Each value is the median of the ratios of the single rounds, so what slows the machine down for a
+while slows both sides of a ratio; in brackets the lowest and the highest. **Bold: the other peer is
+ahead.** A ~ marks a ratio that this run cannot tell: the middle half of its rounds spreads over
+more than %.0f %% of the median, or there were fewer than three rounds.
+
+`
+
+const meaning = "" +
+	"- **p50, p99**: half, and 99 %, of the round trips took at most that long, as the caller sees it.\n" +
+	"- **CPU**: user and system time of server and client together, as `getrusage` counts it, divided by the calls.\n" +
+	"- **allocations**: objects allocated on the heaps of server and client together, divided by the calls.\n" +
+	"- **deadline**: every call has a context of its own, made with `context.WithTimeout` for 5 s. Other calls have a context that never ends.\n" +
+	"- **64 and 1,000 callers**: goroutines of one client process that share one client and call as fast as they can.\n" +
+	"- **1 MiB**: calls in a second, times 1 MiB. The payload goes there and back, but is counted once.\n" +
+	"- **ping-pong**: one message there and one back on an open bidirectional stream.\n" +
+	"- **server stream, client stream**: messages in a second, over streams of 5,000 messages each, one after another.\n" +
+	"- **from dial to the first reply**: a new client each time; the server runs and has been called before.\n" +
+	"- **idle clients**: one client calls while that many others, each with a connection that has carried one call, are silent.\n" +
+	"- **per idle client**: what 1,000 such clients add to the server, divided by 1,000; heap and stacks in use after two garbage collections, resident memory, file descriptors.\n" +
+	"- **registered services**: copies of the service under other names.\n"
+
+const repeat = "At the root of a checkout:\n\n" +
+	"```sh\n" +
+	"make bench           # all of it; writes docs/benchmarks\n" +
+	"make bench QUICK=1   # under a minute, noisier; writes a new directory and says which\n" +
+	"```\n\n" +
+	"or, in the directory `bench`, for a part of it and for the targets of this project:\n\n" +
+	"```sh\n" +
+	"go run . -only 'udsgrpc|ttrpc/unary.*' -rounds 20\n" +
+	"go run . -bars ../docs/benchmarks/results.json\n" +
+	"```\n"

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs what the matrix needs from Debian and npm:
+#
+#	sh install.sh          # for all rows
+#	sh install.sh short    # for those of go test -short
+#
+# The Go programs need no installing: the tests build them as tools/*.mod pin them.
+set -eu
+cd "$(dirname "$0")"
+
+packages='nginx socat curl'
+[ "${1:-}" = short ] || packages="$packages haproxy systemd python3-grpcio python3-protobuf
+	g++ pkg-config protobuf-compiler protobuf-compiler-grpc libgrpc++-dev"
+# Another node than Debian's will do.
+command -v npm >/dev/null || packages="$packages nodejs npm"
+
+missing=
+for package in $packages; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+	sudo=
+	[ "$(id -u)" -eq 0 ] || sudo=sudo
+	$sudo apt-get update -q
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+fi
+
+# npm ci starts anew each time, so only when something has changed.
+if ! cmp -s js/package-lock.json js/node_modules/.installed; then
+	(cd js && npm ci --ignore-scripts)
+	cp js/package-lock.json js/node_modules/.installed
+fi

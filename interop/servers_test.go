@@ -1,0 +1,134 @@
+package interop
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/interop"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+)
+
+// servers are those that this project's client calls: by default, when it first finds out that
+// the server speaks HTTP/2 only, and with WithHTTP2Only.
+func servers() []row {
+	return []row{
+		{name: "grpc-go", run: func(c *cell) {
+			c.version = moduleVersion(c, "google.golang.org/grpc")
+			path := socketPath(c)
+			c.sendsLocalhost(c.servePlainGRPC(path), path)
+		}},
+		{name: "connect-go", run: func(c *cell) {
+			c.version = moduleVersion(c, "connectrpc.com/connect/v2")
+			path := socketPath(c)
+			c.sendsLocalhost(c.serveConnect(path), path)
+		}},
+		{name: "@grpc/grpc-js", run: func(c *cell) {
+			node := c.node("@grpc/grpc-js")
+			path := socketPath(c)
+			c.startServer(path, exec.Command(node, "js/grpc-server.js", "unix:"+path, c.descriptors()))
+			c.runBothWays(path)
+			err := c.callThrough("unix://"+path, grpc.WithAuthority(path))
+			c.check(err != nil, "it accepts a path as :authority")
+			c.say("refuses a path as `:authority`: " + status.Code(err).String())
+		}},
+		{name: "python3-grpcio", slow: true, run: func(c *cell) {
+			python := c.python()
+			path := socketPath(c)
+			c.startServer(path, exec.Command(python, "python/server.py", "unix:"+path, c.descriptors()))
+			c.runBothWays(path)
+		}},
+	}
+}
+
+// runBothWays calls a server that knows nothing of the direct transport.
+func (c *cell) runBothWays(path string) {
+	c.Helper()
+	t, tapped := c.tap(path)
+	c.runCases(ours, tapped)
+	c.spoken(t, true, true)
+	t, tapped = c.tap(path)
+	c.runCases(oursHTTP2, tapped)
+	c.spoken(t, true, false)
+}
+
+// sendsLocalhost is runBothWays with a server that can tell what the client sends as :authority.
+func (c *cell) sendsLocalhost(seen *authorities, path string) {
+	c.Helper()
+	c.runBothWays(path)
+	c.check(seen.String() == "localhost", "our client sends :authority %q, want localhost", seen)
+}
+
+// startServer starts a program that prints a line when it serves.
+func (c *cell) startServer(path string, cmd *exec.Cmd) {
+	c.Helper()
+	d := c.start(cmd)
+	c.waitFor(cmd.Path+" to serve", func() bool {
+		select {
+		case <-d.exited:
+			c.Fatalf("%s has ended: %s", cmd.Path, d.log)
+		default:
+		}
+		return strings.Contains(d.log.String(), "serving\n")
+	})
+	c.answers(d, "unix", path)
+}
+
+// servePlainGRPC serves TestService with grpc-go and nothing else.
+func (c *cell) servePlainGRPC(path string) *authorities {
+	c.Helper()
+	a := newAuthorities()
+	server := grpc.NewServer(grpc.UnaryInterceptor(a.unary), grpc.StreamInterceptor(a.stream))
+	testgrpc.RegisterTestServiceServer(server, interop.NewTestServer())
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	c.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			c.Errorf("serve: %v", err)
+		}
+	})
+	return a
+}
+
+// serveConnect serves TestService with connect-go.
+func (c *cell) serveConnect(path string) *authorities {
+	c.Helper()
+	a := newAuthorities()
+	services := connectRegistrar{connect.NewServer()}
+	testgrpc.RegisterTestServiceServer(services, interop.NewTestServer())
+	handler := services.handler()
+	server := &http.Server{
+		Protocols: new(http.Protocols),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a.add(r.Host)
+			handler.ServeHTTP(w, r)
+		}),
+	}
+	server.Protocols.SetUnencryptedHTTP2(true)
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		c.Fatalf("%v", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	c.Cleanup(func() {
+		if err := server.Shutdown(context.Background()); err != nil {
+			c.Errorf("shut down: %v", err)
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			c.Errorf("serve: %v", err)
+		}
+	})
+	return a
+}
