@@ -9,19 +9,30 @@ import (
 // which for a large message takes as long as to copy it; here all of a buffer is written
 // before it is read.
 type buffers struct {
-	pools [largestBuffer + 1]sync.Pool // of *[]byte; the index is log2 of their capacity
+	small [largestSmall + 1]sync.Pool // of *[]byte; the index is log2 of their capacity
+
+	mu    sync.Mutex
+	large []*[]byte
 }
 
-// largestBuffer is log2 of how large a buffer is kept.
-const largestBuffer = 24
+const (
+	// largestSmall is log2 of how large the buffers in a [sync.Pool] are. From there a processor
+	// gets back only what it has put there itself, and a new buffer of a megabyte takes as long as
+	// to send one: the kernel has to find the memory first. So large buffers are shared by all.
+	largestSmall = 16
+
+	// What is kept of large buffers, for as long as the client or server lives: as many as two
+	// calls use at once, of up to the size of the largest message that grpc takes by default.
+	keepLarge    = 4
+	largestLarge = 4<<20 + 64<<10
+)
 
 func (p *buffers) Get(n int) *[]byte {
 	size := bits.Len(uint(max(n, 1) - 1))
-	if size > largestBuffer {
-		b := make([]byte, n)
-		return &b
+	if size > largestSmall {
+		return p.getLarge(n)
 	}
-	b, ok := p.pools[size].Get().(*[]byte)
+	b, ok := p.small[size].Get().(*[]byte)
 	if !ok {
 		b = new([]byte)
 		*b = make([]byte, 1<<size)
@@ -30,10 +41,56 @@ func (p *buffers) Get(n int) *[]byte {
 	return b
 }
 
+func (p *buffers) getLarge(n int) *[]byte {
+	if b := p.takeLarge(n); b != nil {
+		return b
+	}
+	// A little more, so that it fits the next message that is a little longer.
+	b := make([]byte, n, n+n/8)
+	return &b
+}
+
+// takeLarge returns a large buffer if there is one, else nil.
+func (p *buffers) takeLarge(n int) *[]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, b := range p.large {
+		if cap(*b) >= n {
+			last := len(p.large) - 1
+			p.large[i], p.large[last] = p.large[last], nil
+			p.large = p.large[:last]
+			*b = (*b)[:n]
+			return b
+		}
+	}
+	return nil
+}
+
 func (p *buffers) Put(b *[]byte) {
 	size := bits.Len(uint(cap(*b))) - 1
-	if size < 0 || size > largestBuffer || cap(*b) != 1<<size {
+	switch {
+	case size > largestSmall || size == largestSmall && cap(*b) != 1<<size:
+		p.putLarge(b)
+	case size >= 0 && cap(*b) == 1<<size:
+		p.small[size].Put(b)
+	}
+}
+
+// putLarge keeps the largest.
+func (p *buffers) putLarge(b *[]byte) {
+	if cap(*b) > largestLarge {
 		return
 	}
-	p.pools[size].Put(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.large) < keepLarge {
+		p.large = append(p.large, b)
+		return
+	}
+	for i := range p.large {
+		if cap(*p.large[i]) < cap(*b) {
+			p.large[i] = b
+			return
+		}
+	}
 }

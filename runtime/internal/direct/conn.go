@@ -167,25 +167,24 @@ func (c *conn) flush(data mem.BufferSlice) error {
 	if c.err != nil {
 		return c.err
 	}
-	if len(b) > 0 {
-		n, err := c.UnixConn.Write(b)
-		c.took(n, err)
-	}
-	for _, d := range data {
-		if c.err == nil {
-			c.took(c.writeEager(d.ReadOnlyData()))
+	var n int64
+	switch {
+	case data != nil:
+		pieces := make(net.Buffers, 1, 1+len(data))
+		pieces[0] = b
+		for _, d := range data {
+			pieces = append(pieces, d.ReadOnlyData())
 		}
+		n, c.err = pieces.WriteTo(c.UnixConn)
+	case len(b) > 0:
+		var written int
+		written, c.err = c.UnixConn.Write(b)
+		n = int64(written)
 	}
-	return c.err
-}
-
-func (c *conn) took(n int, err error) {
 	if n > 0 {
 		c.accepted.Store(true)
 	}
-	if c.err == nil {
-		c.err = err
-	}
+	return c.err
 }
 
 // appendMessage appends a message and the frames after it, or writes them if they are large. The

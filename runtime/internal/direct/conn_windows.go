@@ -16,7 +16,3 @@ func (c *conn) fill() error {
 }
 
 func (c *conn) fillOnce(uintptr) bool { return true }
-
-func (c *conn) readEager(p []byte) (int, error) { return c.UnixConn.Read(p) }
-
-func (c *conn) writeEager(p []byte) (int, error) { return c.UnixConn.Write(p) }

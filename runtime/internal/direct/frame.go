@@ -77,8 +77,7 @@ type source interface {
 	// fill waits until there is something to read, and reads it behind what is in the buffer,
 	// which it gets if there is none. The error is io.EOF at the end.
 	fill() error
-	// readEager reads like Read, when it is known that more is on its way.
-	readEager([]byte) (int, error)
+	io.Reader
 }
 
 func (f *reader) init(src source, pool *buffers) { f.src, f.pool = src, pool }
@@ -128,7 +127,7 @@ func (f *reader) buffered(k kind) bool {
 // Read reads content.
 func (f *reader) Read(p []byte) (int, error) {
 	if f.r == f.w {
-		return f.src.readEager(p)
+		return f.src.Read(p)
 	}
 	n := copy(p, (*f.buf)[f.r:f.w])
 	f.r += n
@@ -170,6 +169,13 @@ func (f *reader) message(n int) (payload, error) {
 }
 
 func (f *reader) large(n int) (mem.BufferSlice, error) {
+	if held := f.pool.takeLarge(n); held != nil {
+		if _, err := io.ReadFull(f, *held); err != nil {
+			f.pool.Put(held)
+			return nil, unexpectedEOF(err)
+		}
+		return mem.BufferSlice{mem.NewBuffer(held, f.pool)}, nil
+	}
 	held := f.pool.Get(min(n, smallFirst))
 	get := func(n int) []byte {
 		held = f.pool.Get(n)
