@@ -28,6 +28,21 @@ type authorization struct {
 	audit    *slog.Logger // nil for none
 
 	sameUser Policy
+
+	rules map[string]Policy // what policy returns for methods with a rule of their own; see settle
+	rest  Policy            // and for the others
+}
+
+// settle is called when no more rules come. It makes of each method's two rules one, so that a call
+// takes no more than a look.
+func (a *authorization) settle() {
+	a.rules = make(map[string]Policy, len(a.declared)+len(a.methods))
+	for _, table := range []map[string]Policy{a.declared, a.methods} {
+		for method := range table {
+			a.rules[method] = a.policy(method)
+		}
+	}
+	a.rest = a.policy("")
 }
 
 // policy returns the rule of a method.
@@ -52,7 +67,10 @@ func (a *authorization) policy(method string) Policy {
 // check returns a PermissionDenied for a caller that the method's rule keeps out.
 func (a *authorization) check(ctx context.Context, method string) error {
 	peer, _ := PeerFromContext(ctx) // nothing is known of the peer if there is none
-	policy := a.policy(method)
+	policy, ok := a.rules[method]
+	if !ok {
+		policy = a.rest
+	}
 	if policy.permits(peer) {
 		return nil
 	}
@@ -86,14 +104,10 @@ func (a *authorization) checkMode(listen *socket.ListenConfig) error {
 	if mode&0o022 != 0 || listen.Owner != nil && listen.Owner.UID >= 0 {
 		return nil
 	}
-	rules := map[string]Policy{}
+	a.settle()
+	rules := maps.Clone(a.rules)
 	if a.general != nil {
 		rules["the server"] = *a.general
-	}
-	for _, table := range []map[string]Policy{a.declared, a.methods} {
-		for method := range table {
-			rules[method] = a.policy(method)
-		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(rules)) {
 		if rules[what].others {

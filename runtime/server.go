@@ -233,6 +233,7 @@ func (s *Server) start() error {
 	case registerErr != nil:
 		return errors.Join(registerErr, s.Close())
 	}
+	s.config.auth.settle()
 	if s.health != nil {
 		for name := range s.grpc.GetServiceInfo() {
 			s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
