@@ -92,7 +92,7 @@ func (s *clientStream) write(data payload, message, end, soon bool) error {
 		return io.EOF
 	}
 	c := s.conn.Load()
-	c.mu.Lock()
+	c.pendingMu.Lock()
 	if !s.send.called {
 		s.send.called = true
 		c.pending = s.appendCall(c.pending)
@@ -104,7 +104,7 @@ func (s *clientStream) write(data payload, message, end, soon bool) error {
 	}
 	if message {
 		if err := c.appendMessage(data, after); err != nil {
-			c.mu.Unlock()
+			c.pendingMu.Unlock()
 			return err
 		}
 	} else {

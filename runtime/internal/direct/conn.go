@@ -25,7 +25,7 @@ const (
 
 // conn is one end of a connection. One goroutine reads from it at a time.
 //
-// To write, lock it, append frames to pending, and call flushNow or flushSoon.
+// To write, lock pendingMu, append frames to pending, and call flushNow or flushSoon.
 type conn struct {
 	*net.UnixConn
 	raw  syscall.RawConn
@@ -46,9 +46,9 @@ type conn struct {
 
 	scratch []byte // for a small message; used by who sends
 
-	mu      sync.Mutex
-	pending []byte   // frames that were not written yet
-	flusher *flusher // nil unless a stream has made use of it
+	pendingMu sync.Mutex
+	pending   []byte   // frames that were not written yet
+	flusher   *flusher // nil unless a stream has made use of it
 
 	writing sync.Mutex // held while pending is taken and written
 	spare   []byte     // to be the next pending
@@ -57,7 +57,7 @@ type conn struct {
 
 // flusher writes what was left to it.
 type flusher struct {
-	idle bool          // it waits; guarded by the connection's mu
+	idle bool          // it waits; guarded by the connection's pendingMu
 	wake chan struct{} // closed to end it
 }
 
@@ -85,19 +85,19 @@ func (c *conn) Close() error {
 	return err
 }
 
-// flushNow writes what is pending. The caller holds mu, and does not afterwards.
+// flushNow writes what is pending. The caller holds pendingMu, and does not afterwards.
 func (c *conn) flushNow() error {
-	c.mu.Unlock()
+	c.pendingMu.Unlock()
 	return c.flush(nil)
 }
 
 // flushSoon lets what is pending be written by another goroutine. Until that gets to it, more may
-// come, and a hundred small messages take one write. The caller holds mu, and does not afterwards.
+// come, and a hundred small messages take one write. The caller holds pendingMu, and does not afterwards.
 func (c *conn) flushSoon() error {
 	if len(c.pending) >= flushAt {
 		return c.flushNow()
 	}
-	defer c.mu.Unlock()
+	defer c.pendingMu.Unlock()
 	switch f := c.flusher; {
 	case f == nil:
 		f = &flusher{wake: make(chan struct{}, 1)}
@@ -113,9 +113,9 @@ func (c *conn) flushSoon() error {
 // flushPending writes what was left to the flusher: whoever waits for an answer to it is not to wait
 // for that as well.
 func (c *conn) flushPending() {
-	c.mu.Lock()
+	c.pendingMu.Lock()
 	if len(c.pending) == 0 {
-		c.mu.Unlock()
+		c.pendingMu.Unlock()
 		return
 	}
 	c.flushNow()
@@ -124,10 +124,10 @@ func (c *conn) flushPending() {
 func (c *conn) flushLoop(f *flusher) {
 	for {
 		err := c.flush(nil)
-		c.mu.Lock()
+		c.pendingMu.Lock()
 		f.idle = err != nil || len(c.pending) == 0
 		idle := f.idle
-		c.mu.Unlock()
+		c.pendingMu.Unlock()
 		if idle {
 			if _, ok := <-f.wake; !ok {
 				return
@@ -138,8 +138,8 @@ func (c *conn) flushLoop(f *flusher) {
 
 // rest ends the flusher and gives memory back, after a call.
 func (c *conn) rest() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.pendingMu.Lock()
+	defer c.pendingMu.Unlock()
 	if c.flusher != nil {
 		close(c.flusher.wake)
 		c.flusher = nil
@@ -156,10 +156,10 @@ func (c *conn) rest() {
 func (c *conn) flush(data mem.BufferSlice) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.mu.Lock()
+	c.pendingMu.Lock()
 	b := c.pending
 	c.pending = c.spare[:0]
-	c.mu.Unlock()
+	c.pendingMu.Unlock()
 	c.spare = b
 	if cap(b) > keepIdle && len(b) <= keepIdle {
 		c.spare = nil // the burst is over
@@ -188,7 +188,7 @@ func (c *conn) flush(data mem.BufferSlice) error {
 }
 
 // appendMessage appends a message and the frames after it, or writes them if they are large. The
-// caller holds mu.
+// caller holds pendingMu.
 func (c *conn) appendMessage(p payload, after []byte) error {
 	n := p.len()
 	c.pending = appendFrameHeader(c.pending, kindMessage, n)
@@ -196,9 +196,9 @@ func (c *conn) appendMessage(p payload, after []byte) error {
 		c.pending = append(p.appendTo(c.pending), after...)
 		return nil
 	}
-	c.mu.Unlock()
+	c.pendingMu.Unlock()
 	err := c.flush(p.slices)
-	c.mu.Lock()
+	c.pendingMu.Lock()
 	c.pending = append(c.pending, after...)
 	return err
 }

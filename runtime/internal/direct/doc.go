@@ -15,7 +15,7 @@
 //	preface.go     how the two ends find out that both speak this
 //	conn.go        a connection: buffers, messages
 //	client*.go     pool, streams, call options
-//	server*.go     connections, calls, streams
+//	server*.go     connections, calls, streams, sending and receiving in them
 //	hangup_*.go    how a server learns that a client has gone
 //	stats.go       events for stats handlers
 package direct

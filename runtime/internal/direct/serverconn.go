@@ -116,7 +116,7 @@ func (sc *serverConn) hungUp() {
 
 // goAway tells the client that its call was not processed.
 func (sc *serverConn) goAway() {
-	sc.conn.mu.Lock()
+	sc.pendingMu.Lock()
 	sc.pending = appendFrameHeader(sc.pending, kindGoAway, 0)
 	sc.flushNow()
 	sc.discard()
