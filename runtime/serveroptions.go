@@ -94,7 +94,7 @@ func (c *serverConfig) directServer() *direct.Server {
 		Stream:   c.streamChain(),
 		Stats:    c.stats,
 		MaxRecv:  c.maxRecv,
-		MaxConns: maxDirectServerConns(),
+		MaxConns: descriptorShare(),
 	})
 }
 
