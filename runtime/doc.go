@@ -15,5 +15,8 @@
 // removed. What is wider than that is asked for by name, with an option. How paths are
 // claimed and reached is documented in [github.com/udsgrpc/udsgrpc/runtime/socket].
 //
-// The wire is plain gRPC, so any gRPC client and server can be at the other end.
+// Any gRPC client and server can be at the other end: they are spoken to in HTTP/2. Between a client
+// and a server of this package, on Linux, the direct transport carries the calls, several times as
+// fast and with the same semantics; docs/direct-transport.md says how, and what the few differences
+// are. [HTTP2Only] and [WithHTTP2Only] turn it off.
 package runtime
