@@ -68,7 +68,11 @@ func choose(plan *measure.Plan, only string) error {
 	if err != nil {
 		return fmt.Errorf("workloads of -only: %w", err)
 	}
-	for _, p := range peer.All() {
+	candidates := peer.All()
+	if peers != "" {
+		candidates = append(candidates, peer.Settings()...)
+	}
+	for _, p := range candidates {
 		if peers == "" || matchPeer.MatchString(p.About().Name) {
 			plan.Peers = append(plan.Peers, p)
 		}

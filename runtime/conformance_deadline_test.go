@@ -17,7 +17,7 @@ import (
 
 // soon is a deadline that calls are to reach. It leaves time enough for the call to get to
 // its handler.
-const soon = 300 * time.Millisecond
+const soon = time.Second
 
 // Handlers of these cases do not return success when their time is over: the client would
 // take it if its own clock has not got there yet.

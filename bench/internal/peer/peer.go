@@ -70,7 +70,7 @@ func All() []Peer {
 
 // Find returns the peer of that name.
 func Find(name string) (Peer, bool) {
-	all := All()
+	all := slices.Concat(All(), Settings())
 	i := slices.IndexFunc(all, func(p Peer) bool { return p.About().Name == name })
 	if i < 0 {
 		return nil, false

@@ -192,5 +192,15 @@ func (c *Client) newStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	if err != nil {
 		return nil, err
 	}
-	return s, s.begin(ctx, conn)
+	if desc != &unaryDesc && !conn.idle() {
+		// A unary call finds out by itself, and can still go over HTTP/2. A stream cannot once it is
+		// in the caller's hands.
+		c.pool.drop(conn)
+		c.pool.flush()
+		if conn, err = c.acquire(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.begin(ctx, conn)
+	return s, nil
 }

@@ -86,7 +86,7 @@ type answers struct {
 }
 
 // begin starts the call on conn.
-func (s *clientStream) begin(ctx context.Context, c *conn) error {
+func (s *clientStream) begin(ctx context.Context, c *conn) {
 	s.caller, s.ctx = ctx, ctx
 	s.send.replay = s.send.one[:0]
 	if hs := s.client.conf.Stats; hs != nil {
@@ -127,7 +127,6 @@ func (s *clientStream) begin(ctx context.Context, c *conn) error {
 		defer s.send.mu.Unlock()
 		s.write(payload{}, false, false, false) // whoever sends or receives next finds out what is wrong
 	}
-	return nil
 }
 
 // callerDone ends the call because the caller's context has ended.

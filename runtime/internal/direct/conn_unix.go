@@ -49,3 +49,13 @@ func (c *conn) readResult(waitErr error) (int, error) {
 	}
 	return c.readN, nil
 }
+
+// idle reports whether the connection is as one must be between calls: open, and with nothing to read.
+func (c *conn) idle() bool {
+	var peekErr error
+	err := c.raw.Control(func(fd uintptr) {
+		var b [1]byte
+		_, _, peekErr = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	return err == nil && peekErr == syscall.EAGAIN
+}

@@ -1,0 +1,131 @@
+package direct
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// keeper is a codec of a program, for []byte, that keeps what it gets.
+type keeper struct{ kept [][]byte }
+
+func (k *keeper) Name() string { return "proto" }
+
+func (k *keeper) Marshal(v any) (mem.BufferSlice, error) {
+	if b, ok := v.([]byte); ok {
+		return mem.BufferSlice{mem.SliceBuffer(b)}, nil
+	}
+	return nil, errors.New("no bytes")
+}
+
+func (k *keeper) Unmarshal(data mem.BufferSlice, v any) error {
+	k.kept = append(k.kept, data.Materialize())
+	*v.(*[]byte) = k.kept[len(k.kept)-1]
+	return nil
+}
+
+// oldKeeper is the same of the older kind, which gets bytes and nothing that counts references.
+type oldKeeper struct{ kept [][]byte }
+
+func (k *oldKeeper) Name() string { return "proto" }
+
+func (k *oldKeeper) Marshal(v any) ([]byte, error) {
+	if b, ok := v.([]byte); ok {
+		return b, nil
+	}
+	return nil, errors.New("no bytes")
+}
+
+func (k *oldKeeper) Unmarshal(data []byte, v any) error {
+	k.kept = append(k.kept, data)
+	*v.(*[]byte) = data
+	return nil
+}
+
+// A codec of the program may keep what it gets, small or large, while the connection reads on.
+func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
+	for name, cc := range map[string]encoding.CodecV2{"new": &keeper{}, "old": oldCodec{&oldKeeper{}}} {
+		t.Run(name, func(t *testing.T) {
+			pool := &buffers{}
+			c := codec{cc, false, pool}
+			var stream []byte
+			var sent, got [][]byte
+			for i, n := range []int{0, 1, 10, 1000, copyLimit, copyLimit + 1, 200 << 10, 10, 200 << 10} {
+				b := bytes.Repeat([]byte{byte(i + 1)}, n)
+				sent = append(sent, b)
+				p, err := c.marshal(b, defaultMaxSend, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				stream = p.appendTo(appendFrameHeader(stream, kindMessage, p.len()))
+				p.free()
+			}
+			var f reader
+			f.init(&pieces{&f, stream, func(int) int { return 1000 }}, pool)
+			for {
+				_, n, err := f.header()
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := f.message(n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var b []byte
+				if err := c.unmarshal(p, &b); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, b)
+			}
+			if !slices.EqualFunc(got, sent, bytes.Equal) {
+				t.Error("what the codec has kept has changed")
+			}
+		})
+	}
+}
+
+// What grpc says of messages that cannot be sent or read is said here too.
+func TestCodecErrors(t *testing.T) {
+	c := newCodec(&buffers{})
+	small := &wrapperspb.BytesValue{Value: make([]byte, 8)}
+	for name, tc := range map[string]struct {
+		do   func() error
+		code codes.Code
+	}{
+		"no message":     {func() error { _, err := c.marshal("text", 100, nil); return err }, codes.Internal},
+		"over the limit": {func() error { _, err := c.marshal(small, 9, nil); return err }, codes.ResourceExhausted},
+		"at the limit":   {func() error { _, err := c.marshal(small, 10, nil); return err }, codes.OK},
+		"invalid UTF-8":  {func() error { _, err := c.marshal(wrapperspb.String("\xff"), 100, nil); return err }, codes.Internal},
+		"large, invalid UTF-8": {func() error {
+			_, err := c.marshal(wrapperspb.String(string(bytes.Repeat([]byte{0xff}, 100<<10))), defaultMaxSend, nil)
+			return err
+		}, codes.Internal},
+		"no protobuf":       {func() error { return c.unmarshal(payload{b: []byte{0xff}}, &wrapperspb.BytesValue{}) }, codes.Internal},
+		"into no message":   {func() error { return c.unmarshal(payload{}, "text") }, codes.Internal},
+		"nil is no message": {func() error { p, err := c.marshal(nil, 0, nil); _ = p.len(); return err }, codes.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := tc.do(); status.Code(err) != tc.code {
+				t.Errorf("the error is %v, want %v", err, tc.code)
+			}
+		})
+	}
+}
+
+// grpc's own codec is known for what it is, or every call would take the long way.
+func TestOwnCodecIsKnown(t *testing.T) {
+	if c := newCodec(&buffers{}); !c.plain {
+		t.Errorf("%T is not taken for grpc's", c.CodecV2)
+	}
+}

@@ -1,0 +1,326 @@
+package direct
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+)
+
+// statsFuncs is a stats handler made of functions; nil does nothing.
+type statsFuncs struct {
+	conn func(stats.ConnStats)
+	rpc  func(context.Context, stats.RPCStats)
+}
+
+func (s statsFuncs) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (s statsFuncs) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (s statsFuncs) HandleRPC(ctx context.Context, e stats.RPCStats) {
+	if s.rpc != nil {
+		s.rpc(ctx, e)
+	}
+}
+
+func (s statsFuncs) HandleConn(_ context.Context, e stats.ConnStats) {
+	if s.conn != nil {
+		s.conn(e)
+	}
+}
+
+// sleeper is a server that has let a client in and does not read on before release. So what the client sends is in
+// the kernel's queue.
+type sleeper struct {
+	*host
+	release chan struct{}
+	drained chan struct{}
+}
+
+func newSleeper(t *testing.T, s service) *sleeper {
+	release := make(chan struct{})
+	h := newHost(t, s, ServerConfig{Stats: handlers{statsFuncs{conn: func(e stats.ConnStats) {
+		if _, ok := e.(*stats.ConnBegin); ok {
+			<-release
+		}
+	}}}})
+	return &sleeper{h, release, make(chan struct{})}
+}
+
+// conns returns the connections that are served.
+func (s *sleeper) only() *serverConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sc := range s.conns {
+		return sc
+	}
+	return nil
+}
+
+// queued waits until there are that many bytes in the queue of the only connection.
+func (s *sleeper) queued(n int) {
+	s.t.Helper()
+	eventually(s.t, "the connection", func() bool { return s.only() != nil })
+	raw := s.only().raw
+	eventually(s.t, "bytes in the queue", func() bool {
+		have := 0
+		raw.Control(func(fd uintptr) { have, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
+		return have >= n
+	})
+}
+
+// drain begins a drain, and lets the server go on once it takes no more.
+func (s *sleeper) drain() {
+	go func() {
+		defer close(s.drained)
+		s.Drain()
+	}()
+	eventually(s.t, "the end of the queue", func() bool {
+		sc := s.only()
+		sc.mu.Lock()
+		defer sc.mu.Unlock()
+		return sc.readEnded
+	})
+	close(s.release)
+}
+
+// A unary call that was in the queue of a server that drains is served there, if all of it was, and
+// begun anew at the next server if not. Either way it is served once.
+func TestUnaryCallsInTheQueueOfAServerThatDrains(t *testing.T) {
+	for name, tc := range map[string]struct {
+		size  int
+		queue int
+		old   bool // which server it is for
+	}{
+		"whole":              {100, 100, true},
+		"whole, large":       {100 << 10, 100 << 10, true},
+		"partly, 1 MiB":      {1 << 20, 64 << 10, false},
+		"partly, almost all": {300 << 10, 64 << 10, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var atOld, atNext atomic.Int32
+			count := func(n *atomic.Int32) service {
+				return service{unary: func(_ context.Context, m *blob) (*blob, error) { n.Add(1); return m, nil }}
+			}
+			old, next := newSleeper(t, count(&atOld)), newHost(t, count(&atNext), ServerConfig{})
+			c, s := newClient(t, old.accept)
+			type result struct {
+				got string
+				err error
+			}
+			done := make(chan result, 1)
+			content := strings.Repeat("0123456789", tc.size/10)
+			go func() {
+				got, err := invoke(t, c, content)
+				done <- result{got, err}
+			}()
+			old.queued(tc.queue)
+			s.move(next.accept)
+			old.drain()
+			if r := await(t, "the call", done); r.err != nil || r.got != content {
+				t.Errorf("the call comes to %d bytes, %v", len(r.got), r.err)
+			}
+			await(t, "the drain", old.drained)
+			want := [2]int32{0, 1}
+			if tc.old {
+				want = [2]int32{1, 0}
+			}
+			if got := [2]int32{atOld.Load(), atNext.Load()}; got != want {
+				t.Errorf("the servers have served %v calls, want %v", got, want)
+			}
+		})
+	}
+}
+
+// A call whose metadata is in the queue only in part was not processed either.
+func TestLongHeadsInTheQueueOfAServerThatDrains(t *testing.T) {
+	old, next := newSleeper(t, service{}), newHost(t, service{}, ServerConfig{})
+	c, s := newClient(t, old.accept)
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "long", strings.Repeat("x", 900<<10))
+	done := make(chan error, 1)
+	go func() { done <- c.Invoke(ctx, unaryMethod, &blob{}, &blob{}, nil) }()
+	old.queued(64 << 10)
+	s.move(next.accept)
+	old.drain()
+	if err := await(t, "the call", done); err != nil {
+		t.Errorf("the call comes to %v", err)
+	}
+}
+
+// A stream of messages that meets a server that drains is begun anew, and all its messages arrive
+// at the next server, once and in order; or the call fails. What must not be is that some are lost.
+func TestStreamsInTheQueueOfAServerThatDrains(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sizes []int
+		queue int // that waits before the drain
+		fails bool
+	}{
+		"nothing sent":             {nil, 10, false},
+		"a message":                {[]int{10}, 10, false},
+		"many small":               {repeat(10, 100), 1000, false},
+		"some of 10 KiB":           {repeat(10<<10, 15), 150 << 10, false},
+		"one of 1 MiB":             {[]int{1 << 20}, 64 << 10, true},
+		"small, then one of 1 MiB": {[]int{10, 10, 1 << 20}, 64 << 10, true},
+		"some of 100 KiB":          {repeat(100<<10, 5), 150 << 10, true},
+		"many of 10 KiB":           {repeat(10<<10, 100), 100 << 10, true},
+	} {
+		for _, desc := range []*grpc.StreamDesc{&upDesc, &bothDesc} {
+			t.Run(name+"/"+desc.StreamName, func(t *testing.T) {
+				gather := service{stream: func(ss grpc.ServerStream) error {
+					var got []byte
+					for {
+						m := &blob{}
+						err := ss.RecvMsg(m)
+						if err == io.EOF {
+							return ss.SendMsg(&blob{Value: got})
+						}
+						if err != nil {
+							return err
+						}
+						got = fmt.Appendf(got, "%d×%.3s ", len(m.Value), m.Value)
+					}
+				}}
+				old, next := newSleeper(t, gather), newHost(t, gather, ServerConfig{})
+				c, s := newClient(t, old.accept)
+				stream := open(t, c, desc)
+				want := ""
+				for i, size := range tc.sizes {
+					want += fmt.Sprintf("%d×%.3s ", size, content(i, size))
+				}
+				sent := make(chan error, 1)
+				go func() {
+					for i, size := range tc.sizes {
+						if err := stream.SendMsg(&blob{Value: content(i, size)}); err != nil {
+							sent <- err
+							return
+						}
+					}
+					sent <- stream.CloseSend()
+				}()
+				old.queued(tc.queue)
+				if !tc.fails {
+					await(t, "the messages to be sent", sent)
+				}
+				s.move(next.accept)
+				old.drain()
+				if tc.fails {
+					await(t, "the messages to be sent", sent)
+				}
+				got := &blob{}
+				err := stream.RecvMsg(got)
+				if err != nil && (!tc.fails || status.Code(err) != codes.Unavailable) {
+					t.Errorf("the call comes to %v", err)
+				}
+				if err == nil && string(got.Value) != want {
+					t.Errorf("the server gets %.200s\nwant            %.200s", got.Value, want)
+				}
+				await(t, "the drain", old.drained)
+			})
+		}
+	}
+}
+
+func repeat(size, n int) (sizes []int) {
+	for range n {
+		sizes = append(sizes, size)
+	}
+	return sizes
+}
+
+// content is what tells message i from others.
+func content(i, size int) []byte {
+	return []byte(strings.Repeat(fmt.Sprintf("%03d-", i), size/4+1)[:size])
+}
+
+// A call is not begun anew for ever, and fails as one that no server was there for.
+func TestCallsAreBegunAnewOnlySoOften(t *testing.T) {
+	c, s := newClient(t, fake(t, func(w *wire) {
+		w.skipCall()
+		w.Write(frame(kindGoAway))
+		w.skipCall()
+	}))
+	_, err := invoke(t, c, "x")
+	if code := status.Code(err); code != codes.Unavailable {
+		t.Errorf("the call comes to %v, want Unavailable", err)
+	}
+	if n := s.dialed(); n != 1+maxTries {
+		t.Errorf("the client connects %d times, want %d", n, 1+maxTries)
+	}
+}
+
+// If the next server is not there yet, a unary call goes over HTTP/2, which knows how to wait or what to say; a
+// stream, of which the caller has something already, fails.
+func TestCallsBegunAnewWithNoServer(t *testing.T) {
+	var s *site
+	c, s := newClient(t, nil)
+	s.move(fake(t, func(w *wire) {
+		w.next()
+		s.move(nil)
+		w.Write(frame(kindGoAway))
+		w.skipCall()
+	}))
+	refuse := s.accept
+	if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+		t.Errorf("a unary call comes to %v", err)
+	}
+	s.move(refuse)
+	if err := open(t, c, &bothDesc).RecvMsg(&blob{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("a stream comes to %v", err)
+	}
+}
+
+// A drain waits for the handlers that run, and closes idle connections at once.
+func TestDrainWaitsForHandlersAlone(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	old := newHost(t, service{unary: func(ctx context.Context, m *blob) (*blob, error) {
+		close(entered)
+		<-release
+		return m, ctx.Err()
+	}}, ServerConfig{})
+	next := newHost(t, service{}, ServerConfig{})
+	c, s := newClient(t, old.accept)
+	idle := old.connect()
+	done := make(chan error, 1)
+	go func() {
+		_, err := invoke(t, c, "x")
+		done <- err
+	}()
+	await(t, "the handler", entered)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		old.Drain()
+	}()
+	idle.wantClosed()
+	s.move(next.accept)
+	select {
+	case <-drained:
+		t.Error("the drain does not wait for the handler")
+	default:
+	}
+	close(release)
+	if err := await(t, "the call", done); err != nil {
+		t.Errorf("the call comes to %v", err)
+	}
+	await(t, "the drain", drained)
+	mustEcho(t, c, "at the next")
+}
+
+// After the end of the server new connections are closed, without a word.
+func TestConnectionsAfterTheDrain(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	h.Drain()
+	c, _ := newClient(t, func(conn *net.UnixConn) { h.accept(conn) })
+	if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+		t.Errorf("a call comes to %v", err)
+	}
+}

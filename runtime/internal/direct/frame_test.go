@@ -1,0 +1,180 @@
+package direct
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"testing"
+)
+
+// pieces is a source that has what it has in pieces.
+type pieces struct {
+	*reader
+	rest []byte
+	cut  func(left int) int // how much comes next
+}
+
+func (p *pieces) fill() error {
+	if p.buf == nil {
+		p.buf = p.pool.Get(readBuffer)
+	}
+	n, err := p.Read((*p.buf)[p.w:])
+	p.w += n
+	if err != nil {
+		p.release()
+	}
+	return err
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(len(b), max(p.cut(len(p.rest)), 1))], p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+type parsed struct {
+	kind    kind
+	content []byte
+}
+
+// parse reads all frames of a stream, and the error after them.
+func parse(stream []byte, cut func(int) int) (frames []parsed, err error) {
+	var f reader
+	f.init(&pieces{&f, stream, cut}, &buffers{})
+	for {
+		k, n, err := f.header()
+		if err != nil {
+			return frames, err
+		}
+		var content []byte
+		if k == kindMessage {
+			p, err := f.message(n)
+			if err != nil {
+				return frames, err
+			}
+			content = p.appendTo(nil)
+			p.free()
+		} else {
+			b, err := f.head(n)
+			if err != nil {
+				return frames, err
+			}
+			content = slices.Clone(b)
+		}
+		frames = append(frames, parsed{k, content})
+	}
+}
+
+func whole(left int) int { return left }
+
+// FuzzReader: however a stream is cut, the same frames come out of it, and nothing is allocated
+// only because it was announced.
+func FuzzReader(f *testing.F) {
+	var all []byte
+	for _, k := range []kind{kindIntro, kindCall, kindMessage, kindEnd, kindHeader, kindStatus, kindGoAway, 0, 'x'} {
+		one := append(appendFrameHeader(nil, k, 3), "abc"...)
+		all = append(all, one...)
+		f.Add(one, uint64(1))
+	}
+	f.Add(all, uint64(7))
+	f.Add(append(append(appendFrameHeader(nil, kindMessage, readBuffer+1), make([]byte, readBuffer+1)...), all...), uint64(3))
+	f.Add(append(append(appendFrameHeader(nil, kindCall, smallFirst+1), make([]byte, smallFirst+1)...), all...), uint64(4))
+	f.Add(appendFrameHeader(nil, kindMessage, math.MaxUint32), uint64(0))
+	f.Add(appendFrameHeader(nil, kindCall, maxHead), uint64(0))
+	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
+		want, wantErr := parse(stream, whole)
+		// A generator of numbers that is good enough to cut.
+		random := func(left int) int {
+			seed = seed*6364136223846793005 + 1442695040888963407
+			return 1 + int(seed>>33)%min(left, 1+int(seed>>20)%(2*readBuffer))
+		}
+		var got []parsed
+		var gotErr error
+		size := allocated(func() { got, gotErr = parse(stream, random) })
+		if !slices.EqualFunc(got, want, func(a, b parsed) bool { return a.kind == b.kind && bytes.Equal(a.content, b.content) }) {
+			t.Errorf("cut, %d frames come out, and whole %d", len(got), len(want))
+		}
+		if gotErr.Error() != wantErr.Error() {
+			t.Errorf("cut, the end is %v, and whole %v", gotErr, wantErr)
+		}
+		// What grows is copied, so all of it together is a little more than the last; the test copies too.
+		if bound := 4*(readBuffer+smallFirst) + (2*growth+100)*len(stream); size > bound {
+			t.Errorf("%d bytes are allocated for a stream of %d; %d are allowed", size, len(stream), bound)
+		}
+	})
+}
+
+// Whoever announces much and sends little costs little.
+func TestAnnouncedContentIsNotAllocated(t *testing.T) {
+	for name, tc := range map[string]struct {
+		kind kind
+		n    int // announced
+		sent int
+		want error
+	}{
+		"4 GiB message, nothing sent": {kindMessage, math.MaxUint32, 0, io.ErrUnexpectedEOF},
+		"4 GiB message, 1 KiB sent":   {kindMessage, math.MaxUint32, 1 << 10, io.ErrUnexpectedEOF},
+		"4 GiB message, 64 KiB sent":  {kindMessage, math.MaxUint32, smallFirst, io.ErrUnexpectedEOF},
+		"1 MiB head, nothing sent":    {kindCall, maxHead, 0, io.ErrUnexpectedEOF},
+		"1 MiB head, 1 KiB sent":      {kindCall, maxHead, 1 << 10, io.ErrUnexpectedEOF},
+		"head over the limit":         {kindCall, maxHead + 1, 0, violationf("a frame of %d bytes, and %d is the limit", maxHead+1, maxHead)},
+		"4 GiB head":                  {kindStatus, math.MaxUint32, 0, violationf("a frame of %d bytes, and %d is the limit", math.MaxUint32, maxHead)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stream := append(appendFrameHeader(nil, tc.kind, tc.n), make([]byte, tc.sent)...)
+			var err error
+			got := allocated(func() { _, err = parse(stream, whole) })
+			if !errors.Is(err, tc.want) {
+				t.Errorf("the error is %v, want %v", err, tc.want)
+			}
+			// A large buffer has an eighth more.
+			if bound := 2*(readBuffer+smallFirst) + growth*tc.sent*9/8; got > bound {
+				t.Errorf("%d bytes are allocated; %d are allowed", got, bound)
+			}
+		})
+	}
+}
+
+// The buffer is there while there is something in it, and only then: most connections are idle.
+func TestReaderWithoutBytesHasNoBuffer(t *testing.T) {
+	var f reader
+	src := &pieces{&f, concatFrames(3), whole}
+	f.init(src, &buffers{})
+	for range 3 {
+		if _, _, err := f.header(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := f.header(); err != io.EOF {
+		t.Fatal(err)
+	}
+	if f.buf != nil {
+		t.Error("there is a buffer at the end")
+	}
+}
+
+func concatFrames(n int) (b []byte) {
+	for range n {
+		b = append(b, endFrame...)
+	}
+	return b
+}
+
+// An end within a frame is told from one between frames.
+func TestEndsBetweenAndWithinFrames(t *testing.T) {
+	stream := append(appendFrameHeader(nil, kindMessage, 3), "abc"...)
+	for n := range len(stream) + 1 {
+		want := io.ErrUnexpectedEOF
+		if n == 0 || n == len(stream) {
+			want = io.EOF
+		}
+		if _, err := parse(stream[:n], whole); err != want {
+			t.Errorf("after %d bytes the error is %v, want %v", n, err, want)
+		}
+	}
+}

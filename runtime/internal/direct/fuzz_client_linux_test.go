@@ -1,0 +1,110 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// serverBytes are what servers answer, right and wrong.
+func serverBytes() [][]byte {
+	header := frame(kindHeader, appendMetadata(nil, metadata.MD{"k": {"v"}})...)
+	failed := statusFrame(statusHead{last: true, code: 5, message: "no", md: metadata.MD{"k": {"v"}, detailsKey: {"\x08\x05"}}})
+	seeds := [][]byte{
+		nil,
+		concat(messageFrame("x"), okFrame),
+		concat(header, messageFrame("x"), okFrame),
+		concat(header, messageFrame("x"), messageFrame("y"), okFrame),
+		concat(header, failed),
+		failed,
+		okFrame,
+		concat(messageFrame("x"), okFrame, okFrame),
+		concat(messageFrame("x"), okFrame[:3]),
+		concat(header, header),
+		concat(messageFrame("x"), header),
+		frame(kindGoAway),
+		concat(header, frame(kindGoAway)),
+		frame(kindMessage, 0xff),
+		messageFrame(string(make([]byte, 2*readBuffer))),
+		announce(kindMessage, math.MaxUint32),
+		announce(kindHeader, maxHead),
+		announce(kindStatus, maxHead+1),
+	}
+	for _, k := range []kind{kindIntro, kindCall, kindMessage, kindEnd, kindHeader, kindStatus, kindGoAway, 'x'} {
+		seeds = append(seeds, frame(k), frame(k, 0), concat(header, frame(k, 0)))
+	}
+	return seeds
+}
+
+// FuzzClient: whatever a server answers, the call ends with a status, and the connection is used
+// again only if all was in order.
+func FuzzClient(f *testing.F) {
+	for _, b := range serverBytes() {
+		f.Add(b, false)
+		f.Add(b, true)
+	}
+	f.Fuzz(func(t *testing.T, answer []byte, stream bool) {
+		s := &site{t: t, accept: fake(t, func(w *wire) {
+			if w.skipCall() {
+				w.Write(answer)
+				w.CloseWrite()
+				w.skipCall()
+			}
+		})}
+		c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 3, MaxRecv: 64 << 10})
+		t.Cleanup(c.Close)
+		var err error
+		if stream {
+			err = streamThrough(t, c)
+		} else {
+			_, err = invoke(t, c, "x")
+		}
+		st, ok := status.FromError(err)
+		if !ok || st.Code() == codes.DeadlineExceeded && !strings.Contains(string(answer), string(kindStatus)) {
+			t.Errorf("the call comes to %v", err)
+		}
+		// The fake has sent all it will, and the client has it, or not yet.
+		conn := c.pool.get()
+		if conn == nil {
+			return
+		}
+		defer c.pool.drop(conn)
+		if strings.Contains(st.Message(), "direct transport: ") && st.Code() == codes.Internal {
+			t.Errorf("after %v the connection is used again", err)
+		}
+		if conn.rd.r != conn.rd.w {
+			t.Errorf("the connection is used again, and %d bytes were left in it", conn.rd.w-conn.rd.r)
+		}
+	})
+}
+
+// streamThrough makes a call with streams, up to its end, and returns what it came to; nil for io.EOF.
+func streamThrough(t *testing.T, c *Client) error {
+	ctx, cancel := context.WithTimeout(t.Context(), guard)
+	defer cancel()
+	s, err := c.NewStream(ctx, &bothDesc, bothMethod, nil)
+	if err != nil {
+		return err
+	}
+	if err := s.SendMsg(&blob{Value: []byte("x")}); err != nil && err != io.EOF {
+		return err
+	}
+	s.CloseSend()
+	s.Header()
+	for {
+		if err := s.RecvMsg(&blob{}); err != nil {
+			s.Trailer()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// clientBytes are what clients send after the handshake, right and wrong.
+func clientBytes() [][]byte {
+	md := metadata.MD{"k": {"v"}, "k-bin": {"\x00"}}
+	up := concat(callFrame(upMethod, md), messageFrame("a"), messageFrame("b"), endFrame)
+	seeds := [][]byte{
+		nil,
+		unaryCall("x"),
+		concat(unaryCall("x"), unaryCall("y"), up, up),
+		concat(callFrame(bothMethod, nil), messageFrame("a"), messageFrame("b")),
+		concat(callFrame(downMethod, nil), messageFrame("a"), endFrame),
+		concat(callFrame(downMethod, nil), endFrame),
+		concat(callFrame(unaryMethod, nil), messageFrame("a"), messageFrame("b"), endFrame),
+		concat(callFrame("/t.T/None", nil), messageFrame("x"), endFrame),
+		concat(callFrame("no method", nil), endFrame),
+		concat(frame(kindCall, appendCall(nil, time.Hour, bothMethod, md)...), messageFrame("x"), endFrame),
+		concat(frame(kindCall, appendCall(nil, 1, bothMethod, md)...), messageFrame("x"), endFrame),
+		concat(callFrame(bothMethod, nil), messageFrame(string(make([]byte, 2*readBuffer))), endFrame, unaryCall("x")),
+		concat(callFrame(bothMethod, nil), frame(kindMessage, 0xff), endFrame),
+		concat(callFrame(bothMethod, nil), announce(kindMessage, math.MaxUint32)),
+		announce(kindCall, maxHead),
+		announce(kindCall, maxHead+1),
+	}
+	for _, k := range []kind{kindIntro, kindCall, kindMessage, kindEnd, kindHeader, kindStatus, kindGoAway, 'x'} {
+		seeds = append(seeds, frame(k), frame(k, 0), concat(callFrame(bothMethod, nil), frame(k, 0)), concat(callFrame(unaryMethod, nil), frame(k, 0)))
+	}
+	return seeds
+}
+
+// FuzzServer: whatever a client sends, the server neither panics nor hangs nor goes on with that connection after its
+// end, its handlers see only calls of their methods, and what it answers is in order.
+func FuzzServer(f *testing.F) {
+	for _, b := range clientBytes() {
+		f.Add(b)
+	}
+	known := map[string]bool{unaryMethod: true, upMethod: true, downMethod: true, bothMethod: true}
+	check := func(ctx context.Context) {
+		if method, ok := grpc.Method(ctx); !ok || !known[method] {
+			panic("a handler is called for " + method)
+		}
+		if md, ok := metadata.FromIncomingContext(ctx); !ok {
+			panic("a handler has no metadata")
+		} else if _, ok := ctx.Deadline(); ok && ctx.Err() == nil && md.Len() > maxHead {
+			panic("more metadata than the limit allows")
+		}
+	}
+	h := newHost(f, service{
+		unary: func(ctx context.Context, m *blob) (*blob, error) { check(ctx); return m, nil },
+		stream: func(ss grpc.ServerStream) error {
+			check(ss.Context())
+			return echo(ss)
+		},
+	}, ServerConfig{MaxRecv: 64 << 10})
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		client, server := pair(t)
+		h := &host{Server: h.Server, t: t, errs: make(chan error, 1)}
+		h.accept(server)
+		w := newWire(t, client)
+		w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
+		go func() {
+			client.Write(sent) // which fails if the server has had enough
+			client.CloseWrite()
+		}()
+		if _, err := io.CopyN(io.Discard, w.in, int64(helloLen)); err != nil {
+			t.Fatal(err)
+		}
+		for statuses := 0; ; {
+			k, b, err := w.next()
+			if err != nil {
+				break
+			}
+			switch k {
+			case kindStatus:
+				statuses++
+				if h, err := parseStatus(b); err != nil {
+					t.Errorf("status %q: %v", b, err)
+				} else if h.last {
+					w.wantClosed()
+				}
+			case kindHeader:
+				if _, err := parseMetadata(b); err != nil {
+					t.Errorf("header %q: %v", b, err)
+				}
+			case kindMessage, kindGoAway:
+			default:
+				t.Errorf("the server sends a frame of kind %q", k)
+			}
+		}
+		err := await(t, "Serve", h.errs)
+		if v := violation(""); err != nil && !errors.As(err, &v) {
+			t.Errorf("Serve comes to %v", err)
+		}
+		h.runs.Wait()
+	})
+}

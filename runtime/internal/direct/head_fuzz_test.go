@@ -1,0 +1,103 @@
+package direct
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/metadata"
+)
+
+// heads are contents of frames to begin with: whole ones, and such as are wrong in one place.
+func heads() [][]byte {
+	md := metadata.MD{"k": {"v", ""}, "k-bin": {"\x00\xff"}}
+	full := statusHead{last: true, code: 5, message: "no", md: md}
+	return [][]byte{
+		nil,
+		{0},
+		appendCall(nil, 0, "/t.T/M", nil),
+		appendCall(nil, time.Second, "/t.T/M", md),
+		appendCall(nil, -1, "", md),
+		full.append(nil),
+		(&statusHead{}).append(nil),
+		appendMetadata(nil, md),
+		append(appendMetadata(nil, md), 0),                 // one byte too many
+		appendMetadata(nil, md)[:5],                        // ends within a field
+		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},   // a count beyond everything
+		bytes.Repeat([]byte{0x80}, 11),                     // a number that does not end
+		{2, 0, 0, 0, 0},                                    // empty keys
+		{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 'k'}, // a key beyond everything
+	}
+}
+
+// allocationFactor is how many bytes may be allocated for one byte of a head: a pair takes two
+// bytes at least, and a value in a map of slices about a hundred.
+const allocationFactor = 200
+
+// FuzzCall, FuzzStatus and FuzzMetadata: what a peer sends is parsed or refused, never causes a panic, and means
+// the same when it is sent on.
+func FuzzCall(f *testing.F) {
+	for _, b := range heads() {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := parseCall(b)
+		if err != nil {
+			return
+		}
+		again, err := parseCall(appendCall(nil, h.timeout, string(h.method), h.md))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(h, again, cmp.AllowUnexported(callHead{})); diff != "" {
+			t.Error(diff)
+		}
+		if h.timeout < 0 {
+			t.Errorf("timeout is %v", h.timeout)
+		}
+	})
+}
+
+func FuzzStatus(f *testing.F) {
+	for _, b := range heads() {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := parseStatus(b)
+		if err != nil {
+			return
+		}
+		_ = h.err() // does not panic, whatever the details are
+		again, err := parseStatus(h.append(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(h, again, cmp.AllowUnexported(statusHead{})); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func FuzzMetadata(f *testing.F) {
+	for _, b := range heads() {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var md metadata.MD
+		var err error
+		if got := allocated(func() { md, err = parseMetadata(b) }); got > 4096+allocationFactor*len(b) {
+			t.Errorf("%d bytes are allocated for %d", got, len(b))
+		}
+		if err != nil {
+			return
+		}
+		again, err := parseMetadata(appendMetadata(nil, md))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(md, again); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

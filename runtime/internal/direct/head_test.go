@@ -1,0 +1,130 @@
+package direct
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// allocated returns how many bytes f allocates. Other goroutines are counted as well, so it is for
+// generous bounds.
+func allocated(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int(after.TotalAlloc - before.TotalAlloc)
+}
+
+// A head that is not exactly as it should be is a violation, with a reason.
+func TestMalformedHeadsAreRefused(t *testing.T) {
+	md := metadata.MD{"key": {"value"}}
+	whole := map[string]struct {
+		b     []byte
+		parse func([]byte) error
+	}{
+		"call":     {appendCall(nil, time.Second, "/t.T/M", md), func(b []byte) error { _, err := parseCall(b); return err }},
+		"status":   {(&statusHead{code: 5, message: "no", md: md}).append(nil), func(b []byte) error { _, err := parseStatus(b); return err }},
+		"metadata": {appendMetadata(nil, md), func(b []byte) error { _, err := parseMetadata(b); return err }},
+	}
+	for name, head := range whole {
+		t.Run(name, func(t *testing.T) {
+			if err := head.parse(head.b); err != nil {
+				t.Fatal(err)
+			}
+			for n := range head.b {
+				if err := head.parse(head.b[:n]); !isViolation(err, "ends within a field") {
+					t.Errorf("%d of %d bytes: %v", n, len(head.b), err)
+				}
+			}
+			if err := head.parse(append(head.b, 0, 0)); !isViolation(err, "2 bytes too many") {
+				t.Errorf("two bytes more: %v", err)
+			}
+		})
+	}
+}
+
+func isViolation(err error, reason string) bool {
+	var v violation
+	return errors.As(err, &v) && strings.Contains(err.Error(), reason)
+}
+
+// A count or length beyond what has come is refused before anything is allocated for it.
+func TestHugeCountsInHeadsCostNothing(t *testing.T) {
+	for _, n := range []uint64{3, 1 << 20, math.MaxUint32, math.MaxInt64, math.MaxUint64} {
+		b := append(binary.AppendUvarint(nil, n), "abc"...)
+		for name, parse := range map[string]func() error{
+			"pairs":  func() error { _, err := parseMetadata(b); return err },
+			"key":    func() error { _, err := parseMetadata(append([]byte{1}, b...)); return err },
+			"method": func() error { _, err := parseCall(append([]byte{0}, b...)); return err },
+		} {
+			var err error
+			got := allocated(func() { err = parse() })
+			if name == "method" && n == 3 {
+				continue // it is there
+			}
+			if err == nil {
+				t.Errorf("%s: %d pass", name, n)
+			}
+			if got > 64<<10 {
+				t.Errorf("%s: %d bytes are allocated for a length of %d", name, got, n)
+			}
+		}
+	}
+}
+
+// The largest head allocates a bounded multiple of its size, however it is made.
+func TestLargestHeadsAllocateABoundedMultiple(t *testing.T) {
+	for name, pair := range map[string]func(i int) []byte{
+		"empty pairs": func(int) []byte { return []byte{0, 0} },
+		"short keys":  func(i int) []byte { return []byte{3, byte(i), byte(i >> 8), byte(i >> 16), 0} },
+		"long keys":   func(i int) []byte { return append([]byte{100, byte(i), byte(i >> 8)}, make([]byte, 99)...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var pairs []byte
+			n := 0
+			for ; len(pairs) < maxHead-200; n++ {
+				pairs = append(pairs, pair(n)...)
+			}
+			b := append(binary.AppendUvarint(nil, uint64(n)), pairs...)
+			var err error
+			got := allocated(func() { _, err = parseMetadata(b) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got > allocationFactor*len(b) {
+				t.Errorf("%d bytes are allocated for %d", got, len(b))
+			}
+		})
+	}
+}
+
+// A timeout that is beyond what Go can express is the longest there is, and no deadline in the past.
+func TestTimeoutsBeyondAllBounds(t *testing.T) {
+	for _, n := range []uint64{math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
+		b := append(binary.AppendUvarint(nil, n), 0, 0)
+		h, err := parseCall(b)
+		if err != nil || h.timeout != math.MaxInt64 {
+			t.Errorf("%d is %v, %v", n, h.timeout, err)
+		}
+	}
+}
+
+// What is no code of gRPC's must not come out as one, least of all as OK.
+func TestCodesBeyondAllBoundsAreErrors(t *testing.T) {
+	for _, code := range []uint64{math.MaxInt32 + 1, math.MaxUint32, 1 << 32, 1<<32 + 5, math.MaxUint64} {
+		b := append(binary.AppendUvarint([]byte{0}, code), 0, 0)
+		h, err := parseStatus(b)
+		if err == nil && status.Code(h.err()) != codes.Unknown {
+			t.Errorf("%d is %v", code, h.err())
+		}
+	}
+}

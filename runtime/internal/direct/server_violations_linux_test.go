@@ -1,0 +1,170 @@
+package direct
+
+import (
+	"math"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+)
+
+// announce is the header of a frame whose content does not follow.
+func announce(k kind, n int) []byte { return appendFrameHeader(nil, k, n) }
+
+// What a client must not send between calls, or in place of a unary request, ends the connection
+// with a reason for the server's log. No handler sees it, and other clients notice nothing.
+func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
+	call := callFrame(unaryMethod, nil)
+	cases := map[string]struct {
+		sent   []byte
+		reason string
+	}{
+		"message instead of a call": {messageFrame("x"), "a frame of kind 'M' instead of a call"},
+		"end instead of a call":     {endFrame, "a frame of kind 'E' instead of a call"},
+		"second intro":              {frame(kindIntro, 0), "a frame of kind 'I' instead of a call"},
+		"server's status":           {statusFrame(statusHead{}), "a frame of kind 'S' instead of a call"},
+		"server's header":           {frame(kindHeader, 0), "a frame of kind 'H' instead of a call"},
+		"server's going away":       {frame(kindGoAway), "a frame of kind 'G' instead of a call"},
+		"unknown kind":              {frame('?'), "a frame of kind '?' instead of a call"},
+		"call after a call":         {concat(call, call), "a frame of kind 'C' instead of a request"},
+		"unknown kind in a call":    {concat(call, frame('?')), "a frame of kind '?' instead of a request"},
+		"end with content":          {concat(call, frame(kindEnd, 0)), "a frame of kind 'E' instead of a request"},
+		"call after the request":    {concat(call, messageFrame("x"), call), "a frame of kind 'C' after the request"},
+		"end with content, after":   {concat(call, messageFrame("x"), frame(kindEnd, 0)), "a frame of kind 'E' after the request"},
+		"message after the end":     {concat(unaryCall("x"), messageFrame("x")), "a frame of kind 'M' instead of a call"},
+		"end after the end":         {concat(unaryCall("x"), endFrame), "a frame of kind 'E' instead of a call"},
+		"call head over the limit":  {announce(kindCall, maxHead+1), "a frame of 1048577 bytes, and 1048576 is the limit"},
+		"call head of 4 GiB":        {announce(kindCall, math.MaxUint32), "a frame of 4294967295 bytes"},
+		"empty call head":           {frame(kindCall), "a frame ends within a field"},
+		"call head cut short":       {frame(kindCall, 0, 9, '/'), "a frame ends within a field"},
+		"call head too long":        {frame(kindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
+		"more pairs than bytes":     {frame(kindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
+	}
+	h := newHost(t, service{}, ServerConfig{})
+	bystander := h.connect()
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := h.connect()
+			w.send(tc.sent)
+			for { // a call that was in order has its answer
+				k, _, err := w.next()
+				if err != nil {
+					break
+				}
+				if k != kindMessage && k != kindStatus {
+					t.Errorf("the server answers with a frame of kind %q", k)
+				}
+			}
+			if err := await(t, "Serve", h.errs); !isViolation(err, tc.reason) {
+				t.Errorf("the reason is %v, want %q", err, tc.reason)
+			}
+			bystander.send(unaryCall("hello"))
+			bystander.want(kindMessage)
+			if st := bystander.wantStatus(); st.code != 0 || st.last {
+				t.Errorf("another client gets %+v", st)
+			}
+		})
+	}
+}
+
+// What a client must not send in a stream ends the call, with a status that says so, and
+// the connection. The handler gets the same error.
+func TestServerEndsStreamsOfClientsThatBreakTheProtocol(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sent   []byte
+		reason string
+	}{
+		"call in a stream":     {callFrame(bothMethod, nil), "a frame of kind 'C' instead of a message"},
+		"header in a stream":   {frame(kindHeader, 0), "a frame of kind 'H' instead of a message"},
+		"status in a stream":   {statusFrame(statusHead{}), "a frame of kind 'S' instead of a message"},
+		"end with content":     {frame(kindEnd, 0), "a frame of kind 'E' instead of a message"},
+		"unknown kind":         {frame('?'), "a frame of kind '?' instead of a message"},
+		"go away from clients": {frame(kindGoAway), "a frame of kind 'G' instead of a message"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := make(chan error, 1)
+			h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+				err := echo(ss)
+				seen <- err
+				return err
+			}}, ServerConfig{})
+			w := h.connect()
+			w.send(callFrame(bothMethod, nil), messageFrame("x"))
+			w.want(kindMessage)
+			w.send(tc.sent)
+			st := w.wantStatus()
+			if codes.Code(st.code) != codes.Internal || st.message != "direct transport: "+tc.reason || !st.last {
+				t.Errorf("the status is %+v, want Internal, %q, and the last", st, tc.reason)
+			}
+			w.wantClosed()
+			if err := await(t, "the handler", seen); err.Error() != st.err().Error() {
+				t.Errorf("the handler gets %v", err)
+			}
+		})
+	}
+}
+
+// A client's violation in a stream is as well worth a line in the server's log as one between calls.
+func TestServeReportsViolationsInStreams(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	w := h.connect()
+	w.send(callFrame(bothMethod, nil), frame('?'))
+	w.wantStatus()
+	if err := await(t, "Serve", h.errs); !isViolation(err, "a frame of kind '?'") {
+		t.Errorf("the reason is %v", err)
+	}
+}
+
+// A message over the limit is not read, and not allocated for.
+func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{MaxRecv: 1000})
+	for _, method := range []string{unaryMethod, downMethod, upMethod, bothMethod} {
+		t.Run(method, func(t *testing.T) {
+			w := h.connect()
+			got := allocated(func() {
+				w.send(callFrame(method, nil), announce(kindMessage, math.MaxUint32))
+				st := w.wantStatus()
+				if codes.Code(st.code) != codes.ResourceExhausted || !st.last {
+					t.Errorf("the status is %+v", st)
+				}
+			})
+			if got > 1<<20 {
+				t.Errorf("%d bytes are allocated", got)
+			}
+			w.wantClosed()
+		})
+	}
+}
+
+// A client that announces much and then waits holds what it has sent, and not what it announced.
+func TestServerAllocatesNothingForAnnouncements(t *testing.T) {
+	for name, sent := range map[string][]byte{
+		"message within the limit": concat(callFrame(unaryMethod, nil), announce(kindMessage, math.MaxInt32)),
+		"head within the limit":    announce(kindCall, maxHead),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, service{}, ServerConfig{MaxRecv: math.MaxInt32})
+			const clients = 20
+			got := allocated(func() {
+				var wires []*wire
+				for range clients {
+					w := h.connect()
+					w.send(sent, []byte("a little"))
+					wires = append(wires, w)
+				}
+				for _, w := range wires {
+					w.CloseWrite()
+					w.wantClosed()
+				}
+			})
+			if got > clients*4*(smallFirst+readBuffer) {
+				t.Errorf("%d bytes are allocated for %d clients", got, clients)
+			}
+			for range clients {
+				if err := await(t, "Serve", h.errs); err != nil {
+					t.Errorf("to go away in the middle is every client's right, and not %v", err)
+				}
+			}
+		})
+	}
+}

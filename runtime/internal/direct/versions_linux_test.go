@@ -1,0 +1,234 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+)
+
+// hello reads what the server answers to a preface, up to its end.
+func hello(t *testing.T, h *host, lowest, highest byte) string {
+	t.Helper()
+	client, server := pair(t)
+	h.accept(server)
+	w := newWire(t, client)
+	w.send(appendPreface(nil, lowest, highest), frame(kindIntro, 0))
+	b := make([]byte, helloLen)
+	if _, err := io.ReadFull(w.in, b); err != nil {
+		t.Fatal(err)
+	}
+	if b[helloLen-2] == 0 {
+		w.wantClosed()
+	}
+	return string(b)
+}
+
+// The server chooses a version that both speak, and says if there is none; later clients may speak
+// this version as well as others.
+func TestServerChoosesTheVersion(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	for _, tc := range []struct {
+		lowest, highest byte
+		want            string
+		reason          string
+	}{
+		{1, 1, "UDSGRPC-DIRECT\x01\x00", ""},
+		{0, 1, "UDSGRPC-DIRECT\x01\x00", ""},
+		{1, 255, "UDSGRPC-DIRECT\x01\x00", ""},
+		{2, 3, "UDSGRPC-DIRECT\x00\x00", "speaks versions 2 to 3, and this end 1"},
+		{0, 0, "UDSGRPC-DIRECT\x00\x00", "speaks versions 0 to 0, and this end 1"},
+		{3, 1, "UDSGRPC-DIRECT\x00\x00", "speaks versions 3 to 1, and this end 1"},
+	} {
+		if got := hello(t, h, tc.lowest, tc.highest); got != tc.want {
+			t.Errorf("a client that speaks %d to %d gets %q, want %q", tc.lowest, tc.highest, got, tc.want)
+		}
+		if tc.reason != "" {
+			if err := await(t, "Serve", h.errs); !isViolation(err, tc.reason) {
+				t.Errorf("the reason is %v, want %q", err, tc.reason)
+			}
+		}
+	}
+}
+
+// Whoever begins in another way, or introduces itself wrongly, gets no call served.
+func TestServerClosesConnectionsThatBeginWrongly(t *testing.T) {
+	good := appendPreface(nil, version, version)
+	for name, tc := range map[string]struct{ sent, reason string }{
+		"HTTP/2":             {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", `begins with "PRI`},
+		"no intro":           {string(good) + string(callFrame(unaryMethod, nil)), "introduces itself with a frame of kind 'C'"},
+		"intro too long":     {string(good) + string(announce(kindIntro, maxHead+1)), "1048576 is the limit"},
+		"malformed intro":    {string(good) + string(frame(kindIntro)), "ends within a field"},
+		"bytes in the intro": {string(good) + string(frame(kindIntro, 0, 0)), "1 bytes too many"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, service{}, ServerConfig{})
+			client, server := pair(t)
+			h.accept(server)
+			w := newWire(t, client)
+			w.send([]byte(tc.sent))
+			w.wantClosed()
+			if err := await(t, "Serve", h.errs); !isViolation(err, tc.reason) {
+				t.Errorf("the reason is %v, want %q", err, tc.reason)
+			}
+		})
+	}
+}
+
+// A client that does not introduce itself is not waited for for ever; it may be one that only
+// holds connections.
+func TestServerDoesNotWaitForIntroductions(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	client, server := pair(t)
+	h.accept(server)
+	w := newWire(t, client)
+	w.send(appendPreface(nil, version, version))
+	w.wantClosed()
+}
+
+// wrongServers answer a client's preface as no server of this version does.
+var wrongServers = map[string]struct {
+	answer func(*net.UnixConn) // closes the connection at its end
+	next   bool                // an HTTP/2 server, for which HTTP2Connected must come twice
+}{
+	"no version":      {says("UDSGRPC-DIRECT\x00\x00"), true},
+	"another version": {says("UDSGRPC-DIRECT\x02\x00"), true},
+	"garbage":         {says("hello, who are you?"), true},
+	"HTTP/2 settings": {says("\x00\x00\x00\x04\x00\x00\x00\x00\x00"), true},
+	"half a hello":    {says("UDSGRPC-DIR"), false},
+	"closes":          {says(""), false},
+	"nothing":         {func(c *net.UnixConn) { io.Copy(io.Discard, c) }, false},
+}
+
+// says returns what reads a preface, answers, and closes.
+func says(answer string) func(*net.UnixConn) {
+	return func(c *net.UnixConn) {
+		io.CopyN(io.Discard, c, int64(PrefaceLen))
+		io.WriteString(c, answer)
+	}
+}
+
+// A server that does not speak this is left to HTTP/2, and asked again only when HTTP/2 has
+// connected to what may be another one.
+func TestClientRemembersServersThatDoNotSpeakThis(t *testing.T) {
+	for name, tc := range wrongServers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // one of them takes as long as the client waits
+			runs := make(chan struct{}, 10)
+			accept := func(c *net.UnixConn) {
+				go func() {
+					tc.answer(c)
+					c.Close()
+					runs <- struct{}{}
+				}()
+			}
+			c, s := newClient(t, accept)
+			for range 3 {
+				if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+					t.Errorf("the call comes to %v, want %v", err, ErrHTTP2)
+				}
+			}
+			if n := s.dialed(); n != 1 {
+				t.Errorf("the client connects %d times, want once", n)
+			}
+			await(t, "the server", runs)
+
+			h := newHost(t, service{}, ServerConfig{})
+			s.move(h.accept)
+			if tc.next {
+				c.HTTP2Connected() // to the same server
+				if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+					t.Errorf("after HTTP/2 has connected to that server, the call comes to %v", err)
+				}
+			}
+			c.HTTP2Connected() // to another
+			mustEcho(t, c, "x")
+		})
+	}
+}
+
+// If nobody is there, HTTP/2 reports it; the next call tries again.
+func TestClientTriesAgainWhenNobodyWasThere(t *testing.T) {
+	c, s := newClient(t, nil)
+	for range 2 {
+		if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+			t.Errorf("the call comes to %v", err)
+		}
+	}
+	h := newHost(t, service{}, ServerConfig{})
+	s.move(h.accept)
+	mustEcho(t, c, "x")
+	if n := s.dialed(); n != 3 {
+		t.Errorf("the client connects %d times", n)
+	}
+}
+
+// A caller who gives up while the server is asked has learnt nothing about the server.
+func TestClientDoesNotHoldImpatienceAgainstAServer(t *testing.T) {
+	asked := make(chan struct{})
+	c, s := newClient(t, func(conn *net.UnixConn) { close(asked) }) // it never answers
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if err := c.Invoke(ctx, unaryMethod, &blob{}, &blob{}, nil); err != ErrHTTP2 {
+		t.Errorf("the call comes to %v", err)
+	}
+	h := newHost(t, service{}, ServerConfig{})
+	s.move(h.accept)
+	mustEcho(t, c, "x")
+}
+
+// While it is not known whether the server speaks this, one call finds out for all.
+func TestOneCallFindsOutForAll(t *testing.T) {
+	release := make(chan struct{})
+	ended := make(chan struct{}, 10)
+	c, s := newClient(t, func(conn *net.UnixConn) {
+		go func() {
+			<-release
+			says("\x00\x00\x00\x04\x00\x00\x00\x00\x00")(conn)
+			conn.Close()
+			ended <- struct{}{}
+		}()
+	})
+	const calls = 10
+	errs := make(chan error, calls)
+	for range calls {
+		go func() {
+			_, err := invoke(t, c, "x")
+			errs <- err
+		}()
+	}
+	eventually(t, "a connection", func() bool { return s.dialed() > 0 })
+	close(release)
+	for range calls {
+		if err := await(t, "a call", errs); err != ErrHTTP2 {
+			t.Errorf("a call comes to %v", err)
+		}
+	}
+	if n := s.dialed(); n != 1 {
+		t.Errorf("the client connects %d times", n)
+	}
+	await(t, "the server", ended)
+}
+
+// The time that greet allows ends it also when the server trickles.
+func TestGreetEndsWithItsContext(t *testing.T) {
+	client, server := pair(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		io.CopyN(io.Discard, server, int64(PrefaceLen))
+		io.WriteString(server, serverMagic[:3])
+		cancel()
+	}()
+	err := greet(ctx, client)
+	if !errors.Is(err, errNoHello) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("greet comes to %v", err)
+	}
+	if _, err := client.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is still good")
+	}
+}
