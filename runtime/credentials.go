@@ -55,12 +55,14 @@ func PeerFromContext(ctx context.Context) (socket.Peer, bool) {
 // connection, and be tried again for ever. Clients refuse a server that is not to be
 // trusted here, before grpc has written a byte.
 type transportCredentials struct {
-	audit  *slog.Logger                       // of a server; nil for none
-	divert func(*net.UnixConn, AuthInfo) bool // of a server: takes a connection that is not for grpc
-	verify func(socket.Peer) error            // of a client
+	audit   *slog.Logger                       // of a server; nil for none
+	divert  func(*net.UnixConn, AuthInfo) bool // of a server: takes a connection that is not for grpc
+	greeted func()                             // of a server: a handshake is over
+	verify  func(socket.Peer) error            // of a client
 }
 
 func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	defer t.greeted()
 	info := newAuthInfo(conn)
 	if uds, ok := conn.(*net.UnixConn); ok && t.divert(uds, info) {
 		return nil, nil, credentials.ErrConnDispatched

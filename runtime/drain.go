@@ -8,13 +8,13 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// While a server drains, how often to look whether the accept queue is empty, and how long
-// to go on accepting afterwards: a client that had found the socket file before it was
-// removed needs microseconds to get into the queue, and grpc a moment to greet it. grpc
-// resets connections that it has not greeted when a graceful stop begins.
+// While a server drains, how often to look whether the accept queue is empty and everybody was
+// greeted, and how long to go on accepting afterwards: a client that had found the socket file
+// before it was removed needs microseconds to get into the queue, and grpc a moment after the
+// greeting. grpc resets connections that it has not greeted when a graceful stop begins.
 const (
 	queuePoll  = time.Millisecond
-	queuePause = 20 * time.Millisecond
+	queuePause = 40 * time.Millisecond
 
 	// queueLimit is for a queue that does not become empty: clients go on finding an abstract
 	// name, which cannot be withdrawn. The rest of the time is for the calls.
@@ -34,7 +34,7 @@ func (s *Server) drain() {
 	s.endHandovers()
 	// A file that cannot be removed is reported by Close.
 	s.current().Withdraw()
-	awaitQueue(ctx, s.current())
+	s.awaitQueue(ctx, s.current())
 	s.stopGracefully(ctx)
 }
 
@@ -51,6 +51,9 @@ func (s *Server) stopGracefully(ctx context.Context) {
 			both.Go(s.direct.Drain)
 		}
 		both.Wait()
+		if s.direct != nil {
+			s.direct.Drain() // what grpc has accepted last
+		}
 	}()
 	select {
 	case <-stopped:
@@ -68,31 +71,31 @@ func (s *Server) stop() {
 }
 
 // awaitQueue returns when everybody who found the socket before it was withdrawn has been
-// accepted.
-func awaitQueue(ctx context.Context, l *socket.Listener) {
+// accepted and greeted.
+func (s *Server) awaitQueue(ctx context.Context, l *socket.Listener) {
+	s.await(ctx, func() bool { return !l.Pending() && s.arrivals.greeted() })
+}
+
+// awaitGreetings returns when everybody who was accepted has been greeted.
+func (s *Server) awaitGreetings(ctx context.Context) { s.await(ctx, s.arrivals.greeted) }
+
+// await returns when settled has been true for a while.
+func (s *Server) await(ctx context.Context, settled func() bool) {
 	ctx, cancel := context.WithTimeout(ctx, queueLimit)
 	defer cancel()
 	tick := time.NewTicker(queuePoll)
 	defer tick.Stop()
-	empty := time.Duration(0)
-	for empty < queuePause {
+	quiet := time.Duration(0)
+	for quiet < queuePause {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		if l.Pending() {
-			empty = 0
+		if settled() {
+			quiet += queuePoll
 		} else {
-			empty += queuePoll
+			quiet = 0
 		}
-	}
-}
-
-// pause lets grpc greet the connections that were accepted last.
-func pause(ctx context.Context) {
-	select {
-	case <-time.After(queuePause):
-	case <-ctx.Done():
 	}
 }

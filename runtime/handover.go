@@ -52,7 +52,7 @@ func (s *Server) leave(served <-chan error) {
 	<-served // with an error that says that it was closed
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
-	pause(ctx)
+	s.awaitGreetings(ctx)
 	s.stopGracefully(ctx)
 }
 

@@ -2,7 +2,10 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+
+	"google.golang.org/grpc"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -49,7 +52,13 @@ func (s *Server) current() *socket.Listener {
 // listener.
 func (s *Server) accept(l *socket.Listener) <-chan error {
 	served := make(chan error, 1)
-	go func() { served <- s.grpc.Serve(l.UnixListener) }()
+	go func() {
+		err := s.grpc.Serve(countingListener{l.UnixListener, &s.arrivals})
+		if errors.Is(err, grpc.ErrServerStopped) {
+			err = nil // Close was quicker
+		}
+		served <- err
+	}()
 	return served
 }
 
@@ -61,7 +70,7 @@ func (s *Server) moveTo(l *socket.Listener, served <-chan error) <-chan error {
 	s.listener = l
 	s.mu.Unlock()
 	again := s.accept(l)
-	awaitQueue(s.handovers, old)
+	s.awaitQueue(s.handovers, old)
 	old.UnixListener.Close()
 	<-served // with an error that says that it was closed
 	return again

@@ -32,6 +32,7 @@ type Server struct {
 	endHandovers context.CancelFunc
 	handedOver   chan struct{} // closed when another process has the listener
 	heirs        sync.WaitGroup
+	arrivals     arrivals
 
 	mu          sync.Mutex
 	listener    *socket.Listener // the one that has the path
@@ -74,7 +75,8 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	}
 	s := &Server{config: config, addr: addr, handedOver: make(chan struct{})}
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
-	config.divert = s.divert
+	config.divert, config.greeted = s.divert, func() { s.arrivals.handshakes.Add(1) }
+	s.arrivals.unknown = len(config.raw) > 0
 	if s.grpc, err = newGRPCServer(config); err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ type serverConfig struct {
 	takeover        bool
 	standby         context.Context // nil unless asked for
 	divert          func(*net.UnixConn, AuthInfo) bool
+	greeted         func()
 	http2Only       bool
 	events          *slog.Logger // nil for none
 	auth            authorization
@@ -99,7 +100,7 @@ func (c *serverConfig) directServer() *direct.Server {
 }
 
 func (c *serverConfig) credentials() transportCredentials {
-	return transportCredentials{audit: c.auth.audit, divert: c.divert}
+	return transportCredentials{audit: c.auth.audit, divert: c.divert, greeted: c.greeted}
 }
 
 // A refused call gets no further than the first interceptor.

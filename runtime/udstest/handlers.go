@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 
@@ -28,31 +27,30 @@ type handlers struct {
 // handler is a running one.
 type handler struct {
 	method string
-	ctx    context.Context
 	done   chan struct{} // closed when it has ended
 }
 
 func newHandlers() *handlers { return &handlers{running: map[*handler]struct{}{}} }
 
-// options make a server tell of its handlers. They come first, so that the time that the test's
-// own interceptors take counts as well.
+// options make a server tell of its handlers. They come first, so that interceptors of the test,
+// which can hang as well, are inside.
 func (h *handlers) options() []runtime.ServerOption {
 	return []runtime.ServerOption{runtime.UnaryInterceptor(h.unary), runtime.StreamInterceptor(h.stream)}
 }
 
 func (h *handlers) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
-	h.watch(ctx, info.FullMethod, func() { resp, err = next(ctx, req) })
+	h.watch(info.FullMethod, func() { resp, err = next(ctx, req) })
 	return resp, err
 }
 
 func (h *handlers) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
-	h.watch(ss.Context(), info.FullMethod, func() { err = next(srv, ss) })
+	h.watch(info.FullMethod, func() { err = next(srv, ss) })
 	return err
 }
 
 // watch runs a handler.
-func (h *handlers) watch(ctx context.Context, method string, handle func()) {
-	running := &handler{method: method, ctx: ctx, done: make(chan struct{})}
+func (h *handlers) watch(method string, handle func()) {
+	running := &handler{method: method, done: make(chan struct{})}
 	h.mu.Lock()
 	h.running[running] = struct{}{}
 	h.mu.Unlock()
@@ -74,22 +72,12 @@ func (h *handlers) watch(ctx context.Context, method string, handle func()) {
 	returned = true
 }
 
-// hung waits for the handlers that run now, and describes those that go on for longer than
-// patience after their context has ended.
-func (h *handlers) hung(patience time.Duration) string {
-	running := h.list()
-	for _, r := range running {
+// hung waits for the handlers that run, and describes those that still do when ctx ends.
+func (h *handlers) hung(ctx context.Context) string {
+	for _, r := range h.list() {
 		select {
 		case <-r.done:
-		case <-r.ctx.Done():
-		}
-	}
-	timeout := time.NewTimer(patience)
-	defer timeout.Stop()
-	for _, r := range running {
-		select {
-		case <-r.done:
-		case <-timeout.C:
+		case <-ctx.Done():
 			return h.describe()
 		}
 	}

@@ -17,9 +17,9 @@ const maxPath = 103
 // and that is removed at the end of the test. Other sockets and files of the test may go into the
 // same directory.
 //
-// The path is absolute and short enough for every program and system: the directory is in
-// [os.TempDir] or, where that makes it too long, as t.TempDir and a long TMPDIR do, in /tmp. The
-// test fails at once if there is no such directory.
+// The path is absolute and has at most 103 bytes, which is short enough for every program and
+// system; one in t.TempDir need not be. The directory is in [os.TempDir] or, where that fails or
+// makes it too long, in /tmp, but for Windows. The test fails at once if neither will do.
 func Path(tb testing.TB) string {
 	tb.Helper()
 	var errs error

@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/udsgrpc/udsgrpc/runtime"
 )
 
-// patience is how long handlers may go on when nobody waits for their answer any more.
+// patience is how long handlers may go on when the server is closed and nobody waits for their answer.
 const patience = 5 * time.Second
 
 // server is a server that runs for the length of a test.
@@ -58,21 +60,29 @@ func (c observed) Done() <-chan struct{} {
 // up in many tests, and in a synctest bubble it would never end.
 func (s *server) end(tb testing.TB) {
 	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	// With grpc.WaitForHandlers it waits for them, for ever if they hang.
 	go s.Close()
-	hung := s.handlers.hung(patience)
-	if hung == "" {
-		<-s.ended.Done()
-		// Calls may have come until now.
-		hung = s.handlers.hung(patience)
+	select {
+	case <-s.ended.Done():
+	case <-ctx.Done():
 	}
-	if hung != "" {
+	if hung := s.handlers.hung(ctx); hung != "" {
 		tb.Errorf("udstest: handlers go on though their context has ended %v ago: let them return when it ends: %s", patience, hung)
+	} else if s.ended.Err() == nil {
+		tb.Errorf("udstest: the server was closed %v ago and still serves", patience)
 	}
-	if err := context.Cause(s.ended); err != nil && !errors.Is(err, context.Canceled) {
+	if err := context.Cause(s.ended); err != nil && !isClosed(err) {
 		tb.Errorf("udstest: the server ended with an error: %v", err)
 	}
 	if method := s.handlers.exitedMethod(); method != "" {
 		tb.Errorf("udstest: the handler of %s has ended its goroutine, as t.FailNow and t.Fatal do, and so would never answer: the server was closed: use t.Error in handlers, and return", method)
 	}
+}
+
+// isClosed reports whether a server has ended because it was closed. Serve says nothing then, or,
+// if it had just begun, that it cannot.
+func isClosed(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, grpc.ErrServerStopped)
 }

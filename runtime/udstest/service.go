@@ -27,7 +27,7 @@ type Service[S, C any] struct {
 //
 // Functions of the program's own that have these forms do as well. What such a newServer does
 // between making the server and returning it, registering a second service for instance, is done
-// before the server runs. It should pass the options on, as some are from this package.
+// before the server runs. It must pass the path and the options on; some are from this package.
 func For[S, C any](
 	newServer func(path string, srv S, opts ...runtime.ServerOption) (*runtime.Server, error),
 	dial func(path string, opts ...runtime.DialOption) (C, *runtime.ClientConn, error),
@@ -36,11 +36,8 @@ func For[S, C any](
 }
 
 // Serve runs a server for impl and returns a client that is connected to it. Both end with the
-// test. It is Start and then Dial, without options for the client.
-//
-// The test fails at once if the server or the client cannot be made, if the server ends with an
-// error, or if the two do not come together within half a minute. What else is checked
-// is documented at Start.
+// test. It is Start and then Dial, with no options for the client, and fails as they do; and also
+// if client and server do not come together within half a minute.
 func (s Service[S, C]) Serve(tb testing.TB, impl S, opts ...runtime.ServerOption) C {
 	tb.Helper()
 	srv := s.start(tb, impl, opts)
@@ -56,14 +53,13 @@ func (s Service[S, C]) Serve(tb testing.TB, impl S, opts ...runtime.ServerOption
 // Start runs a server for impl on a [Path] of its own until the test ends. Its Path method tells
 // clients where it is. Clients can connect when Start returns.
 //
-// The test fails at once if newServer fails. At the end it fails if Serve has returned an error,
-// for instance because a service could not be registered, and if handlers do not return within
-// five seconds of the end of their context; the message has the methods and the stacks. How long
-// calls of clients that are still connected may hold up the end is up to
-// [runtime.ShutdownTimeout].
+// The test fails at once if newServer fails, or Serve does, as when a service cannot be registered.
+// At the end of the test the server is closed, not drained. The test fails then if Serve has returned
+// an error, and if handlers do not return within five seconds; the message has the methods and the
+// stacks.
 //
-// A test may close the server earlier. One that is about the drain itself, or about a path that
-// two servers have one after the other, is better off with a [Path] and the generated constructors.
+// A test may close the server earlier. One that is about the drain itself, or about servers that
+// have a path one after the other, takes a [Path] and the generated constructors.
 func (s Service[S, C]) Start(tb testing.TB, impl S, opts ...runtime.ServerOption) *runtime.Server {
 	tb.Helper()
 	return s.start(tb, impl, opts).Server

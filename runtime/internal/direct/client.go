@@ -65,9 +65,10 @@ const (
 // fullPause is how long a client lets a server alone that has too many connections.
 const fullPause = time.Second
 
-// HTTP2Connected is to be called whenever HTTP/2 has connected. It means another server if this
-// one was refused before, and that one may speak this.
+// HTTP2Connected is to be called whenever HTTP/2 has connected. That may be to another server than
+// before: calls from now on go to that one, too, and it may speak this if the last one did not.
 func (c *Client) HTTP2Connected() {
+	c.pool.flush()
 	if !c.refused.CompareAndSwap(refusedForThis, notRefused) {
 		c.refused.CompareAndSwap(refusedForNext, refusedForThis)
 	}

@@ -113,6 +113,8 @@ func (s *clientStream) begin(ctx context.Context, c *conn) {
 	}
 	c.accepted.Store(false)
 	s.conn.Store(c)
+	// What may end the call from now on waits until all is in its place.
+	s.recv.mu.Lock()
 	if s.desc != &unaryDesc {
 		s.ctx, s.cancel = context.WithCancel(s.ctx)
 		s.abort = func() { s.fail(grpc.ErrClientConnClosing) }
@@ -121,6 +123,7 @@ func (s *clientStream) begin(ctx context.Context, c *conn) {
 	if ctx.Done() != nil {
 		s.unwatch = context.AfterFunc(ctx, s.callerDone)
 	}
+	s.recv.mu.Unlock()
 	if s.desc.ClientStreams {
 		// The server may be the first to speak. Other calls wait for their request, to be sent at once.
 		s.send.mu.Lock()
@@ -188,7 +191,8 @@ func (s *clientStream) release() *conn {
 	unwatched := s.unwatch == nil || s.unwatch()
 	c := s.conn.Load()
 	c.abort.Store(nil)
-	if !unwatched || !s.recv.answered || s.recv.last || s.recv.peeked || !s.send.mu.TryLock() {
+	clean := s.recv.answered && !s.recv.last && !s.recv.peeked && c.rd.empty()
+	if !unwatched || !clean || !s.send.mu.TryLock() {
 		s.client.pool.drop(c)
 		return c
 	}

@@ -119,6 +119,9 @@ func (f *reader) release() {
 	}
 }
 
+// empty reports whether all that was read is consumed.
+func (f *reader) empty() bool { return f.r == f.w }
+
 // buffered reports whether the next frame is of kind k and has arrived with what was read last.
 func (f *reader) buffered(k kind) bool {
 	return f.w-f.r >= frameHeaderLen && (*f.buf)[f.r] == byte(k)

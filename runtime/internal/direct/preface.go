@@ -29,7 +29,7 @@ const (
 
 	// handshakeTimeout is how long a client waits for the answer. A server that needs longer
 	// hangs or is not serving yet; to wait for it is HTTP/2's part.
-	handshakeTimeout = time.Second
+	handshakeTimeout = 2 * time.Second
 )
 
 // IsPreface reports whether the first PrefaceLen bytes from a client say that it speaks the direct

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
 
@@ -36,7 +37,8 @@ type Server struct {
 	mu       sync.Mutex
 	conns    map[*serverConn]struct{}
 	hangups  *hangups // nil while there was no connection
-	draining bool     // takes no more connections
+	draining bool     // connections end after the call that they have, or are about to have
+	stopped  bool     // takes no more connections
 }
 
 // method is how a method is called.
@@ -120,7 +122,7 @@ var errStopped = errors.New("direct transport: the server is stopping")
 func (s *Server) add(sc *serverConn) (full bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining {
+	if s.stopped {
 		return false, errStopped
 	}
 	if s.hangups == nil {
@@ -133,6 +135,7 @@ func (s *Server) add(sc *serverConn) (full bool, err error) {
 	}
 	full = len(s.conns) >= s.conf.MaxConns
 	s.conns[sc] = struct{}{}
+	sc.draining = s.draining
 	s.serving.Add(1)
 	return full, nil
 }
@@ -140,6 +143,9 @@ func (s *Server) add(sc *serverConn) (full bool, err error) {
 func (s *Server) remove(sc *serverConn) {
 	sc.forget()
 	sc.Close()
+	if sc.begun {
+		s.conf.Stats.conn(sc.peerValues, &stats.ConnEnd{})
+	}
 	s.mu.Lock()
 	delete(s.conns, sc)
 	s.mu.Unlock()
@@ -147,7 +153,9 @@ func (s *Server) remove(sc *serverConn) {
 	s.serving.Done()
 }
 
-// Drain lets the calls that run end, and takes no more. It returns when they have ended.
+// Drain lets the calls that run end, and takes no more. It returns when they have ended. Connections
+// that were accepted before may still come, with a call that is to be served; Drain again waits for
+// those.
 func (s *Server) Drain() {
 	s.mu.Lock()
 	s.draining = true
@@ -162,7 +170,7 @@ func (s *Server) Drain() {
 // Stop closes all connections. Handlers may run on for a while, with a context that has ended.
 func (s *Server) Stop() {
 	s.mu.Lock()
-	s.draining = true
+	s.draining, s.stopped = true, true
 	for sc := range s.conns {
 		sc.hungUp()
 		sc.Close()

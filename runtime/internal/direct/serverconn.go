@@ -2,7 +2,9 @@ package direct
 
 import (
 	"context"
+	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -20,10 +22,12 @@ type serverConn struct {
 	peerValues context.Context // of all calls: the peer, and what stats handlers have added
 	values     context.Context // the same, with the client's metadata for all calls
 	intro      metadata.MD
+	begun      bool // stats handlers know of the connection
 
 	mu        sync.Mutex
 	call      *callContext // of the call that runs; nil between calls
 	busy      bool         // from when a call begins to its end
+	used      bool         // there was a call
 	draining  bool
 	readEnded bool // nothing can come any more but what is in the kernel's queue
 	gone      bool // the client has closed the connection
@@ -37,6 +41,9 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 	}
 	for {
 		k, n, err := sc.rd.header()
+		if errors.Is(err, os.ErrDeadlineExceeded) && sc.noFirst() {
+			continue // with what the client has sent in this moment
+		}
 		if err != nil {
 			return err
 		}
@@ -53,15 +60,37 @@ func (sc *serverConn) open(preface []byte, full bool) error {
 	if err != nil {
 		return err
 	}
-	sc.SetDeadline(time.Time{})
+	sc.opened()
 	sc.intro = intro
 	hs := sc.server.conf.Stats
 	sc.peerValues = hs.tagConn(peer.NewContext(context.Background(), &sc.peer),
 		&stats.ConnTagInfo{RemoteAddr: sc.peer.Addr, LocalAddr: sc.peer.LocalAddr})
 	sc.values = metadata.NewIncomingContext(sc.peerValues, intro)
 	hs.conn(sc.peerValues, &stats.ConnBegin{})
-	sc.onClose = func() { hs.conn(sc.peerValues, &stats.ConnEnd{}) }
+	sc.begun = true
 	return nil
+}
+
+// opened ends the deadline of the handshake.
+func (sc *serverConn) opened() {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.SetDeadline(time.Time{})
+	if sc.draining {
+		sc.awaitFirst()
+	}
+}
+
+// noFirst ends the wait for the first call, and reports whether that was not done before.
+func (sc *serverConn) noFirst() bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.readEnded {
+		return false
+	}
+	sc.endRead()
+	sc.SetReadDeadline(time.Time{})
+	return true
 }
 
 // begin marks the connection busy. It reports whether the rest of the call can still come; if not,
@@ -69,7 +98,10 @@ func (sc *serverConn) open(preface []byte, full bool) error {
 func (sc *serverConn) begin(ctx *callContext) (more bool) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	sc.busy, sc.call = true, ctx
+	if sc.draining && !sc.used {
+		sc.SetReadDeadline(time.Time{})
+	}
+	sc.busy, sc.used, sc.call = true, true, ctx
 	if sc.gone {
 		ctx.end()
 	}
@@ -94,10 +126,21 @@ func (sc *serverConn) drain() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.draining = true
-	if !sc.busy {
+	switch {
+	case sc.busy:
+	case sc.used:
 		sc.endRead()
+	default:
+		sc.awaitFirst()
 	}
 }
+
+// firstCall is how long a connection without a call is kept open by a server that drains. Clients
+// connect because they have a call to make, and it may be the last that gets in.
+const firstCall = 200 * time.Millisecond
+
+// awaitFirst gives the client time for its first call. The caller holds mu.
+func (sc *serverConn) awaitFirst() { sc.SetReadDeadline(time.Now().Add(firstCall)) }
 
 func (sc *serverConn) endRead() {
 	sc.readEnded = true

@@ -1,0 +1,30 @@
+package runtime
+
+import (
+	"net"
+	"sync/atomic"
+)
+
+// arrivals counts connections, to know whether some were accepted that grpc has not begun to serve.
+// It would reset those when it stops.
+type arrivals struct {
+	accepted, handshakes atomic.Int64
+	unknown              bool // handshakes are not counted: the credentials are the program's
+}
+
+func (a *arrivals) greeted() bool { return a.unknown || a.handshakes.Load() >= a.accepted.Load() }
+
+// countingListener hands on the very connections.
+type countingListener struct {
+	*net.UnixListener
+	arrivals *arrivals
+}
+
+func (l countingListener) Accept() (net.Conn, error) {
+	conn, err := l.AcceptUnix()
+	if err != nil {
+		return nil, err // not conn, which would be an interface that is not nil
+	}
+	l.arrivals.accepted.Add(1)
+	return conn, nil
+}

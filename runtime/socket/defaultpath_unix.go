@@ -1,0 +1,98 @@
+//go:build unix
+
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// defaultDir returns the directory of default paths.
+func defaultDir() (string, error) {
+	if rootDir != "" && os.Geteuid() == 0 {
+		return rootDir, checkDir(rootDir)
+	}
+	// The specification has an empty one count as one that is not set.
+	if path := os.Getenv("XDG_RUNTIME_DIR"); path != "" {
+		if err := checkRuntimeDir(path); err != nil {
+			return "", fmt.Errorf("XDG_RUNTIME_DIR: %w: correct or unset it, for server and client", err)
+		}
+		return path, nil
+	}
+	return dirOfUser(os.TempDir())
+}
+
+// checkDir refuses a directory of which others can replace what is in it.
+func checkDir(path string) error {
+	d, err := openDir(path + "/")
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	return d.check()
+}
+
+// checkRuntimeDir refuses what the XDG specification does. A symbolic link is the affair of who set
+// the variable.
+func checkRuntimeDir(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("%q is a relative path: %w", path, fs.ErrInvalid)
+	}
+	d, err := openDir(path)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	var st unix.Stat_t
+	if err := unix.Fstat(d.fd, &st); err != nil {
+		return &os.PathError{Op: "stat directory", Path: path, Err: err}
+	}
+	return checkPrivate(path, st)
+}
+
+// dirOfUser returns the user's own directory in parent, and makes it where it is missing.
+func dirOfUser(parent string) (string, error) {
+	if !filepath.IsAbs(parent) {
+		return "", fmt.Errorf("TMPDIR: %q is a relative path: correct or unset it, for server and client: %w", parent, fs.ErrInvalid)
+	}
+	d, err := openDir(parent + "/")
+	if err != nil {
+		return "", err
+	}
+	defer d.close()
+	// What nobody else can replace stays as it is found now.
+	if err := d.check(); err != nil {
+		return "", err
+	}
+	name := "udsgrpc-" + strconv.Itoa(os.Geteuid())
+	path := filepath.Join(parent, name)
+	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+		return "", &os.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	st, err := d.lstat(name)
+	if err != nil {
+		return "", err
+	}
+	return path, checkPrivate(path, st)
+}
+
+// checkPrivate refuses what is not a directory that only the user may enter.
+func checkPrivate(path string, st unix.Stat_t) error {
+	mode, uid := uint32(st.Mode), os.Geteuid()
+	switch {
+	case mode&unix.S_IFMT != unix.S_IFDIR:
+		return fmt.Errorf("%w: %s is %s: a directory of uid %d with mode 0700 is wanted: %w",
+			ErrUnsafeDir, path, fileType(mode), uid, unix.ENOTDIR)
+	case int(st.Uid) != uid:
+		return fmt.Errorf("%w: %s belongs to uid %d: a directory of uid %d is wanted", ErrUnsafeDir, path, st.Uid, uid)
+	case mode&0o777 != 0o700:
+		return fmt.Errorf("%w: %s has mode %#o: mode 0700 is wanted", ErrUnsafeDir, path, mode&0o7777)
+	}
+	return nil
+}
