@@ -391,3 +391,27 @@ func TestStatsHandlersSeeBothEnds(t *testing.T) {
 		t.Errorf("connections begun: server %d, client %d; want 1 each", server.begun.Load(), client.begun.Load())
 	}
 }
+
+func TestCloseRightAfterServeBeganIsNoError(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		srv, err := greeterv1.NewGreeterUDSServer(freePath(t), newGreeter())
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		began := make(chan struct{})
+		go func() {
+			close(began)
+			served <- srv.Serve(t.Context())
+		}()
+		<-began
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+		// Close may also have been first.
+		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) || errors.Is(err, grpc.ErrServerStopped) && strings.Count(err.Error(), "serve on") != 1 {
+			t.Error(err)
+		}
+	}
+}

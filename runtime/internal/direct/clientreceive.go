@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"errors"
 	"io"
 	"math"
 	"time"
@@ -108,8 +109,12 @@ func (s *clientStream) peek() (retried bool, err error) {
 	}
 	processed := r.answer.begun.Load() || err != nil && c.accepted.Load()
 	if processed || s.killed.Load() != nil || s.client.pool.isClosed() || r.tries == maxTries {
-		if err == nil {
+		switch {
+		case err != nil:
+		case r.answer.begun.Load():
 			err = violation("the server goes away in the middle of a call")
+		default:
+			err = errors.New("no server has processed the call")
 		}
 		return false, s.broken(err)
 	}

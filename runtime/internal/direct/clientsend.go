@@ -49,10 +49,13 @@ func (s *clientStream) sendData(data payload, keep bool) error {
 	soon := s.desc.ClientStreams && s.send.pacing.soon()
 	s.send.mu.Lock()
 	c := s.conn.Load()
-	err := s.write(data, true, !s.desc.ClientStreams, soon)
 	if keep {
 		s.keep(data)
-	} else {
+	}
+	err := s.write(data, true, !s.desc.ClientStreams, soon)
+	if keep && err == nil {
+		s.commit()
+	} else if !keep {
 		if data.slices == nil {
 			s.send.scratch = data.b
 		}
@@ -88,7 +91,7 @@ func (s *clientStream) CloseSend() error {
 // write writes what there is of the call: its beginning, if that was not written yet, a message,
 // the end; or soon, together with more. The caller holds send.mu.
 func (s *clientStream) write(data payload, message, end, soon bool) error {
-	if s.send.released {
+	if s.isReleased() {
 		return io.EOF
 	}
 	c := s.conn.Load()
@@ -139,11 +142,16 @@ func (r *sender) keeps() bool {
 
 // keep keeps data for another try. The caller holds send.mu.
 func (s *clientStream) keep(data payload) {
-	r := &s.send
-	r.replaySize += data.len()
-	r.replay = append(r.replay, data)
-	if s.recv.answer.begun.Load() || s.desc.ClientStreams && r.replaySize > replayLimit {
-		r.dropReplay()
+	s.send.replaySize += data.len()
+	s.send.replay = append(s.send.replay, data)
+}
+
+// commit keeps nothing any more if the call has begun. The caller holds send.mu, and all that is kept
+// was written.
+func (s *clientStream) commit() {
+	if s.recv.answer.begun.Load() || s.desc.ClientStreams && s.send.replaySize > replayLimit {
+		s.recv.answer.begun.Store(true)
+		s.send.dropReplay()
 	}
 }
 

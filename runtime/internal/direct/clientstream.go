@@ -33,7 +33,10 @@ type clientStream struct {
 
 	conn   atomic.Pointer[conn]  // another one after a retry
 	killed atomic.Pointer[error] // why this end has closed the connection
-	abort  func()                // for Client.Close; nil for a unary call, whose caller waits anyhow
+
+	ending   sync.Mutex // guards released, and closing the connection
+	released bool       // the connection may have another call
+	abort    func()     // for Client.Close; nil for a unary call, whose caller waits anyhow
 
 	send sender
 	recv receiver
@@ -44,10 +47,9 @@ type sender struct {
 	last    bool   // the caller has sent all; this and
 	scratch []byte // for a message are used by the sending goroutine alone
 
-	mu       sync.Mutex
-	released bool // the connection may have another call
-	called   bool // the call frame was written
-	ended    bool // there is nothing more to write
+	mu     sync.Mutex
+	called bool // the call frame was written
+	ended  bool // there is nothing more to write
 	// replay is what was sent, for another try should the server not process the call; until it
 	// answers, or so much was sent that it must have begun.
 	replay     []payload
@@ -145,6 +147,11 @@ func (s *clientStream) callerDone() {
 
 // kill closes the connection, which tells the server, and whoever waits for it here.
 func (s *clientStream) kill(err error) {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	if s.released {
+		return
+	}
 	s.killed.CompareAndSwap(nil, &err)
 	s.conn.Load().Close()
 }
@@ -197,10 +204,13 @@ func (s *clientStream) release() *conn {
 		return c
 	}
 	defer s.send.mu.Unlock()
-	s.send.released = true
 	s.send.dropReplay()
-	if s.send.endSent && s.killed.Load() == nil {
+	s.ending.Lock()
+	s.released = s.send.endSent && s.killed.Load() == nil
+	s.ending.Unlock()
+	if s.released {
 		c.rest()
+		c.rd.release()
 		s.client.pool.put(c)
 	} else {
 		s.client.pool.drop(c)
@@ -234,4 +244,10 @@ func (s *clientStream) broken(err error) error {
 
 func (s *clientStream) Context() context.Context {
 	return peer.NewContext(s.ctx, &s.conn.Load().peer)
+}
+
+func (s *clientStream) isReleased() bool {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	return s.released
 }

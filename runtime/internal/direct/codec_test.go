@@ -15,7 +15,7 @@ import (
 )
 
 // keeper is a codec of a program, for []byte, that keeps what it gets.
-type keeper struct{ kept [][]byte }
+type keeper struct{}
 
 func (k *keeper) Name() string { return "proto" }
 
@@ -27,13 +27,17 @@ func (k *keeper) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 func (k *keeper) Unmarshal(data mem.BufferSlice, v any) error {
-	k.kept = append(k.kept, data.Materialize())
-	*v.(*[]byte) = k.kept[len(k.kept)-1]
+	data.Ref() // as a codec must that keeps what it gets
+	var b []byte
+	if len(data) > 0 {
+		b = data[0].ReadOnlyData()
+	}
+	*v.(*[]byte) = b
 	return nil
 }
 
 // oldKeeper is the same of the older kind, which gets bytes and nothing that counts references.
-type oldKeeper struct{ kept [][]byte }
+type oldKeeper struct{}
 
 func (k *oldKeeper) Name() string { return "proto" }
 
@@ -45,7 +49,6 @@ func (k *oldKeeper) Marshal(v any) ([]byte, error) {
 }
 
 func (k *oldKeeper) Unmarshal(data []byte, v any) error {
-	k.kept = append(k.kept, data)
 	*v.(*[]byte) = data
 	return nil
 }

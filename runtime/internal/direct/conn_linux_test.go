@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -162,9 +163,12 @@ func TestWritesAfterAnError(t *testing.T) {
 			for range 100 {
 				c.putMessage(0, 1000, flush(c))
 			}
-			if c.flushPending(); len(c.pending) > 0 {
+			c.flushPending()
+			c.pendingMu.Lock()
+			if len(c.pending) > 0 {
 				t.Errorf("%d bytes wait", len(c.pending))
 			}
+			c.pendingMu.Unlock()
 			if c.putMessage(0, 100<<10, flush(c)) == nil {
 				t.Error("a large message is no error")
 			}
@@ -242,4 +246,25 @@ func TestLargeMessagesThroughASmallQueue(t *testing.T) {
 		})
 	}
 	both.Wait()
+}
+
+// A request whose end is late stays what it was, though its connection gives its buffer back
+// while it waits, and others use it.
+func TestRequestsWhoseEndIsLate(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	slow, quick := h.connect(), h.connect()
+	content := strings.Repeat("slow", 1000)
+	for range 20 {
+		slow.send(concat(callFrame(unaryMethod, nil), messageFrame(content)))
+		for range 20 {
+			quick.send(unaryCall(strings.Repeat("quick", 1000)))
+			quick.want(kindMessage)
+			quick.wantStatus()
+		}
+		slow.send(endFrame)
+		if got := slow.want(kindMessage); !bytes.Equal(got, messageFrame(content)[frameHeaderLen:]) {
+			t.Fatalf("the request has become %.100q", got)
+		}
+		slow.wantStatus()
+	}
 }

@@ -38,8 +38,8 @@ func (s statsFuncs) HandleConn(_ context.Context, e stats.ConnStats) {
 	}
 }
 
-// sleeper is a server that has let a client in and does not read on before release. So what the client sends is in
-// the kernel's queue.
+// sleeper is a server that has served a call of its only client and does not read on before release.
+// So what that client sends next is in the kernel's queue.
 type sleeper struct {
 	*host
 	release chan struct{}
@@ -48,15 +48,23 @@ type sleeper struct {
 
 func newSleeper(t *testing.T, s service) *sleeper {
 	release := make(chan struct{})
-	h := newHost(t, s, ServerConfig{Stats: handlers{statsFuncs{conn: func(e stats.ConnStats) {
-		if _, ok := e.(*stats.ConnBegin); ok {
+	h := newHost(t, s, ServerConfig{Stats: handlers{statsFuncs{rpc: func(_ context.Context, e stats.RPCStats) {
+		if _, ok := e.(*stats.End); ok {
 			<-release
 		}
 	}}}})
 	return &sleeper{h, release, make(chan struct{})}
 }
 
-// conns returns the connections that are served.
+// newSleepersClient returns a client that has made its first call there.
+func newSleepersClient(t *testing.T, old *sleeper) (*Client, *site) {
+	t.Helper()
+	c, s := newClient(t, old.accept)
+	mustEcho(t, c, "first")
+	return c, s
+}
+
+// only returns the connection.
 func (s *sleeper) only() *serverConn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,11 +92,11 @@ func (s *sleeper) drain() {
 		defer close(s.drained)
 		s.Drain()
 	}()
-	eventually(s.t, "the end of the queue", func() bool {
+	eventually(s.t, "the beginning of the drain", func() bool {
 		sc := s.only()
 		sc.mu.Lock()
 		defer sc.mu.Unlock()
-		return sc.readEnded
+		return sc.draining
 	})
 	close(s.release)
 }
@@ -101,8 +109,8 @@ func TestUnaryCallsInTheQueueOfAServerThatDrains(t *testing.T) {
 		queue int
 		old   bool // which server it is for
 	}{
-		"whole":              {100, 100, true},
-		"whole, large":       {100 << 10, 100 << 10, true},
+		"whole":              {100, len(unaryCall("")) + 100, true},
+		"whole, large":       {100 << 10, len(unaryCall("")) + 100<<10 + 4, true}, // longer lengths
 		"partly, 1 MiB":      {1 << 20, 64 << 10, false},
 		"partly, almost all": {300 << 10, 64 << 10, false},
 	} {
@@ -112,15 +120,18 @@ func TestUnaryCallsInTheQueueOfAServerThatDrains(t *testing.T) {
 				return service{unary: func(_ context.Context, m *blob) (*blob, error) { n.Add(1); return m, nil }}
 			}
 			old, next := newSleeper(t, count(&atOld)), newHost(t, count(&atNext), ServerConfig{})
-			c, s := newClient(t, old.accept)
+			c, s := newSleepersClient(t, old)
+			atOld.Store(0)
 			type result struct {
 				got string
 				err error
 			}
 			done := make(chan result, 1)
-			content := strings.Repeat("0123456789", tc.size/10)
+			content := strings.Repeat("01234567", tc.size/8) + "0123"[:tc.size%8]
 			go func() {
-				got, err := invoke(t, c, content)
+				reply := &blob{}
+				err := c.Invoke(t.Context(), unaryMethod, &blob{Value: []byte(content)}, reply, nil)
+				got := string(reply.Value)
 				done <- result{got, err}
 			}()
 			old.queued(tc.queue)
@@ -144,7 +155,7 @@ func TestUnaryCallsInTheQueueOfAServerThatDrains(t *testing.T) {
 // A call whose metadata is in the queue only in part was not processed either.
 func TestLongHeadsInTheQueueOfAServerThatDrains(t *testing.T) {
 	old, next := newSleeper(t, service{}), newHost(t, service{}, ServerConfig{})
-	c, s := newClient(t, old.accept)
+	c, s := newSleepersClient(t, old)
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "long", strings.Repeat("x", 900<<10))
 	done := make(chan error, 1)
 	go func() { done <- c.Invoke(ctx, unaryMethod, &blob{}, &blob{}, nil) }()
@@ -190,7 +201,7 @@ func TestStreamsInTheQueueOfAServerThatDrains(t *testing.T) {
 					}
 				}}
 				old, next := newSleeper(t, gather), newHost(t, gather, ServerConfig{})
-				c, s := newClient(t, old.accept)
+				c, s := newSleepersClient(t, old)
 				stream := open(t, c, desc)
 				want := ""
 				for i, size := range tc.sizes {
@@ -316,9 +327,9 @@ func TestDrainWaitsForHandlersAlone(t *testing.T) {
 }
 
 // After the end of the server new connections are closed, without a word.
-func TestConnectionsAfterTheDrain(t *testing.T) {
+func TestConnectionsAfterTheEnd(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
-	h.Drain()
+	h.Stop()
 	c, _ := newClient(t, func(conn *net.UnixConn) { h.accept(conn) })
 	if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
 		t.Errorf("a call comes to %v", err)

@@ -2,6 +2,7 @@ package direct
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 
 	"google.golang.org/grpc/metadata"
@@ -68,7 +69,11 @@ func (h *statusHead) append(b []byte) []byte {
 func parseStatus(b []byte) (h statusHead, err error) {
 	c := cursor{rest: b}
 	h.last = c.uvarint() != 0
-	h.code = uint32(c.uvarint())
+	code := c.uvarint()
+	if code > math.MaxUint32 {
+		return h, violationf("status code %d", code)
+	}
+	h.code = uint32(code)
 	h.message = string(c.bytes())
 	h.md = c.metadata()
 	return h, c.end()

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -71,12 +72,12 @@ func sendable(md metadata.MD) metadata.MD {
 	return md
 }
 
-// sizeOf is about how many bytes md takes in a frame.
+// sizeOf is how many bytes md takes in a frame at most, with a few for the other fields.
 func sizeOf(md metadata.MD) int {
-	n := 0
+	n := 64
 	for key, values := range md {
 		for _, value := range values {
-			n += len(key) + len(value) + 8
+			n += len(key) + len(value) + 2*binary.MaxVarintLen32
 		}
 	}
 	return n

@@ -44,13 +44,14 @@ var (
 
 func (s *service) desc() *grpc.ServiceDesc {
 	d := &grpc.ServiceDesc{ServiceName: "t.T"}
-	d.Methods = []grpc.MethodDesc{{MethodName: "Unary", Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+	unary := func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 		req := &blob{}
 		if err := decode(req); err != nil || s.unary == nil {
 			return req, err
 		}
 		return s.unary(ctx, req)
-	}}}
+	}
+	d.Methods = []grpc.MethodDesc{{MethodName: "Unary", Handler: unary}}
 	for _, sd := range []grpc.StreamDesc{upDesc, downDesc, bothDesc} {
 		sd.Handler = func(_ any, ss grpc.ServerStream) error {
 			if s.stream == nil {

@@ -2,8 +2,6 @@ package direct
 
 import (
 	"context"
-	"errors"
-	"io"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,7 +18,7 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 	}
 	b, err := sc.rd.head(n)
 	if err != nil {
-		return false, err
+		return false, sc.incomplete(err)
 	}
 	head, err := parseCall(b)
 	if err != nil {
@@ -50,11 +48,7 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 	}
 	if !m.desc.ClientStreams {
 		if err := s.readRequest(); err != nil {
-			if !more && errors.Is(err, io.ErrUnexpectedEOF) {
-				sc.goAway()
-				return false, nil
-			}
-			return false, err
+			return false, sc.incomplete(err)
 		}
 	} else if !more {
 		sc.goAway()
@@ -62,9 +56,10 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 	}
 	if m.unary == nil && head.timeout > 0 {
 		// A handler may wait for messages, or for room to send some.
-		defer context.AfterFunc(&s.call, func() { sc.SetDeadline(time.Unix(0, 0)) })()
+		defer context.AfterFunc(&s.call, func() { sc.expire(&s.call) })()
 	}
-	return s.serve(), nil
+	again = s.serve()
+	return again, s.broken
 }
 
 // serve runs the handler and sends what it returns.

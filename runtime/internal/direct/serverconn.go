@@ -29,6 +29,7 @@ type serverConn struct {
 	busy      bool         // from when a call begins to its end
 	used      bool         // there was a call
 	draining  bool
+	expired   bool // the deadline of the call has come
 	readEnded bool // nothing can come any more but what is in the kernel's queue
 	gone      bool // the client has closed the connection
 }
@@ -45,7 +46,7 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 			continue // with what the client has sent in this moment
 		}
 		if err != nil {
-			return err
+			return sc.incomplete(err)
 		}
 		if again, err := sc.serveFrame(k, n); err != nil || !again {
 			return err
@@ -114,9 +115,36 @@ func (sc *serverConn) end(ctx *callContext) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.busy, sc.call = false, nil
+	if sc.expired {
+		sc.expired = false
+		sc.SetDeadline(time.Time{})
+	}
 	if sc.draining {
 		sc.endRead()
 	}
+}
+
+// expire ends what the call that runs waits for, as its deadline has come.
+func (sc *serverConn) expire(ctx *callContext) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.call == ctx {
+		sc.expired = true
+		sc.SetDeadline(time.Unix(0, 0))
+	}
+}
+
+// incomplete is for a call of which not all came. If that is because this end has stopped reading, it
+// tells the client so.
+func (sc *serverConn) incomplete(err error) error {
+	sc.mu.Lock()
+	ended := sc.readEnded
+	sc.mu.Unlock()
+	if !ended || !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	sc.goAway()
+	return nil
 }
 
 // drain takes no more calls, but for those whose client has sent them already: what is in the

@@ -129,6 +129,7 @@ func (s *serverStream) next() (payload, error) {
 func (s *serverStream) lost(err error) error {
 	s.unread = true
 	if v := violation(""); errors.As(err, &v) {
+		s.broken = err
 		return status.Error(codes.Internal, err.Error())
 	}
 	return s.contextError()

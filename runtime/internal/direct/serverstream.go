@@ -29,6 +29,7 @@ type serverStream struct {
 	requestErr error      // what was wrong with it
 	ended      bool       // the client has sent all
 	unread     bool       // the client has sent what was not read
+	broken     error      // what the client did against the protocol
 
 	pacing pacing
 

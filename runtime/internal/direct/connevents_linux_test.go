@@ -1,0 +1,80 @@
+package direct
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/grpc/stats"
+)
+
+// tagger is a stats handler that waits when a connection is announced to it, and counts.
+type tagger struct {
+	statsFuncs
+	tagged, release chan struct{}
+	begun, ended    atomic.Int32
+}
+
+func (h *tagger) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context {
+	h.tagged <- struct{}{}
+	<-h.release
+	return ctx
+}
+
+func (h *tagger) HandleConn(_ context.Context, e stats.ConnStats) {
+	switch e.(type) {
+	case *stats.ConnBegin:
+		h.begun.Add(1)
+	case *stats.ConnEnd:
+		h.ended.Add(1)
+	}
+}
+
+// Each connection that a stats handler sees begin, it sees end; also one that a Stop finds in between.
+func TestConnectionsThatBeginEnd(t *testing.T) {
+	for name, stop := range map[string]bool{"stopped while it begins": true, "closed by the client": false} {
+		t.Run(name, func(t *testing.T) {
+			events := &tagger{tagged: make(chan struct{}, 1), release: make(chan struct{})}
+			h := newHost(t, service{}, ServerConfig{Stats: handlers{events}})
+			client, server := pair(t)
+			h.accept(server)
+			w := newWire(t, client)
+			w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
+			await(t, "the connection", events.tagged)
+			if stop {
+				h.Stop()
+			} else {
+				client.Close()
+			}
+			close(events.release)
+			await(t, "Serve", h.errs)
+			h.runs.Wait()
+			if events.begun.Load() != events.ended.Load() {
+				t.Errorf("%d connections have begun and %d ended", events.begun.Load(), events.ended.Load())
+			}
+		})
+	}
+}
+
+// Stop may come at any time, also while connections begin.
+func TestStopWhileConnectionsBegin(t *testing.T) {
+	for range 50 {
+		h := newHost(t, service{}, ServerConfig{})
+		for range 4 {
+			client, server := pair(t)
+			h.accept(server)
+			w := newWire(t, client)
+			w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
+			if _, err := io.CopyN(io.Discard, w.in, int64(helloLen)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.Stop()
+		for range 4 {
+			if err := await(t, "Serve", h.errs); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
