@@ -87,10 +87,13 @@ func (p *buffers) putLarge(b *[]byte) {
 		p.large = append(p.large, b)
 		return
 	}
+	smallest := 0
 	for i := range p.large {
-		if cap(*p.large[i]) < cap(*b) {
-			p.large[i] = b
-			return
+		if cap(*p.large[i]) < cap(*p.large[smallest]) {
+			smallest = i
 		}
+	}
+	if cap(*p.large[smallest]) < cap(*b) {
+		p.large[smallest] = b
 	}
 }

@@ -51,7 +51,7 @@ func NewClient(conf ClientConfig) *Client {
 	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
-// Close closes all connections. Calls that run fail with [grpc.ErrClientConnClosing].
+// Close closes all connections. Calls that run fail with codes.Canceled.
 func (c *Client) Close() { c.pool.close() }
 
 // What is known of a server that does not speak this: nothing against it; that it speaks HTTP/2
@@ -136,6 +136,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	c.proven.Store(true)
 	conn, err := newConn(uds, info, c.codec.pool)
 	if err != nil {
+		uds.Close()
 		c.pool.unreserve()
 		return nil, ErrHTTP2
 	}

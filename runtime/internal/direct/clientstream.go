@@ -16,6 +16,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// errClosing is grpc's, for calls of a client that was closed.
+var errClosing = status.Error(codes.Canceled, "grpc: the client connection is closing")
+
 // clientStream is a call in the client. As every [grpc.ClientStream] it may be sent to by one
 // goroutine while another receives; sending is in clientsend.go, receiving in clientreceive.go.
 type clientStream struct {
@@ -119,7 +122,7 @@ func (s *clientStream) begin(ctx context.Context, c *conn) {
 	s.recv.mu.Lock()
 	if s.desc != &unaryDesc {
 		s.ctx, s.cancel = context.WithCancel(s.ctx)
-		s.abort = func() { s.fail(grpc.ErrClientConnClosing) }
+		s.abort = func() { s.fail(errClosing) }
 		c.abort.Store(&s.abort)
 	}
 	if ctx.Done() != nil {
@@ -231,7 +234,7 @@ func (s *clientStream) broken(err error) error {
 		return status.FromContextError(context.DeadlineExceeded).Err()
 	}
 	if s.client.pool.isClosed() {
-		return grpc.ErrClientConnClosing
+		return errClosing
 	}
 	if v := violation(""); errors.As(err, &v) {
 		return status.Error(codes.Internal, err.Error())

@@ -88,7 +88,7 @@ func (c *conn) Close() error {
 // flushNow writes what is pending. The caller holds pendingMu, and does not afterwards.
 func (c *conn) flushNow() error {
 	c.pendingMu.Unlock()
-	return c.flush(nil)
+	return c.flush(nil, nil)
 }
 
 // flushSoon lets what is pending be written by another goroutine. Until that gets to it, more may
@@ -123,7 +123,7 @@ func (c *conn) flushPending() {
 
 func (c *conn) flushLoop(f *flusher) {
 	for {
-		err := c.flush(nil)
+		err := c.flush(nil, nil)
 		c.pendingMu.Lock()
 		f.idle = err != nil || len(c.pending) == 0
 		idle := f.idle
@@ -152,8 +152,8 @@ func (c *conn) rest() {
 	}
 }
 
-// flush writes what is pending, and then data.
-func (c *conn) flush(data mem.BufferSlice) error {
+// flush writes what is pending, and then data and the frames after it.
+func (c *conn) flush(data mem.BufferSlice, after []byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.pendingMu.Lock()
@@ -170,10 +170,13 @@ func (c *conn) flush(data mem.BufferSlice) error {
 	var n int64
 	switch {
 	case data != nil:
-		pieces := make(net.Buffers, 1, 1+len(data))
+		pieces := make(net.Buffers, 1, 2+len(data))
 		pieces[0] = b
 		for _, d := range data {
 			pieces = append(pieces, d.ReadOnlyData())
+		}
+		if len(after) > 0 {
+			pieces = append(pieces, after)
 		}
 		n, c.err = pieces.WriteTo(c.UnixConn)
 	case len(b) > 0:
@@ -197,8 +200,7 @@ func (c *conn) appendMessage(p payload, after []byte) error {
 		return nil
 	}
 	c.pendingMu.Unlock()
-	err := c.flush(p.slices)
+	err := c.flush(p.slices, after)
 	c.pendingMu.Lock()
-	c.pending = append(c.pending, after...)
 	return err
 }

@@ -143,6 +143,9 @@ func (c *cursor) metadata() metadata.MD {
 	}
 	md := metadata.MD{}
 	for range n {
+		if c.broken {
+			return nil
+		}
 		key := string(c.bytes())
 		md[key] = append(md[key], string(c.bytes()))
 	}

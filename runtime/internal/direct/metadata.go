@@ -37,6 +37,14 @@ func validate(md metadata.MD) error {
 	return nil
 }
 
+// checkReceived refuses what a client must not send: handlers may write metadata to logs.
+func checkReceived(md metadata.MD) error {
+	if err := validate(md); err != nil {
+		return violation(err.Error())
+	}
+	return nil
+}
+
 func isNoKeyChar(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
 }

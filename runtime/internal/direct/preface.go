@@ -107,6 +107,9 @@ func answer(c net.Conn, f *reader, preface []byte, full bool) (metadata.MD, erro
 		return nil, err
 	}
 	md, err := parseMetadata(b)
+	if err == nil {
+		err = checkReceived(md)
+	}
 	if err != nil {
 		return nil, err
 	}

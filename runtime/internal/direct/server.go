@@ -143,6 +143,7 @@ func (s *Server) add(sc *serverConn) (full bool, err error) {
 func (s *Server) remove(sc *serverConn) {
 	sc.forget()
 	sc.Close()
+	sc.stopWaiting()
 	if sc.begun {
 		s.conf.Stats.conn(sc.peerValues, &stats.ConnEnd{})
 	}

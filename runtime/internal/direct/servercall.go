@@ -21,6 +21,9 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 		return false, sc.incomplete(err)
 	}
 	head, err := parseCall(b)
+	if err == nil {
+		err = checkReceived(head.md)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -29,9 +28,10 @@ type serverConn struct {
 	busy      bool         // from when a call begins to its end
 	used      bool         // there was a call
 	draining  bool
-	expired   bool // the deadline of the call has come
-	readEnded bool // nothing can come any more but what is in the kernel's queue
-	gone      bool // the client has closed the connection
+	first     *time.Timer // ends the wait for a first call; nil unless draining
+	expired   bool        // the deadline of the call has come
+	readEnded bool        // nothing can come any more but what is in the kernel's queue
+	gone      bool        // the client has closed the connection
 }
 
 // serve serves calls until the connection ends. Most of the time it waits; so that the stack of an
@@ -42,9 +42,6 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 	}
 	for {
 		k, n, err := sc.rd.header()
-		if errors.Is(err, os.ErrDeadlineExceeded) && sc.noFirst() {
-			continue // with what the client has sent in this moment
-		}
 		if err != nil {
 			return sc.incomplete(err)
 		}
@@ -56,12 +53,18 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 
 // open answers the client's preface.
 func (sc *serverConn) open(preface []byte, full bool) error {
-	sc.SetDeadline(time.Now().Add(handshakeTimeout))
+	// Not a deadline of the connection: grpc, which has accepted it, may still be about to set that.
+	slow := time.AfterFunc(handshakeTimeout, func() { sc.Close() })
+	defer slow.Stop()
 	intro, err := answer(sc.UnixConn, &sc.rd, preface, full)
 	if err != nil {
 		return err
 	}
-	sc.opened()
+	sc.mu.Lock()
+	if sc.draining {
+		sc.awaitFirst()
+	}
+	sc.mu.Unlock()
 	sc.intro = intro
 	hs := sc.server.conf.Stats
 	sc.peerValues = hs.tagConn(peer.NewContext(context.Background(), &sc.peer),
@@ -72,36 +75,11 @@ func (sc *serverConn) open(preface []byte, full bool) error {
 	return nil
 }
 
-// opened ends the deadline of the handshake.
-func (sc *serverConn) opened() {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.SetDeadline(time.Time{})
-	if sc.draining {
-		sc.awaitFirst()
-	}
-}
-
-// noFirst ends the wait for the first call, and reports whether that was not done before.
-func (sc *serverConn) noFirst() bool {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	if sc.readEnded {
-		return false
-	}
-	sc.endRead()
-	sc.SetReadDeadline(time.Time{})
-	return true
-}
-
 // begin marks the connection busy. It reports whether the rest of the call can still come; if not,
 // only a call that has arrived whole can be served.
 func (sc *serverConn) begin(ctx *callContext) (more bool) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if sc.draining && !sc.used {
-		sc.SetReadDeadline(time.Time{})
-	}
 	sc.busy, sc.used, sc.call = true, true, ctx
 	if sc.gone {
 		ctx.end()
@@ -168,7 +146,27 @@ func (sc *serverConn) drain() {
 const firstCall = 200 * time.Millisecond
 
 // awaitFirst gives the client time for its first call. The caller holds mu.
-func (sc *serverConn) awaitFirst() { sc.SetReadDeadline(time.Now().Add(firstCall)) }
+func (sc *serverConn) awaitFirst() {
+	if sc.first != nil {
+		return
+	}
+	sc.first = time.AfterFunc(firstCall, func() {
+		sc.mu.Lock()
+		defer sc.mu.Unlock()
+		if !sc.used {
+			sc.endRead()
+		}
+	})
+}
+
+// stopWaiting is for a connection that has ended.
+func (sc *serverConn) stopWaiting() {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.first != nil {
+		sc.first.Stop()
+	}
+}
 
 func (sc *serverConn) endRead() {
 	sc.readEnded = true
