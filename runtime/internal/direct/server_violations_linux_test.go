@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 )
 
 // announce is the header of a frame whose content does not follow.
@@ -39,6 +40,7 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 		"call head cut short":       {frame(kindCall, 0, 9, '/'), "a frame ends within a field"},
 		"call head too long":        {frame(kindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
 		"more pairs than bytes":     {frame(kindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
+		"line break in metadata":    {frame(kindCall, appendCall(nil, 0, unaryMethod, metadata.MD{"k": {"v\nforged"}})...), "non-printable ASCII"},
 	}
 	h := newHost(t, service{}, ServerConfig{})
 	bystander := h.connect()
