@@ -10,12 +10,13 @@ demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
 
 # Modules of their own, so that nobody who uses this project gets what they need.
-MODULES = thirdparty bench interop
+MODULES = thirdparty bench interop examples/more
 
 test: ## all tests but those of interop, with the race detector where it is supported
 	$(GO) test $(RACE) ./...
 	cd thirdparty && $(GO) test -count=1 $(RACE) ./...
 	cd bench && $(GO) test ./...
+	cd examples/more && $(GO) test $(RACE) ./...
 
 # The race detector needs cgo and so a C compiler, which a fresh machine may lack.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
@@ -28,7 +29,7 @@ generate: ## everything that is generated
 
 lint: ## static checks of Go and proto files
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
-	for m in $(MODULES); do (cd $$m && $(GO) tool -modfile=../tools/go.mod staticcheck ./...) || exit 1; done
+	for m in $(MODULES); do (cd $$m && $(GO) tool -modfile=$(CURDIR)/tools/go.mod staticcheck ./...) || exit 1; done
 	$(BUF) lint
 
 vet: ## go vet, and compiling the tests, for every system; only Linux is ever run
@@ -36,6 +37,7 @@ vet: ## go vet, and compiling the tests, for every system; only Linux is ever ru
 		GOOS=$$os $(GO) vet ./... && GOOS=$$os $(GO) test -c -o /dev/null ./... || exit 1; \
 	done
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
+	cd examples/more && GOOS=windows $(GO) vet ./transport
 
 bench: ## compare with other ways to call a process; QUICK=1 is short and does not write docs/benchmarks
 	cd bench && $(GO) run . $(if $(QUICK),-quick)
