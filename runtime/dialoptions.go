@@ -69,6 +69,8 @@ func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, e
 		// A path as the authority is refused by nginx, grpc-js and Rust's h2.
 		grpc.WithAuthority("localhost"),
 		grpc.WithConnectParams(connectParams),
+		grpc.WithStaticStreamWindowSize(http2Window),
+		grpc.WithStaticConnWindowSize(http2Window),
 	}
 	for _, h := range c.stats {
 		opts = append(opts, grpc.WithStatsHandler(h))
