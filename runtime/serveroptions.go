@@ -35,9 +35,8 @@ const (
 // message there and back in a stream and 8 % off the allocations of a call, and made a stream 6 to 9 %
 // faster, against those that adapt.
 //
-// All other settings of grpc are left as they are: larger buffers, a shared write buffer and workers
-// for streams made no difference beyond the noise, none of the buffers made all slower. See
-// docs/benchmarks/settings.md.
+// All other settings of grpc are left as they are: larger buffers and workers for streams made no
+// difference beyond the noise, no buffers made all slower. See docs/benchmarks/settings.md.
 const http2Window = 4 << 20
 
 // ServerOption changes how a [Server] is made.
