@@ -16,6 +16,10 @@ const (
 	queuePoll  = time.Millisecond
 	queuePause = 40 * time.Millisecond
 
+	// firstCallPause is how long a client that was accepted has to begin its first call, also on a
+	// machine that is busy. Without a client that came last there is no pause.
+	firstCallPause = 200 * time.Millisecond
+
 	// queueLimit is for a queue that does not become empty: clients go on finding an abstract
 	// name, which cannot be withdrawn. The rest of the time is for the calls.
 	queueLimit = time.Second
@@ -35,6 +39,8 @@ func (s *Server) drain() {
 	// A file that cannot be removed is reported by Close.
 	s.current().Withdraw()
 	s.awaitQueue(ctx, s.current())
+	// grpc sends a client away whose call has not begun, and this one could go nowhere.
+	s.await(ctx, func() bool { return s.arrivals.sinceLast() > firstCallPause })
 	s.stopGracefully(ctx)
 }
 

@@ -191,11 +191,18 @@ func (sc *serverConn) goAway() {
 	sc.discard()
 }
 
-// discard reads what the client has sent and nobody wants, so that it does not get an error before
-// it gets the answer, and is not held up by a queue that is full.
+// linger is how long a client that goes on sending after the end of its call is listened to.
+const linger = 100 * time.Millisecond
+
+// discard reads what the client has sent and nobody wants, so that it is not held up by a queue that
+// is full, and does not get an error before it gets the answer: there may be a program in between
+// that hangs up at the first error. A client that has the answer hangs up itself.
 func (sc *serverConn) discard() {
-	sc.mu.Lock()
-	sc.endRead()
-	sc.mu.Unlock()
+	end := time.AfterFunc(linger, func() {
+		sc.mu.Lock()
+		defer sc.mu.Unlock()
+		sc.endRead()
+	})
+	defer end.Stop()
 	io.Copy(io.Discard, sc.UnixConn)
 }
