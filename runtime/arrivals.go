@@ -12,7 +12,7 @@ import (
 type arrivals struct {
 	accepted, handshakes atomic.Int64
 	last                 atomic.Pointer[time.Time] // when the last was accepted; nil if none was
-	unknown              bool // handshakes are not counted: the credentials are the program's
+	unknown              bool                      // handshakes are not counted: the credentials are the program's
 }
 
 func (a *arrivals) greeted() bool { return a.unknown || a.handshakes.Load() >= a.accepted.Load() }
