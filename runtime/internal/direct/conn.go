@@ -94,8 +94,8 @@ func (c *conn) flushNow() error {
 // flushSoon lets what is pending be written by another goroutine. Until that gets to it, more may
 // come, and a hundred small messages take one write. The caller holds pendingMu, and does not afterwards.
 func (c *conn) flushSoon() error {
-	if len(c.pending) >= flushAt {
-		return c.flushNow()
+	if len(c.pending) >= flushAt || c.closed.Load() {
+		return c.flushNow() // nobody would end a flusher of a closed connection
 	}
 	defer c.pendingMu.Unlock()
 	switch f := c.flusher; {
