@@ -26,6 +26,7 @@ type authorization struct {
 	general  *Policy           // what the program asks for, for methods not in methods
 	methods  map[string]Policy
 	audit    *slog.Logger // nil for none
+	counters *serverCounters
 
 	sameUser Policy
 
@@ -66,7 +67,9 @@ func (a *authorization) policy(method string) Policy {
 
 // check returns a PermissionDenied for a caller that the method's rule keeps out.
 func (a *authorization) check(ctx context.Context, method string) error {
-	peer, _ := PeerFromContext(ctx) // nothing is known of the peer if there is none
+	info, _ := authInfoFrom(ctx) // nothing is known of the peer if there is none
+	peer := info.Peer
+	a.counters.calls.add(info.Direct)
 	policy, ok := a.rules[method]
 	if !ok {
 		policy = a.rest
@@ -74,6 +77,7 @@ func (a *authorization) check(ctx context.Context, method string) error {
 	if policy.permits(peer) {
 		return nil
 	}
+	a.counters.refused.Add(1)
 	if a.audit != nil {
 		a.audit.LogAttrs(ctx, slog.LevelWarn, "call refused",
 			slog.String("method", method), slog.String("rule", policy.String()), peerAttr(peer))

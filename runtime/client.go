@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -25,15 +24,15 @@ import (
 // [grpc.ClientConnInterface], so generated clients use it. [Dial], or a generated
 // constructor that calls it, makes one. Its methods may be called concurrently; Close ends it.
 type ClientConn struct {
-	addr        socket.Address
-	policy      Policy // of the server
-	grpc        *grpc.ClientConn
-	direct      *direct.Client               // nil if there is HTTP/2 only
-	unary       grpc.UnaryClientInterceptor  // nil if there is none
-	stream      grpc.StreamClientInterceptor // nil if there is none
-	reconnect   *reconnector
-	dialErr     atomic.Pointer[error] // of the last attempt; nil if it came to a server that the policy permits
-	connections atomic.Int64          // made so far
+	addr      socket.Address
+	policy    Policy // of the server
+	grpc      *grpc.ClientConn
+	direct    *direct.Client               // nil if there is HTTP/2 only
+	unary     grpc.UnaryClientInterceptor  // nil if there is none
+	stream    grpc.StreamClientInterceptor // nil if there is none
+	reconnect *reconnector
+	links     links
+	calls     transportCounter
 
 	stopFollowing context.CancelFunc // ends what calls the hooks
 	follower      sync.WaitGroup
@@ -62,8 +61,9 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 		policy: config.policy,
 		unary:  chainUnary(config.unary),
 		stream: chainStream(config.stream),
+		links:  links{addr: addr, events: config.events},
 	}
-	c.direct = config.directClient(c.dialDirect)
+	c.direct = config.directClient(c.dialDirect, &c.links)
 	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
@@ -111,8 +111,7 @@ func (c *ClientConn) verify(server socket.Peer) error {
 		if c.direct != nil {
 			c.direct.HTTP2Connected()
 		}
-		c.dialErr.Store(nil)
-		c.connections.Add(1)
+		c.links.connectedHTTP2(server)
 		c.reconnect.rest()
 		return nil
 	}
@@ -121,7 +120,7 @@ func (c *ClientConn) verify(server socket.Peer) error {
 
 // failed takes note of why an attempt to connect failed, and waits for a change at the path.
 func (c *ClientConn) failed(err error) error {
-	c.dialErr.Store(&err)
+	c.links.fail(err)
 	c.reconnect.watch()
 	return err
 }
@@ -138,9 +137,11 @@ func (c *ClientConn) Invoke(ctx context.Context, method string, args, reply any,
 func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
 	if c.direct != nil {
 		if err := c.direct.Invoke(ctx, method, args, reply, opts); err != direct.ErrHTTP2 {
+			c.calls.direct.Add(1)
 			return err
 		}
 	}
+	c.calls.http2.Add(1)
 	return c.explain(c.grpc.Invoke(ctx, method, args, reply, opts...))
 }
 
@@ -157,9 +158,11 @@ func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *gr
 	if c.direct != nil {
 		stream, err := c.direct.NewStream(ctx, desc, method, opts)
 		if err != direct.ErrHTTP2 {
+			c.calls.direct.Add(1)
 			return stream, err
 		}
 	}
+	c.calls.http2.Add(1)
 	stream, err := c.grpc.NewStream(ctx, desc, method, opts...)
 	return stream, c.explain(err)
 }
@@ -172,7 +175,7 @@ func (c *ClientConn) explain(err error) error {
 		return err
 	}
 	var untrusted *untrustedServerError
-	if dialErr := c.dialErr.Load(); dialErr != nil && errors.As(*dialErr, &untrusted) {
+	if trouble := c.links.trouble.Load(); trouble != nil && errors.As(*trouble, &untrusted) {
 		return status.Error(codes.PermissionDenied, untrusted.Error())
 	}
 	s := status.Convert(err).Proto()
@@ -214,7 +217,7 @@ func (c *ClientConn) WaitReady(ctx context.Context) error {
 }
 
 func (c *ClientConn) notReady(cause error) error {
-	if err := c.dialErr.Load(); err != nil {
+	if err := c.links.trouble.Load(); err != nil {
 		return fmt.Errorf("wait for the server: %w: %w", cause, *err)
 	}
 	return fmt.Errorf("wait for the server on %s: %w: %s", c.addr, cause, unanswered)

@@ -39,12 +39,17 @@ func (AuthInfo) ValidateAuthority(string) error { return nil }
 // PeerFromContext returns who makes the call that a handler or a server's interceptor runs
 // for. It reports false if ctx is not that of such a call.
 func PeerFromContext(ctx context.Context) (socket.Peer, bool) {
+	info, ok := authInfoFrom(ctx)
+	return info.Peer, ok
+}
+
+func authInfoFrom(ctx context.Context) (AuthInfo, bool) {
 	if p, ok := peer.FromContext(ctx); ok {
 		if info, ok := p.AuthInfo.(AuthInfo); ok {
-			return info.Peer, true
+			return info, true
 		}
 	}
-	return socket.Peer{UID: -1, GID: -1}, false
+	return AuthInfo{Peer: socket.Peer{UID: -1, GID: -1}}, false
 }
 
 // transportCredentials find out who is at the other end of a connection. The connection
@@ -58,6 +63,7 @@ type transportCredentials struct {
 	audit   *slog.Logger                       // of a server; nil for none
 	divert  func(*net.UnixConn, AuthInfo) bool // of a server: takes a connection that is not for grpc
 	greeted func()                             // of a server: a handshake is over
+	counted *transportCounter                  // of a server: its connections
 	verify  func(socket.Peer) error            // of a client
 }
 
@@ -71,8 +77,9 @@ func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credenti
 	return conn, info, nil
 }
 
-// accepted makes the audit's record of a connection.
+// accepted counts a connection and makes the audit's record of it.
 func (t transportCredentials) accepted(conn net.Conn, info AuthInfo) {
+	t.counted.add(info.Direct)
 	if t.audit != nil {
 		t.audit.LogAttrs(context.Background(), slog.LevelInfo, "connection accepted",
 			slog.String("socket", conn.LocalAddr().String()), peerAttr(info.Peer))

@@ -13,7 +13,7 @@ import (
 func TestHandshakesHandOnTheVeryConnection(t *testing.T) {
 	t.Parallel()
 	conn := &net.UnixConn{}
-	server := transportCredentials{divert: func(*net.UnixConn, AuthInfo) bool { return false }, greeted: func() {}}
+	server := transportCredentials{divert: func(*net.UnixConn, AuthInfo) bool { return false }, greeted: func() {}, counted: &transportCounter{}}
 	client := transportCredentials{verify: func(socket.Peer) error { return nil }}
 	if got, _, err := server.ServerHandshake(conn); got != net.Conn(conn) || err != nil {
 		t.Errorf("the server's handshake returns %T, %v", got, err)

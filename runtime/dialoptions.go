@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"time"
 
@@ -44,6 +45,7 @@ type dialConfig struct {
 	stream  []grpc.StreamClientInterceptor
 	stats   []stats.Handler
 	maxRecv int
+	events  *slog.Logger // nil for none
 	raw     []grpc.DialOption
 
 	http2Only bool
@@ -89,15 +91,17 @@ const maxDirectConns = 1024
 
 // directClient returns what makes calls over the direct transport; nil if that is not wanted, or
 // not able to do what was given for grpc.
-func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error)) *direct.Client {
+func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error), links *links) *direct.Client {
 	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
 		return nil
 	}
 	return direct.NewClient(direct.ClientConfig{
-		Dial:     dial,
-		Stats:    c.stats,
-		MaxRecv:  c.maxRecv,
-		MaxConns: min(maxDirectConns, descriptorShare()),
+		Dial:      dial,
+		Connected: func(info credentials.AuthInfo) { links.connectedDirect(info.(AuthInfo).Peer) },
+		Lost:      links.lostDirect,
+		Stats:     c.stats,
+		MaxRecv:   c.maxRecv,
+		MaxConns:  min(maxDirectConns, descriptorShare()),
 	})
 }
 

@@ -27,8 +27,8 @@ func (s *Server) divert(conn *net.UnixConn, info AuthInfo) bool {
 	case string(preface) == socket.HandoverRequest:
 		return s.divertHeir(conn)
 	case direct.IsPreface(preface) && s.direct != nil:
-		s.config.credentials().accepted(conn, info)
 		info.Direct = true
+		s.config.credentials().accepted(conn, info)
 		go s.serveDirect(conn, preface, info) // ends with the connection; see direct.Server
 		return true
 	}

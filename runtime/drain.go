@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ func (s *Server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
 	s.notifyStopping()
+	s.config.event(slog.LevelInfo, "draining", slog.String("socket", s.Path()))
 	if s.health != nil {
 		s.health.Shutdown()
 	}

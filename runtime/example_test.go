@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"expvar"
 	"fmt"
 	"log"
 	"log/slog"
@@ -201,6 +202,47 @@ func ExampleEventLog() {
 		log.Fatal(err)
 	}
 	defer srv.Close()
+}
+
+// What a server has counted is there for whoever asks at /debug/vars.
+func ExampleServer_Stats() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	srv, err := greeterv1.NewGreeterUDSServer(filepath.Join(dir, "greeter.sock"), newGreeter())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	expvar.Publish("greeter", expvar.Func(func() any { return srv.Stats() }))
+
+	fmt.Println(expvar.Get("greeter"))
+	// Output: {"Connections":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Refused":0,"Rebound":0,"Handovers":{"Received":0,"Given":0,"Failed":0}}
+}
+
+// A client tells how often it has had to look for its server.
+func ExampleClientConn_Stats() {
+	_, conn, err := greeterv1.DialGreeterUDS("/run/greeter/greeter.sock")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+
+	stats := conn.Stats()
+	fmt.Println(stats.Reconnects.Direct+stats.Reconnects.HTTP2, stats.Failed)
+	// Output: 0 0
+}
+
+// An operator reads in the log that the server was lost, why it cannot be reached, and that it is back.
+func ExampleWithEventLog() {
+	_, conn, err := greeterv1.DialGreeterUDS("/run/greeter/greeter.sock", runtime.WithEventLog(slog.Default()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
 }
 
 // A plugin introduces itself to every server that comes, also after a restart.

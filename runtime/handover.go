@@ -23,6 +23,7 @@ func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*
 			return l, err
 		}
 		l, takeErr := config.listen.TakeOver(ctx, addr.String())
+		config.received = takeErr == nil
 		if takeErr == nil || errors.Is(takeErr, socket.ErrInUse) {
 			return l, takeErr
 		}
@@ -37,9 +38,11 @@ func (s *Server) handOver(conn *net.UnixConn) {
 	defer conn.Close()
 	err := s.current().HandOver(s.handovers, conn)
 	if err != nil {
+		s.config.counters.handoversFailed.Add(1)
 		s.config.event(slog.LevelWarn, "handover failed", slog.String("socket", s.Path()), slog.Any("error", err))
 		return
 	}
+	s.config.counters.handoversGiven.Add(1)
 	s.config.event(slog.LevelInfo, "handed over", slog.String("socket", s.Path()))
 	close(s.handedOver)
 }
@@ -60,6 +63,9 @@ func (s *Server) leave(served <-chan error) {
 func (s *Server) commit() error {
 	if err := s.current().Commit(); err != nil {
 		return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
+	}
+	if s.config.received {
+		s.config.counters.handoversReceived.Add(1)
 	}
 	return nil
 }

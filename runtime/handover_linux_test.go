@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -216,8 +217,8 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the former owner removed the socket: %v", err)
 	}
-	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "handed over") || !strings.Contains(got, path) {
-		t.Errorf("the event log is %q", got)
+	if got, want := messages(log.String()), []string{"serving", "handed over"}; !slices.Equal(got, want) || !strings.Contains(log.String(), path) {
+		t.Errorf("the events are %q, want %q: %s", got, want, log)
 	}
 }
 

@@ -26,6 +26,7 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 			s.config.event(slog.LevelError, "socket lost", slog.String("socket", s.Path()), slog.Any("error", err))
 		case err == nil && again != nil:
 			failed = ""
+			s.config.counters.rebound.Add(1)
 			s.config.event(slog.LevelWarn, "socket bound again", slog.String("socket", s.Path()))
 			l = again
 			select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"sync"
 
@@ -183,6 +184,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer leave()
 	served := s.accept(s.current())
 	s.notifyReady()
+	s.config.event(slog.LevelInfo, "serving", slog.String("socket", s.Path()))
 	err := s.serveUntil(ctx, served)
 	if err != nil {
 		err = fmt.Errorf("serve on %s: %w", s.Path(), err)

@@ -46,11 +46,13 @@ type serverConfig struct {
 	listen          socket.ListenConfig
 	activated       bool // the socket is the service manager's; listen does not apply
 	takeover        bool
+	received        bool            // the socket comes from the process that served before
 	standby         context.Context // nil unless asked for
 	divert          func(*net.UnixConn, AuthInfo) bool
 	greeted         func()
 	http2Only       bool
 	events          *slog.Logger // nil for none
+	counters        *serverCounters
 	auth            authorization
 	shutdownTimeout time.Duration
 	health          bool
@@ -64,8 +66,10 @@ type serverConfig struct {
 }
 
 func newServerConfig(opts []ServerOption) (*serverConfig, error) {
+	counters := &serverCounters{}
 	c := &serverConfig{
-		auth:            authorization{declared: map[string]Policy{}, methods: map[string]Policy{}, sameUser: SameUser()},
+		counters:        counters,
+		auth:            authorization{declared: map[string]Policy{}, methods: map[string]Policy{}, sameUser: SameUser(), counters: counters},
 		shutdownTimeout: DefaultShutdownTimeout,
 	}
 	for _, opt := range opts {
@@ -112,7 +116,7 @@ func (c *serverConfig) directServer() *direct.Server {
 }
 
 func (c *serverConfig) credentials() transportCredentials {
-	return transportCredentials{audit: c.auth.audit, divert: c.divert, greeted: c.greeted}
+	return transportCredentials{audit: c.auth.audit, divert: c.divert, greeted: c.greeted, counted: &c.counters.connections}
 }
 
 // A refused call gets no further than the first interceptor.
@@ -209,9 +213,10 @@ func AuditLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.auth.audit = logger }
 }
 
-// EventLog writes a record for what an operator may want to know of: that somebody removed the
-// socket file and it was bound again, or could not be; that the socket was handed over to another
-// process, see [Takeover], or that this failed, and why. There is none by default.
+// EventLog writes a record for what an operator may want to know of: that the server serves, and
+// drains; that somebody removed the socket file and it was bound again, or could not be; that the
+// socket was handed over to another process, see [Takeover], or that this failed, and why. There is
+// none by default.
 func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
 }

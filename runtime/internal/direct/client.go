@@ -23,10 +23,14 @@ var ErrHTTP2 = errors.New("direct transport: the call has to go over HTTP/2")
 type ClientConfig struct {
 	// Dial connects to the server and finds out who it is. An error leaves the call to HTTP/2,
 	// which tries the same and knows what to do about it.
-	Dial     func(context.Context) (*net.UnixConn, credentials.AuthInfo, error)
-	Stats    handlers
-	MaxRecv  int // bytes of a message; 0 for grpc's 4 MiB
-	MaxConns int // connections, and so calls at once; more go over HTTP/2
+	Dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error)
+	// Connected is told of each new connection, Lost when the server is found to have ended or to be
+	// gone, by each call that finds it. Either may be nil.
+	Connected func(credentials.AuthInfo)
+	Lost      func()
+	Stats     handlers
+	MaxRecv   int // bytes of a message; 0 for grpc's 4 MiB
+	MaxConns  int // connections, and so calls at once; more go over HTTP/2
 }
 
 // Client makes calls. Its methods may be called concurrently; Close ends it.
@@ -48,6 +52,12 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.MaxRecv == 0 {
 		conf.MaxRecv = defaultMaxRecv
 	}
+	if conf.Connected == nil {
+		conf.Connected = func(credentials.AuthInfo) {}
+	}
+	if conf.Lost == nil {
+		conf.Lost = func() {}
+	}
 	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
@@ -68,7 +78,9 @@ const fullPause = time.Second
 // HTTP2Connected is to be called whenever HTTP/2 has connected. That may be to another server than
 // before: calls from now on go to that one, too, and it may speak this if the last one did not.
 func (c *Client) HTTP2Connected() {
-	c.pool.flush()
+	if c.pool.flush() {
+		c.conf.Lost()
+	}
 	if !c.refused.CompareAndSwap(refusedForThis, notRefused) {
 		c.refused.CompareAndSwap(refusedForNext, refusedForThis)
 	}
@@ -116,6 +128,9 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	if err != nil {
 		c.pool.unreserve()
 		c.proven.Store(false)
+		if ctx.Err() == nil {
+			c.conf.Lost()
+		}
 		return nil, ErrHTTP2
 	}
 	if err := greet(dialing, uds); err != nil {
@@ -148,7 +163,17 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	if !c.pool.add(conn) {
 		return nil, ErrHTTP2
 	}
+	c.conf.Connected(info)
 	return conn, nil
+}
+
+// replace closes a connection that the server has closed, and gets another one. The other idle
+// connections lead to the same server, which is about to end or has ended.
+func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
+	c.pool.drop(dead)
+	c.pool.flush()
+	c.conf.Lost()
+	return c.acquire(ctx)
 }
 
 // Invoke makes a unary call. See [grpc.ClientConn.Invoke].
@@ -197,9 +222,7 @@ func (c *Client) newStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	if desc != &unaryDesc && !conn.idle() {
 		// A unary call finds out by itself, and can still go over HTTP/2. A stream cannot once it is
 		// in the caller's hands.
-		c.pool.drop(conn)
-		c.pool.flush()
-		if conn, err = c.acquire(ctx); err != nil {
+		if conn, err = c.replace(ctx, conn); err != nil {
 			return nil, err
 		}
 	}

@@ -166,10 +166,7 @@ func (r *sender) dropReplay() {
 // retry begins the call anew on another connection, as the server has not processed it on this
 // one. The caller holds recv.mu.
 func (s *clientStream) retry() error {
-	s.client.pool.drop(s.conn.Load())
-	// The other idle connections lead to the same server, which is about to end or has ended.
-	s.client.pool.flush()
-	c, err := s.client.acquire(s.caller)
+	c, err := s.client.replace(s.caller, s.conn.Load())
 	if err != nil {
 		return err
 	}

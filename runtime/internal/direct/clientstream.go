@@ -242,6 +242,7 @@ func (s *clientStream) broken(err error) error {
 	if errors.Is(err, ErrHTTP2) {
 		return status.Error(codes.Unavailable, "the server has gone before the call began")
 	}
+	s.client.conf.Lost()
 	return status.Errorf(codes.Unavailable, "error reading from server: %v", err)
 }
 

@@ -91,11 +91,16 @@ func (p *pool) drop(c *conn) {
 	delete(p.all, c)
 }
 
-// flush closes the idle connections: one of them was found dead, and they lead to the same server.
-func (p *pool) flush() {
+// flush closes the idle connections, of which one may have been found dead: they lead to the same
+// server. It reports whether one was dead already.
+func (p *pool) flush() (dead bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closeIdle(func(*conn) bool { return true })
+	p.closeIdle(func(c *conn) bool {
+		dead = dead || !c.idle()
+		return true
+	})
+	return dead
 }
 
 func (p *pool) sweepIdle() {

@@ -1,0 +1,129 @@
+package runtime_test
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+)
+
+func TestBothEndsCountCallsAndConnectionsByTransport(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv := serve(t, path, newGreeter(), runtime.Health())
+	fast, fastConn := dial(t, path)
+	slow, slowConn := dial(t, path, runtime.WithHTTP2Only())
+	for range 3 {
+		greet(t, fast)
+	}
+	greet(t, slow)
+	if err := stream(fast); err != nil {
+		t.Fatal(err)
+	}
+	if err := stream(slow); err != nil {
+		t.Fatal(err)
+	}
+	one := runtime.ByTransport{Direct: 1, HTTP2: 1}
+	wantServer := runtime.ServerStats{Connections: one, Calls: runtime.ByTransport{Direct: 4, HTTP2: 2}}
+	if got := srv.Stats(); got != wantServer {
+		t.Errorf("the server counted %+v, want %+v", got, wantServer)
+	}
+	wantFast := runtime.ClientStats{Connections: runtime.ByTransport{Direct: 1}, Calls: runtime.ByTransport{Direct: 4}}
+	if got := fastConn.Stats(); got != wantFast {
+		t.Errorf("the client counted %+v, want %+v", got, wantFast)
+	}
+	wantSlow := runtime.ClientStats{Connections: runtime.ByTransport{HTTP2: 1}, Calls: runtime.ByTransport{HTTP2: 2}}
+	if got := slowConn.Stats(); got != wantSlow {
+		t.Errorf("the client of HTTP/2 counted %+v, want %+v", got, wantSlow)
+	}
+}
+
+func TestRefusedCallersAreCounted(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv := serve(t, path, newGreeter(), runtime.Authorize(runtime.Policy{}))
+	for _, opts := range [][]runtime.DialOption{nil, {runtime.WithHTTP2Only()}} {
+		client, _ := dial(t, path, opts...)
+		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+		checkCode(t, err, codes.PermissionDenied)
+	}
+	if got := srv.Stats(); got.Refused != 2 || got.Calls != (runtime.ByTransport{Direct: 1, HTTP2: 1}) {
+		t.Errorf("the server counted %+v", got)
+	}
+}
+
+func TestRefusedServersAreCounted(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv := serve(t, path, newGreeter())
+	client, conn := dial(t, path, runtime.WithServerPolicy(runtime.Policy{}))
+	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+	checkCode(t, err, codes.PermissionDenied)
+	if got := conn.Stats(); got.Refused == 0 || got.Failed < got.Refused || got.Connections != (runtime.ByTransport{}) {
+		t.Errorf("the client counted %+v", got)
+	}
+	if got := srv.Stats().Calls; got != (runtime.ByTransport{}) {
+		t.Errorf("the server counted calls: %+v", got)
+	}
+}
+
+func TestHandoversAreCountedAtBothEnds(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	old := serve(t, path, newGreeter(), runtime.Takeover())
+	quitter, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := quitter.Close(); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the handover to fail", func() bool { return old.Stats().Handovers.Failed == 1 })
+	next := serve(t, path, newGreeter(), runtime.Takeover())
+	if err := <-old.Done; err != nil {
+		t.Error(err)
+	}
+	if got, want := old.Stats().Handovers, (runtime.HandoverStats{Given: 1, Failed: 1}); got != want {
+		t.Errorf("the former owner counted %+v, want %+v", got, want)
+	}
+	if got, want := next.Stats().Handovers, (runtime.HandoverStats{Received: 1}); got != want {
+		t.Errorf("the heir counted %+v, want %+v", got, want)
+	}
+	if got := quitter.Stats().Handovers; got != (runtime.HandoverStats{}) {
+		t.Errorf("the one that gave up counted %+v", got)
+	}
+}
+
+func TestSocketsBoundAgainAreCounted(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	srv := serve(t, path, newGreeter())
+	_, conn := dial(t, path)
+	for n := range int64(2) {
+		if err := conn.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the socket to be bound again", func() bool { return srv.Stats().Rebound == n+1 })
+	}
+}
+
+// Package expvar publishes whatever encoding/json can write.
+func TestStatsAreJSONNumbers(t *testing.T) {
+	t.Parallel()
+	for stats, want := range map[any]string{
+		runtime.ServerStats{}: `{"Connections":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Refused":0,"Rebound":0,"Handovers":{"Received":0,"Given":0,"Failed":0}}`,
+		runtime.ClientStats{}: `{"Connections":{"Direct":0,"HTTP2":0},"Reconnects":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Failed":0,"Refused":0}`,
+	} {
+		got, err := json.Marshal(stats)
+		if err != nil || string(got) != want {
+			t.Errorf("%T becomes %s, %v", stats, got, err)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package runtime_test
+
+import (
+	"context"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+)
+
+var message = regexp.MustCompile(`msg=("[^"]*"|\S+)`)
+
+// messages are those of a log that slog's TextHandler has written.
+func messages(log string) []string {
+	var all []string
+	for _, m := range message.FindAllStringSubmatch(log, -1) {
+		all = append(all, strings.Trim(m[1], `"`))
+	}
+	return all
+}
+
+func TestClientLogsHowItsServerComesAndGoes(t *testing.T) {
+	t.Parallel()
+	for transport, opts := range map[string][]runtime.DialOption{"direct": nil, "http2": {runtime.WithHTTP2Only()}} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			path := freePath(t)
+			log := &syncBuffer{}
+			client, conn := dial(t, path, append(opts, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))...)
+			call := func() error {
+				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+				return err
+			}
+			eventually(t, "connecting to fail again", func() bool {
+				checkCode(t, call(), codes.Unavailable)
+				return conn.Stats().Failed >= 3
+			})
+			if got := messages(log.String()); !slices.Equal(got, []string{"cannot connect"}) {
+				t.Errorf("the events are %q, want one of the reason: %s", got, log)
+			}
+			first := serve(t, path, newGreeter())
+			if err := conn.WaitReady(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := call(); err != nil {
+				t.Fatal(err)
+			}
+			first.Stop()
+			<-first.Done
+			serve(t, path, newGreeter())
+			if err := conn.WaitReady(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := call(); err != nil {
+				t.Fatal(err)
+			}
+			of := log.String()
+			for _, want := range []string{"level=WARN", "no such file", "socket=" + path, "peer.uid=", "transport=" + transport} {
+				if !strings.Contains(of, want) {
+					t.Errorf("there is no %q in the log:\n%s", want, of)
+				}
+			}
+			got := messages(onlyOf(of, transport))
+			if want := []string{"connected", "server lost", "connected"}; !slices.Equal(got, want) {
+				t.Errorf("the events are %q, want %q:\n%s", got, want, of)
+			}
+			stats := conn.Stats()
+			connections, reconnects := stats.Connections.Direct, stats.Reconnects.Direct
+			if transport == "http2" {
+				connections, reconnects = stats.Connections.HTTP2, stats.Reconnects.HTTP2
+			}
+			if connections != 2 || reconnects != 1 || stats.Failed == 0 {
+				t.Errorf("the client counted %+v", stats)
+			}
+		})
+	}
+}
+
+// onlyOf returns the lines of a log that are about a transport.
+func onlyOf(log, transport string) string {
+	var lines []string
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "transport="+transport) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// A pool that grows is no news.
+func TestFurtherConnectionsAreCountedAndNotLogged(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	g := newGreeter()
+	serve(t, path, g)
+	log := &syncBuffer{}
+	client, conn := dial(t, path, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))
+	const calls = 5
+	answered := make(chan error, calls)
+	for range calls {
+		go func() {
+			_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
+			answered <- err
+		}()
+	}
+	for range calls {
+		<-g.entered
+	}
+	close(g.release)
+	for range calls {
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+	}
+	want := runtime.ClientStats{Connections: runtime.ByTransport{Direct: calls}, Calls: runtime.ByTransport{Direct: calls}}
+	if got := conn.Stats(); got != want {
+		t.Errorf("the client counted %+v, want %+v", got, want)
+	}
+	if got := messages(log.String()); !slices.Equal(got, []string{"connected"}) {
+		t.Errorf("the events are %q", got)
+	}
+}
+
+// The server dies while it answers: that is a loss, and the next connection a reconnect.
+func TestServerThatDiesInACallIsLost(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	g := newGreeter()
+	first := serve(t, path, g)
+	client, conn := dial(t, path)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := client.Greet(context.Background(), &greeterv1.GreetRequest{Name: "wait"})
+		answered <- err
+	}()
+	<-g.entered
+	first.Close()
+	checkCode(t, <-answered, codes.Unavailable)
+	serve(t, path, newGreeter())
+	greet(t, client)
+	if got := conn.Stats().Reconnects.Direct; got != 1 {
+		t.Errorf("there are %d reconnects", got)
+	}
+}
+
+// A call whose caller gives up says nothing about the server.
+func TestCallerWhoGivesUpLosesNoServer(t *testing.T) {
+	t.Parallel()
+	path := freePath(t)
+	g := newGreeter()
+	serve(t, path, g)
+	client, conn := dial(t, path)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := client.Greet(ctx, &greeterv1.GreetRequest{Name: "wait"})
+		answered <- err
+	}()
+	<-g.entered
+	cancel()
+	checkCode(t, <-answered, codes.Canceled)
+	greet(t, client)
+	if got := conn.Stats(); got.Reconnects != (runtime.ByTransport{}) || got.Connections.Direct != 2 {
+		t.Errorf("the client counted %+v", got)
+	}
+}
