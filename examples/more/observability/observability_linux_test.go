@@ -47,6 +47,9 @@ func TestCallsAreTracedMeasuredAndLogged(t *testing.T) {
 	if !strings.Contains(said.String(), `"" is greeted with "the greeter has a bug, its log knows more"`) {
 		t.Errorf("the client says %s", &said)
 	}
+	if !strings.Contains(said.String(), "msg=connected socket="+path+" transport=direct") {
+		t.Errorf("the client's log has no connection: %s", &said)
+	}
 
 	if err := os.Remove(path); err != nil { // which is an event
 		t.Fatal(err)

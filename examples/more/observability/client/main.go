@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"time"
 
@@ -39,7 +40,8 @@ func run(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, tel.Shutdown(ctx)) }()
 
 	client, conn, err := greeterv1.DialGreeterUDS(path,
-		runtime.WithStatsHandler(otelgrpc.NewClientHandler(tel.Options()...)))
+		runtime.WithStatsHandler(otelgrpc.NewClientHandler(tel.Options()...)),
+		runtime.WithEventLog(slog.New(slog.NewTextHandler(os.Stderr, nil)))) // how the server comes and goes
 	if err != nil {
 		return err
 	}
