@@ -176,6 +176,28 @@ func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
 	return c.acquire(ctx)
 }
 
+// awaitPause is how often a call that waits for a server looks for one: about as long as a server
+// needs to start.
+const awaitPause = 20 * time.Millisecond
+
+// await returns a connection when there is a server. The error is ErrHTTP2 if that speaks nothing
+// else, or ctx ends.
+func (c *Client) await(ctx context.Context) (*conn, error) {
+	tick := time.NewTicker(awaitPause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ErrHTTP2
+		}
+		conn, err := c.acquire(ctx)
+		if err == nil || c.refused.Load() != notRefused || c.pool.isClosed() {
+			return conn, err
+		}
+	}
+}
+
 // Invoke makes a unary call. See [grpc.ClientConn.Invoke].
 func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
 	s, err := c.newStream(ctx, &unaryDesc, method, opts)

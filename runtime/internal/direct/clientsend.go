@@ -164,9 +164,13 @@ func (r *sender) dropReplay() {
 }
 
 // retry begins the call anew on another connection, as the server has not processed it on this
-// one. The caller holds recv.mu.
+// one. A stream that is to wait for a server waits; a unary call can do so over HTTP/2. The caller
+// holds recv.mu.
 func (s *clientStream) retry() error {
 	c, err := s.client.replace(s.caller, s.conn.Load())
+	if err != nil && s.desc != &unaryDesc && !s.opts.failFast {
+		c, err = s.client.await(s.caller)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,78 @@
+package direct
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// beginAnew opens a stream to a server that ends without having processed it, while nobody is there
+// to take its place.
+func beginAnew(t *testing.T, ctx context.Context, opts ...grpc.CallOption) (received chan error, c *Client, s *site) {
+	old := newSleeper(t, service{stream: echo})
+	c, s = newSleepersClient(t, old)
+	stream, err := c.NewStream(ctx, &bothDesc, bothMethod, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.SendMsg(&blob{Value: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	old.queued(1)
+	s.move(nil)
+	dials := s.dialed()
+	received = make(chan error, 1)
+	go func() { received <- stream.RecvMsg(&blob{}) }()
+	old.drain()
+	await(t, "the drain", old.drained)
+	eventually(t, "the client to look for a server", func() bool { return s.dialed() > dials+1 || len(received) > 0 })
+	return received, c, s
+}
+
+func TestStreamThatWaitsForReadyIsBegunAnewWhenAServerComes(t *testing.T) {
+	received, _, s := beginAnew(t, t.Context(), grpc.WaitForReady(true))
+	next := newHost(t, service{stream: echo}, ServerConfig{})
+	s.move(next.accept)
+	if err := await(t, "the echo", received); err != nil {
+		t.Errorf("the stream comes to %v", err)
+	}
+}
+
+func TestStreamThatDoesNotWaitFailsWithoutAServer(t *testing.T) {
+	received, _, _ := beginAnew(t, t.Context())
+	if err := await(t, "the stream", received); status.Code(err) != codes.Unavailable {
+		t.Errorf("the stream comes to %v", err)
+	}
+}
+
+func TestStreamThatWaitsForAServerEnds(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end  func(cancel func(), c *Client, s *site)
+		want codes.Code
+	}{
+		"with its context": {func(cancel func(), _ *Client, _ *site) { cancel() }, codes.Canceled},
+		"with the client":  {func(_ func(), c *Client, _ *site) { c.Close() }, codes.Canceled},
+		"with a server that speaks HTTP/2 only": {func(_ func(), _ *Client, s *site) {
+			s.move(func(c *net.UnixConn) {
+				go func() {
+					defer c.Close()
+					wrongServers["HTTP/2 settings"].answer(c)
+				}()
+			})
+		}, codes.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			received, c, s := beginAnew(t, ctx, grpc.WaitForReady(true))
+			tc.end(cancel, c, s)
+			if err := await(t, "the stream", received); status.Code(err) != tc.want {
+				t.Errorf("the stream comes to %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
