@@ -161,6 +161,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		conn.onClose = func() { hs.conn(ctx, &stats.ConnEnd{Client: true}) }
 	}
 	if !c.pool.add(conn) {
+		conn.Close()
 		return nil, ErrHTTP2
 	}
 	c.conf.Connected(info)

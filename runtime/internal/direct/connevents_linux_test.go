@@ -78,3 +78,41 @@ func TestStopWhileConnectionsBegin(t *testing.T) {
 		}
 	}
 }
+
+// A stats handler may do whatever it likes, such as count the connections that are left.
+func TestEndOfAConnectionIsToldWithoutALock(t *testing.T) {
+	for name, end := range map[string]func(c *Client){
+		"flush": func(c *Client) { c.pool.flush() },
+		"sweep": func(c *Client) {
+			c.pool.sweepIdle() // they were used
+			c.pool.sweepIdle()
+		},
+		"close": func(c *Client) { c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, service{}, ServerConfig{})
+			s := &site{t: t, accept: h.accept}
+			left := make(chan int, 10)
+			var c *Client
+			c = NewClient(ClientConfig{Dial: s.dial, MaxConns: 10, Stats: handlers{statsFuncs{conn: func(e stats.ConnStats) {
+				if _, ok := e.(*stats.ConnEnd); ok {
+					n, _ := c.pool.size()
+					left <- n
+				}
+			}}}})
+			defer c.Close()
+			fillPool(t, c, 3)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				end(c)
+			}()
+			await(t, "the end of the connections", done)
+			for range 3 {
+				if n := <-left; n != 0 {
+					t.Errorf("%d connections are left", n)
+				}
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -9,7 +10,8 @@ import (
 // a client that pauses for less keeps its connection, and a burst's are gone after a minute.
 const sweepPause = 30 * time.Second
 
-// pool holds the connections of a client.
+// pool holds the connections of a client. None is closed while it is locked: a stats handler is told
+// of that, and may make a call.
 type pool struct {
 	max        int
 	sweepEvery time.Duration
@@ -66,14 +68,13 @@ func (p *pool) unreserve() {
 	p.dials--
 }
 
-// add takes note of a new connection, which is in use. It closes it and returns false if the pool
-// was closed meanwhile.
+// add takes note of a new connection, which is in use. It returns false if the pool was closed
+// meanwhile.
 func (p *pool) add(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dials--
 	if p.closed {
-		c.Close()
 		return false
 	}
 	if p.all == nil {
@@ -94,45 +95,53 @@ func (p *pool) drop(c *conn) {
 // flush closes the idle connections, of which one may have been found dead: they lead to the same
 // server. It reports whether one was dead already.
 func (p *pool) flush() (dead bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closeIdle(func(c *conn) bool {
+	for _, c := range p.takeIdle() {
 		dead = dead || !c.idle()
-		return true
-	})
+		c.Close()
+	}
 	return dead
 }
 
+// takeIdle returns the idle connections, which are the pool's no more.
+func (p *pool) takeIdle() []*conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	idle := p.idle
+	p.idle = nil
+	for _, c := range idle {
+		delete(p.all, c)
+	}
+	return idle
+}
+
 func (p *pool) sweepIdle() {
+	for _, c := range p.takeUnused() {
+		c.Close()
+	}
+}
+
+// takeUnused returns the idle connections that were not used since the last sweep, and are the pool's
+// no more.
+func (p *pool) takeUnused() (unused []*conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweep = nil
 	if p.closed {
-		return
+		return nil
 	}
-	p.closeIdle(func(c *conn) bool {
-		unused := !c.used
-		c.used = false
-		return unused
+	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
+		if c.used {
+			c.used = false
+			return false
+		}
+		delete(p.all, c)
+		unused = append(unused, c)
+		return true
 	})
 	if len(p.idle) > 0 {
 		p.sweep = time.AfterFunc(p.sweepEvery, p.sweepIdle)
 	}
-}
-
-// closeIdle closes those of the idle connections. The caller holds mu.
-func (p *pool) closeIdle(those func(*conn) bool) {
-	kept := p.idle[:0]
-	for _, c := range p.idle {
-		if those(c) {
-			c.Close()
-			delete(p.all, c)
-		} else {
-			kept = append(kept, c)
-		}
-	}
-	clear(p.idle[len(kept):])
-	p.idle = kept
+	return unused
 }
 
 func (p *pool) isClosed() bool {
