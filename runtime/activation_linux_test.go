@@ -24,6 +24,7 @@ import (
 	adminv1 "github.com/udsgrpc/udsgrpc/examples/rules/gen/admin/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -142,7 +143,7 @@ func systemdActivated(t *testing.T, path string, flags ...string) *exec.Cmd {
 
 func TestSystemdStartsTheServerWithTheFirstClient(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{freePath(t), abstractName(t)} {
+	for _, path := range []string{fixture.FreePath(t), abstractName(t)} {
 		service := child.StartCmd(t, systemdActivated(t, path, "--listen="+path))
 		client, conn := dial(t, path)
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -167,7 +168,7 @@ func TestSystemdStartsTheServerWithTheFirstClient(t *testing.T) {
 // service manager would.
 func TestSystemdStartsTheServerAgain(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	f := manage(t, path)
 	client, _ := dial(t, path)
 	var last int
@@ -188,7 +189,7 @@ func TestSystemdStartsTheServerAgain(t *testing.T) {
 
 func TestSystemdsSocketStaysAsItIs(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	f := manage(t, path)
 	before, err := os.Lstat(path)
 	if err != nil {
@@ -210,7 +211,7 @@ func TestSystemdsSocketStaysAsItIs(t *testing.T) {
 
 func TestOneProcessServesSeveralOfSystemdsSockets(t *testing.T) {
 	t.Parallel()
-	paths := []string{freePath(t), abstractName(t)}
+	paths := []string{fixture.FreePath(t), abstractName(t)}
 	service := activate(t, []*os.File{manage(t, paths[0]), manage(t, paths[1])}, paths...)
 	for _, path := range paths {
 		client, _ := dial(t, path)
@@ -225,17 +226,17 @@ func TestOneProcessServesSeveralOfSystemdsSockets(t *testing.T) {
 // activation: the same program then fails for want of a SocketMode.
 func TestModeIsCheckedUnlessItIsSystemds(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
-	p := activate(t, []*os.File{manage(t, freePath(t))}, path)
+	path := fixture.FreePath(t)
+	p := activate(t, []*os.File{manage(t, fixture.FreePath(t))}, path)
 	if err := p.WaitExit(); err == nil || !strings.Contains(err.Error(), "add SocketMode") {
 		t.Errorf("error is %v", err)
 	}
-	checkMissing(t, path)
+	fixture.CheckMissing(t, path)
 }
 
 func TestSenselessActivationIsAnError(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 	cmd.Env = append(cmd.Env, "LISTEN_FDS=x")
 	if err := child.StartCmd(t, cmd).WaitExit(); err == nil || !strings.Contains(err.Error(), `LISTEN_FDS is "x"`) {
@@ -247,7 +248,7 @@ func TestSenselessActivationIsAnError(t *testing.T) {
 // that the server is replaced. Those who connect to a server that drains wait for the next.
 func TestRestartsOfAnActivatedServerLoseNoCall(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	files := []*os.File{manage(t, path)}
 	ctx, stop := context.WithCancel(context.Background())
 	var clients sync.WaitGroup
@@ -274,7 +275,7 @@ func TestRestartsOfAnActivatedServerLoseNoCall(t *testing.T) {
 		service := activate(t, files, path)
 		service.Line()
 		before := calls.Load()
-		eventually(t, "calls", func() bool { return calls.Load() > before+100 })
+		fixture.Eventually(t, "calls", func() bool { return calls.Load() > before+100 })
 		began := time.Now()
 		terminate(t, service)
 		if took := time.Since(began); took > runtime.DefaultShutdownTimeout/2 {
@@ -307,7 +308,7 @@ func TestClientTrustsTheManagersSocket(t *testing.T) {
 // A process that made and closed a server may make it again, and at no time two.
 func TestActivatedSocketIsServedOnceAtATime(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	p := child.StartCmd(t, activated(t, "activate again", []*os.File{manage(t, path)}, path))
 	if got := p.Line(); got != "again" {
 		t.Errorf("the service says %q", got)

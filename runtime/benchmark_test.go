@@ -5,6 +5,7 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // BenchmarkUnary is a small call within one process. The comparison with others, between two
@@ -15,7 +16,7 @@ func BenchmarkUnary(b *testing.B) {
 		"HTTP2":  {runtime.WithHTTP2Only()},
 	} {
 		b.Run(name, func(b *testing.B) {
-			path := freePath(b)
+			path := fixture.FreePath(b)
 			serve(b, path, newGreeter())
 			client, _ := dial(b, path, opts...)
 			b.ReportAllocs()
@@ -35,7 +36,7 @@ func BenchmarkFirstReply(b *testing.B) {
 		"HTTP2":  {runtime.WithHTTP2Only()},
 	} {
 		b.Run(name, func(b *testing.B) {
-			path := freePath(b)
+			path := fixture.FreePath(b)
 			serve(b, path, newGreeter())
 			for b.Loop() {
 				client, conn, err := greeterv1.DialGreeterUDS(path, opts...)

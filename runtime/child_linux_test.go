@@ -22,6 +22,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 func TestChildServesUnderItsOwnIdentity(t *testing.T) {
@@ -53,7 +54,7 @@ func TestChildServesUnderItsOwnIdentity(t *testing.T) {
 
 func TestStartChildWaitsUntilTheChildServes(t *testing.T) {
 	t.Parallel()
-	served := filepath.Join(shortDir(t), "served")
+	served := filepath.Join(fixture.ShortDir(t), "served")
 	cmd := childCommand(t, "serve parent", served)
 	release, line := holdInput(t, cmd), readLines(t, cmd)
 	type result struct {
@@ -296,7 +297,7 @@ func TestChildEndsWithItsKilledParent(t *testing.T) {
 	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the child outlives its parent: %v", err)
 	}
-	checkMissing(t, filepath.Dir(path))
+	fixture.CheckMissing(t, filepath.Dir(path))
 }
 
 func TestManyChildrenAtOnce(t *testing.T) {
@@ -325,7 +326,7 @@ func TestManyChildrenAtOnce(t *testing.T) {
 // Not parallel: it changes the environment.
 func TestChildWithALongTemporaryDirectory(t *testing.T) {
 	cmd := childCommand(t, "serve parent") // makes the executable, in a directory that stays
-	dir := filepath.Join(shortDir(t), strings.Repeat("d", 120))
+	dir := filepath.Join(fixture.ShortDir(t), strings.Repeat("d", 120))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +344,7 @@ func TestChildWithALongTemporaryDirectory(t *testing.T) {
 func TestChildrenLeakNothing(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	childCommand(t, "crash") // makes the executable, in a directory that stays
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	t.Setenv("TMPDIR", dir)
 	commands := func() (cmds []*exec.Cmd) {
 		for _, program := range []string{"serve parent", "crash", "exit without serving", "never serve"} {
@@ -368,11 +369,11 @@ func TestChildrenLeakNothing(t *testing.T) {
 		}
 	}
 	use()
-	before := openFiles(t)
+	before := fixture.OpenFiles(t)
 	for range 3 {
 		use()
 	}
-	eventually(t, "descriptors to be closed", func() bool { return openFiles(t) <= before })
+	fixture.Eventually(t, "descriptors to be closed", func() bool { return fixture.OpenFiles(t) <= before })
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)

@@ -15,6 +15,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // serveParent is a program: it serves the greeter to the parent, and lets waiting calls go
@@ -144,6 +145,6 @@ func checkTidy(t *testing.T, cmd *exec.Cmd, c *runtime.Child) {
 		t.Errorf("process %d is still there: %v", cmd.Process.Pid, err)
 	}
 	if c != nil {
-		checkMissing(t, filepath.Dir(c.Path()))
+		fixture.CheckMissing(t, filepath.Dir(c.Path()))
 	}
 }

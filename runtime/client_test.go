@@ -18,11 +18,12 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 func TestServerAndClientTakeThePathInEveryForm(t *testing.T) {
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	t.Chdir(dir)
 	abstract := fmt.Sprintf("udsgrpc-runtime-test-%d", os.Getpid())
 	for name, forms := range map[string][]string{
@@ -64,14 +65,14 @@ func TestBadPathIsAnErrorOfDialAndNewServer(t *testing.T) {
 			t.Errorf("NewGreeterUDSServer(%q): error is %v", path, err)
 		}
 	}
-	if _, err := runtime.Dial(freePath(t), runtime.WithMaxRecvMsgSize(-1)); !errors.Is(err, fs.ErrInvalid) {
+	if _, err := runtime.Dial(fixture.FreePath(t), runtime.WithMaxRecvMsgSize(-1)); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("Dial with a bad option: error is %v", err)
 	}
 }
 
 func TestAuthorityIsLocalhost(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	var authority []string
 	serve(t, path, newGreeter(), runtime.UnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -91,7 +92,7 @@ func TestProxyVariablesHaveNoEffect(t *testing.T) {
 		t.Setenv(name, "http://127.0.0.1:1")
 	}
 	t.Setenv("no_proxy", "")
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	client, _ := dial(t, path)
 	greet(t, client)
@@ -108,7 +109,7 @@ func (token) RequireTransportSecurity() bool { return true }
 
 func TestPerRPCCredentialsAreSent(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	var got []string
 	serve(t, path, newGreeter(), runtime.UnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -124,7 +125,7 @@ func TestPerRPCCredentialsAreSent(t *testing.T) {
 
 func TestWaitReadyReturnsWhenTheServerComes(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	client, conn := dial(t, path)
 	ready := make(chan error, 1)
 	go func() { ready <- conn.WaitReady(t.Context()) }()
@@ -145,7 +146,7 @@ func TestWaitReadyReturnsWhenTheServerComes(t *testing.T) {
 
 func TestWaitReadySaysWhyItWaitedInVain(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	_, conn := dial(t, path)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -167,12 +168,12 @@ func TestCallFailsWithUnavailableThatSaysWhy(t *testing.T) {
 	}{
 		"nothing":      {func(string) error { return nil }, "no such file: the server is not running"},
 		"no directory": {func(path string) error { return os.Remove(filepath.Dir(path)) }, "does not exist"},
-		"dead socket":  {abandonSocket, "nobody listens"},
+		"dead socket":  {fixture.AbandonSocket, "nobody listens"},
 		"regular file": {func(path string) error { return os.WriteFile(path, nil, 0o600) }, "a regular file is there"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			if err := c.prepare(path); err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +187,7 @@ func TestCallFailsWithUnavailableThatSaysWhy(t *testing.T) {
 	}
 	t.Run("path too long", func(t *testing.T) {
 		t.Parallel()
-		client, _ := dial(t, filepath.Join(shortDir(t), strings.Repeat("n", 120)))
+		client, _ := dial(t, filepath.Join(fixture.ShortDir(t), strings.Repeat("n", 120)))
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 		checkCode(t, err, codes.Unavailable)
 		if !strings.Contains(err.Error(), socket.ErrPathTooLong.Error()) {
@@ -197,7 +198,7 @@ func TestCallFailsWithUnavailableThatSaysWhy(t *testing.T) {
 
 func TestWaitForReadyCallWaitsForTheServer(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	client, _ := dial(t, path)
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 	checkCode(t, err, codes.Unavailable)
@@ -214,7 +215,7 @@ func TestWaitForReadyCallWaitsForTheServer(t *testing.T) {
 
 func TestCloseCancelsRunningCalls(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	g := newGreeter()
 	serve(t, path, g)
 	client, conn := dial(t, path)
@@ -228,14 +229,4 @@ func TestCloseCancelsRunningCalls(t *testing.T) {
 		t.Error(err)
 	}
 	checkCode(t, <-answered, codes.Canceled)
-}
-
-// abandonSocket leaves a socket file at path with nobody listening.
-func abandonSocket(path string) error {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return err
-	}
-	l.SetUnlinkOnClose(false)
-	return l.Close()
 }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // The conformance suite makes the same calls over every transport, writes down everything
@@ -115,7 +116,7 @@ func newRig(t *testing.T, tr transport) *rig {
 		timer.Stop()
 		cancel(nil)
 	})
-	b := &rig{T: t, ctx: ctx, path: freePath(t), transport: tr}
+	b := &rig{T: t, ctx: ctx, path: fixture.FreePath(t), transport: tr}
 	b.client, b.server = b.track("client"), b.track("server")
 	return b
 }
@@ -220,7 +221,7 @@ func (b *rig) around(ctx context.Context) (leave func()) {
 // awaitHandlersAtEnd is for handlers that outlive their call, or even the server.
 func (b *rig) awaitHandlersAtEnd() {
 	b.Cleanup(func() {
-		eventually(b, "the handlers to return", func() bool { return b.handlers.Load() == 0 })
+		fixture.Eventually(b, "the handlers to return", func() bool { return b.handlers.Load() == 0 })
 	})
 }
 

@@ -9,11 +9,12 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 func TestBothEndsCountCallsAndConnectionsByTransport(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter(), runtime.Health())
 	fast, fastConn := dial(t, path)
 	slow, slowConn := dial(t, path, runtime.WithHTTP2Only())
@@ -44,7 +45,7 @@ func TestBothEndsCountCallsAndConnectionsByTransport(t *testing.T) {
 
 func TestRefusedCallersAreCounted(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter(), runtime.Authorize(runtime.Policy{}))
 	for _, opts := range [][]runtime.DialOption{nil, {runtime.WithHTTP2Only()}} {
 		client, _ := dial(t, path, opts...)
@@ -58,7 +59,7 @@ func TestRefusedCallersAreCounted(t *testing.T) {
 
 func TestRefusedServersAreCounted(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter())
 	client, conn := dial(t, path, runtime.WithServerPolicy(runtime.Policy{}))
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
@@ -73,7 +74,7 @@ func TestRefusedServersAreCounted(t *testing.T) {
 
 func TestHandoversAreCountedAtBothEnds(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	old := serve(t, path, newGreeter(), runtime.Takeover())
 	quitter, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
 	if err != nil {
@@ -82,7 +83,7 @@ func TestHandoversAreCountedAtBothEnds(t *testing.T) {
 	if err := quitter.Close(); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the handover to fail", func() bool { return old.Stats().Handovers.Failed == 1 })
+	fixture.Eventually(t, "the handover to fail", func() bool { return old.Stats().Handovers.Failed == 1 })
 	next := serve(t, path, newGreeter(), runtime.Takeover())
 	if err := <-old.Done; err != nil {
 		t.Error(err)
@@ -100,7 +101,7 @@ func TestHandoversAreCountedAtBothEnds(t *testing.T) {
 
 func TestSocketsBoundAgainAreCounted(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter())
 	_, conn := dial(t, path)
 	for n := range int64(2) {
@@ -110,7 +111,7 @@ func TestSocketsBoundAgainAreCounted(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the socket to be bound again", func() bool { return srv.Stats().Rebound == n+1 })
+		fixture.Eventually(t, "the socket to be bound again", func() bool { return srv.Stats().Rebound == n+1 })
 	}
 }
 

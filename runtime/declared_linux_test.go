@@ -14,6 +14,7 @@ import (
 
 	adminv1 "github.com/udsgrpc/udsgrpc/examples/rules/gen/admin/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 type admin struct {
@@ -98,11 +99,11 @@ func TestDeclaredRulesAreEnforcedForEveryUser(t *testing.T) {
 
 func TestDeclaredRuleForOthersNeedsAMode(t *testing.T) {
 	t.Parallel()
-	_, err := adminv1.NewAdminUDSServer(freePath(t), admin{})
+	_, err := adminv1.NewAdminUDSServer(fixture.FreePath(t), admin{})
 	if !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "/admin.v1.Admin/Status is for anyone") {
 		t.Errorf("error is %v", err)
 	}
-	srv, err := runtime.NewServer(freePath(t))
+	srv, err := runtime.NewServer(fixture.FreePath(t))
 	if err != nil {
 		t.Fatal(err)
 	}

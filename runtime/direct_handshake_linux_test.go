@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // A client that announces the direct transport and then says nothing, or too little, is not waited for
 // for ever: it may be one of many that only hold connections.
 func TestHalfGreetedConnectionsDoNotStay(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	preface := append([]byte("UDSGRPC-DIRECT\r\n\r\n"), 1, 1, 0, 0, 0, 0)
 	if !direct.IsPreface(preface) {

@@ -23,6 +23,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // soaker makes calls of all kinds and counts what they come to.
@@ -185,7 +186,7 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	// The first server and client bring what is made once and stays.
 	srv := serve(t, path, newGreeter())
 	client, conn := dial(t, path)
@@ -193,7 +194,7 @@ func TestSoak(t *testing.T) {
 	conn.Close()
 	srv.Stop()
 	<-srv.Done
-	goroutines, files, heap := goruntime.NumGoroutine(), openFiles(t), heapInUse()
+	goroutines, files, heap := goruntime.NumGoroutine(), fixture.OpenFiles(t), heapInUse()
 
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
 	defer cancel()
@@ -236,8 +237,8 @@ func TestSoak(t *testing.T) {
 	if s.direct.Load() == 0 {
 		t.Error("no call was carried by the direct transport")
 	}
-	eventually(t, "the goroutines to end", func() bool { return goruntime.NumGoroutine() <= goroutines })
-	eventually(t, "the files to be closed", func() bool { return openFiles(t) <= files })
+	fixture.Eventually(t, "the goroutines to end", func() bool { return goruntime.NumGoroutine() <= goroutines })
+	fixture.Eventually(t, "the files to be closed", func() bool { return fixture.OpenFiles(t) <= files })
 	if after := heapInUse(); after > heap+64<<20 {
 		t.Errorf("the heap has grown from %d to %d bytes", heap, after)
 	}

@@ -12,12 +12,13 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 func TestDrainFinishesCallsInFlightAndKeepsThePathUntilThen(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	g := newGreeter()
 	srv := serve(t, path, g, runtime.ShutdownTimeout(time.Minute))
 	client, _ := dial(t, path)
@@ -44,7 +45,7 @@ func TestDrainFinishesCallsInFlightAndKeepsThePathUntilThen(t *testing.T) {
 
 func TestStreamsEndAtTheShutdownTimeout(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	g := newGreeter()
 	srv := serve(t, path, g, runtime.ShutdownTimeout(100*time.Millisecond))
 	client, _ := dial(t, path)
@@ -67,7 +68,7 @@ func TestStreamsEndAtTheShutdownTimeout(t *testing.T) {
 
 func TestServeReturnsThoughAHandlerIgnoresItsContext(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	stuck := &stuckGreeter{entered: make(chan struct{}), release: make(chan struct{}), left: make(chan struct{})}
 	srv := serve(t, path, stuck, runtime.ShutdownTimeout(50*time.Millisecond))
 	client, _ := dial(t, path)
@@ -81,7 +82,7 @@ func TestServeReturnsThoughAHandlerIgnoresItsContext(t *testing.T) {
 	if err := <-srv.Done; err != nil {
 		t.Error(err)
 	}
-	checkMissing(t, path)
+	fixture.CheckMissing(t, path)
 	close(stuck.release)
 	<-stuck.left
 	<-answered
@@ -104,7 +105,7 @@ func (g *stuckGreeter) Gather(greeterv1.Greeter_GatherServer) error {
 func TestDrainAnswersClientsInTheAcceptQueue(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
 		if err != nil {
 			t.Fatal(err)

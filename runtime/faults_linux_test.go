@@ -20,6 +20,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // serveWithFewFiles is a program: the greeter in a process that may open 40 files.
@@ -33,7 +34,7 @@ func serveWithFewFiles(args []string) error {
 
 func TestServerOutOfDescriptorsRecovers(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	child.Start(t, "greeter with few files", path).Line()
 	early, _ := dial(t, path)
 	greet(t, early)
@@ -59,7 +60,7 @@ func TestHalfOpenConnectionsNeitherBlockNorStay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	conns := connect(t, path, 1000)
 	client, _ := dial(t, path)
@@ -77,7 +78,7 @@ func TestHalfOpenConnectionsNeitherBlockNorStay(t *testing.T) {
 
 func TestGarbageHurtsNobodyElse(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	client, _ := dial(t, path)
 	random := rand.NewChaCha8([32]byte{})
@@ -124,7 +125,7 @@ func streamForever(args []string) error {
 
 func TestHandlerLearnsOfAKilledClient(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	g := newGreeter()
 	serve(t, path, g)
 	client := child.Start(t, "stream forever", path)
@@ -136,7 +137,7 @@ func TestHandlerLearnsOfAKilledClient(t *testing.T) {
 
 func TestSIGTERMFinishesUnaryCallsAndEndsStreams(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	server := child.Start(t, "greeter", path)
 	server.Line()
 	client, _ := dial(t, path)
@@ -173,16 +174,16 @@ func TestSIGTERMFinishesUnaryCallsAndEndsStreams(t *testing.T) {
 	if err := server.WaitExit(); err != nil {
 		t.Error(err)
 	}
-	checkMissing(t, path)
+	fixture.CheckMissing(t, path)
 }
 
 // Not parallel: it counts the descriptors of the process.
 func TestTenThousandConnectsLeakNothing(t *testing.T) {
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter())
 	client, conn := dial(t, path)
 	greet(t, client)
-	before := openFiles(t)
+	before := fixture.OpenFiles(t)
 	for range 100 {
 		for _, conn := range connect(t, path, 98) {
 			conn.Close()
@@ -193,7 +194,7 @@ func TestTenThousandConnectsLeakNothing(t *testing.T) {
 			conn.Close()
 		}
 	}
-	eventually(t, "the server to close its ends", func() bool { return openFiles(t) <= before })
+	fixture.Eventually(t, "the server to close its ends", func() bool { return fixture.OpenFiles(t) <= before })
 	greet(t, client)
 	conn.Close()
 	srv.Stop()
@@ -204,7 +205,7 @@ func TestTenThousandConnectsLeakNothing(t *testing.T) {
 
 func TestConnectionsOutliveTheirSocketFile(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter())
 	client, _ := dial(t, path)
 	greet(t, client)
@@ -220,7 +221,7 @@ func TestConnectionsOutliveTheirSocketFile(t *testing.T) {
 
 func TestCallToAHungServerSaysSo(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l, err := net.Listen("unix", path) // and nobody ever accepts
 	if err != nil {
 		t.Fatal(err)
@@ -257,13 +258,4 @@ func connect(t testing.TB, path string, n int) []net.Conn {
 
 func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
 }

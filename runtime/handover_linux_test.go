@@ -23,6 +23,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -139,7 +140,7 @@ func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 	if testing.Short() {
 		handovers = 10
 	}
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := startHeir(t, path) // nobody there yet: it just listens
 	owner.serve(t)
 	file, err := os.Lstat(path)
@@ -176,12 +177,12 @@ func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 	if err := owner.WaitExit(); err != nil {
 		t.Error(err)
 	}
-	checkMissing(t, path)
+	fixture.CheckMissing(t, path)
 }
 
 func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	g := newGreeter()
 	log := &syncBuffer{}
 	old := serve(t, path, g, runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
@@ -197,7 +198,7 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 	<-g.entered
 	next := startHeir(t, path)
 	next.serve(t)
-	eventually(t, "the heir to answer", func() bool {
+	fixture.Eventually(t, "the heir to answer", func() bool {
 		newcomer, conn := dial(t, path)
 		defer conn.Close()
 		return greet(t, newcomer) == next.Cmd.Process.Pid
@@ -224,7 +225,7 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 
 func TestOwnerServesOnWhenTheHeirGivesUp(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	client, _ := dial(t, path)
 	heir, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
@@ -244,7 +245,7 @@ func TestOwnerServesOnWhenTheHeirGivesUp(t *testing.T) {
 
 func TestOneHeirAtATime(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	first, err := runtime.NewServer(path, runtime.Takeover())
 	if err != nil {
@@ -260,7 +261,7 @@ func TestOneHeirAtATime(t *testing.T) {
 // An heir whose owner stops on its own just then must not serve on a socket without a name.
 func TestHeirOfAnOwnerThatStoppedFailsToServe(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := serve(t, path, newGreeter())
 	heir, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
 	if err != nil {
@@ -273,12 +274,12 @@ func TestHeirOfAnOwnerThatStoppedFailsToServe(t *testing.T) {
 	if err := heir.Serve(t.Context()); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "commit"`) {
 		t.Errorf("Serve returned %v", err)
 	}
-	checkMissing(t, path)
+	fixture.CheckMissing(t, path)
 }
 
 func TestTakeoverFromAServerThatKnowsNoneFails(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +304,7 @@ func TestTakeoverFromAServerThatKnowsNoneFails(t *testing.T) {
 
 func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := child.Start(t, "greeter", path)
 	owner.Line()
 	client, _ := dial(t, path)
@@ -327,7 +328,7 @@ func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, standby)
-	eventually(t, "the standby to answer", func() bool {
+	fixture.Eventually(t, "the standby to answer", func() bool {
 		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 		return err == nil && int(resp.GetServerPid()) == os.Getpid()
 	})
@@ -335,7 +336,7 @@ func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
 
 func TestStandbyEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

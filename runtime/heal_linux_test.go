@@ -10,6 +10,7 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -19,14 +20,14 @@ func TestLostSocketIsBoundAgainAndConnectionsStay(t *testing.T) {
 	for name, lose := range map[string]func(path string) error{
 		"removed":               os.Remove,
 		"renamed":               func(path string) error { return os.Rename(path, path+".old") },
-		"removed with its lock": func(path string) error { return errors.Join(os.Remove(lockPath(path)), os.Remove(path)) },
+		"removed with its lock": func(path string) error { return errors.Join(os.Remove(fixture.LockPath(path)), os.Remove(path)) },
 		"replaced by a dead one": func(path string) error {
-			return errors.Join(abandonSocket(path+".dead"), os.Rename(path+".dead", path))
+			return errors.Join(fixture.AbandonSocket(path+".dead"), os.Rename(path+".dead", path))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			log := &syncBuffer{}
 			connections := &connCounter{}
 			srv := serve(t, path, newGreeter(), runtime.SocketMode(0o660), runtime.StatsHandler(connections),
@@ -52,13 +53,13 @@ func TestLostSocketIsBoundAgainAndConnectionsStay(t *testing.T) {
 				if _, err := runtime.NewServer(path); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), "holds its lock") {
 					t.Errorf("the path is not locked: %v", err)
 				}
-				eventually(t, "the event", func() bool { return strings.Count(log.String(), "socket bound again") == i+1 })
+				fixture.Eventually(t, "the event", func() bool { return strings.Count(log.String(), "socket bound again") == i+1 })
 			}
 			srv.Stop()
 			if err := <-srv.Done; err != nil {
 				t.Error(err)
 			}
-			checkMissing(t, path)
+			fixture.CheckMissing(t, path)
 		})
 	}
 }
@@ -84,7 +85,7 @@ func TestPathThatSomebodyElseHasTakenIsLeftAloneAndReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			log := &syncBuffer{}
 			srv := serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
 			client, _ := dial(t, path)
@@ -98,7 +99,7 @@ func TestPathThatSomebodyElseHasTakenIsLeftAloneAndReported(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the event", func() bool { return strings.Contains(log.String(), "socket lost") })
+			fixture.Eventually(t, "the event", func() bool { return strings.Contains(log.String(), "socket lost") })
 			if got := log.String(); !strings.Contains(got, c.want) || strings.Contains(got, "bound again") {
 				t.Errorf("the event log is %q, want %q in it", got, c.want)
 			}
@@ -116,7 +117,7 @@ func TestPathThatSomebodyElseHasTakenIsLeftAloneAndReported(t *testing.T) {
 
 func TestServerHealsWhenThePathIsFreeAgain(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	if err := os.WriteFile(path+".file", nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -139,7 +140,7 @@ func TestServerHealsWhenThePathIsFreeAgain(t *testing.T) {
 
 func TestHealedSocketCanBeTakenOver(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	old := serve(t, path, newGreeter())
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -156,9 +157,4 @@ func TestHealedSocketCanBeTakenOver(t *testing.T) {
 	if pid := greet(t, client); pid != next.Cmd.Process.Pid {
 		t.Errorf("process %d answered, want the heir %d", pid, next.Cmd.Process.Pid)
 	}
-}
-
-func lockPath(path string) string {
-	dir, name, _ := strings.Cut(path, "s.sock")
-	return dir + ".s.sock.lock" + name
 }

@@ -7,11 +7,12 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 func TestHooksFollowTheServerThroughRestarts(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	events := make(chan string, 100)
 	_, conn := dial(t, path,
 		runtime.WithOnConnect(func() { events <- "connect" }),
@@ -45,7 +46,7 @@ func TestHooksFollowTheServerThroughRestarts(t *testing.T) {
 
 func TestClientRegistersWithEveryServerThatComes(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	registered := make(chan int64, 100) // with the server of this process id
 	var client greeterv1.GreeterClient
 	dialed := make(chan struct{})
@@ -78,7 +79,7 @@ func TestClientRegistersWithEveryServerThatComes(t *testing.T) {
 
 func TestRestartDuringAHookIsNotMissed(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	events := make(chan string)
 	entered := make(chan struct{}, 10)
 	client, conn := dial(t, path,
@@ -94,7 +95,7 @@ func TestRestartDuringAHookIsNotMissed(t *testing.T) {
 	first.WaitExit()
 	second := child.Start(t, "greeter", path)
 	second.Line()
-	eventually(t, "the second server to answer", func() bool {
+	fixture.Eventually(t, "the second server to answer", func() bool {
 		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 		return err == nil && int(resp.GetServerPid()) == second.Process.Pid
 	})
@@ -115,7 +116,7 @@ func TestRestartDuringAHookIsNotMissed(t *testing.T) {
 
 func TestWithoutHooksNothingConnectsUnasked(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	connections := &connCounter{}
 	serve(t, path, newGreeter(), runtime.StatsHandler(connections))
 	dial(t, path)

@@ -23,6 +23,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // callAll is a program: for each path, it makes a unary call and a stream, and prints the
@@ -65,7 +66,7 @@ func startAs(t *testing.T, u user, program string, args ...string) *child.Proces
 // publicPath returns a free path in a directory that everyone may enter.
 func publicPath(t *testing.T) string {
 	t.Helper()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func TestServerLetsInWhomItsPolicySays(t *testing.T) {
 
 func TestRefusalNamesCallerMethodAndRule(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter(), runtime.Authorize(runtime.AllowUID()))
 	client, _ := dial(t, path)
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
@@ -161,7 +162,7 @@ func TestRefusalNamesCallerMethodAndRule(t *testing.T) {
 
 func TestRuleOfOneMethodLeavesTheOthersAlone(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter(), runtime.AuthorizeMethod("/greeter.v1.Greeter/Greet", runtime.Policy{}))
 	client, _ := dial(t, path)
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
@@ -177,7 +178,7 @@ func TestRuleOfOneMethodLeavesTheOthersAlone(t *testing.T) {
 
 func TestBothEndsLearnWhoTheOtherIs(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	checkPeer := func(ctx context.Context) {
 		p, ok := runtime.PeerFromContext(ctx)
 		if !ok || !p.HasUID || p.UID != os.Geteuid() || p.GID != os.Getegid() || !p.HasPID || p.PID != os.Getpid() {
@@ -345,7 +346,7 @@ func serveInNamespaces(args []string) error {
 
 func TestAuditLogHasOneRecordForEachConnectionAndEachRefusal(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	log := &syncBuffer{}
 	serve(t, path, newGreeter(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))),
 		runtime.AuthorizeMethod("/greeter.v1.Greeter/Greet", runtime.Policy{}))

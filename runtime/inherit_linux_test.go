@@ -16,6 +16,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -61,7 +62,7 @@ func TestEnvironmentWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	for _, number := range []string{"2", "3", "0x", ""} {
 		cmd := childCommand(t, "serve parent")
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		cmd.Env = append(cmd.Env, "UDSGRPC_LISTEN_PATH="+path, "UDSGRPC_LISTEN_FD="+number, "UDSGRPC_LIFELINE_FD="+number)
 		p := child.StartCmd(t, cmd)
 		err := p.WaitExit()

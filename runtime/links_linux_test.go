@@ -13,6 +13,7 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 var message = regexp.MustCompile(`msg=("[^"]*"|\S+)`)
@@ -31,14 +32,14 @@ func TestClientLogsHowItsServerComesAndGoes(t *testing.T) {
 	for transport, opts := range map[string][]runtime.DialOption{"direct": nil, "http2": {runtime.WithHTTP2Only()}} {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			log := &syncBuffer{}
 			client, conn := dial(t, path, append(opts, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))...)
 			call := func() error {
 				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 				return err
 			}
-			eventually(t, "connecting to fail again", func() bool {
+			fixture.Eventually(t, "connecting to fail again", func() bool {
 				checkCode(t, call(), codes.Unavailable)
 				return conn.Stats().Failed >= 3
 			})
@@ -97,7 +98,7 @@ func onlyOf(log, transport string) string {
 // A pool that grows is no news.
 func TestFurtherConnectionsAreCountedAndNotLogged(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	g := newGreeter()
 	serve(t, path, g)
 	log := &syncBuffer{}
@@ -131,7 +132,7 @@ func TestFurtherConnectionsAreCountedAndNotLogged(t *testing.T) {
 // The server dies while it answers: that is a loss, and the next connection a reconnect.
 func TestServerThatDiesInACallIsLost(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	g := newGreeter()
 	first := serve(t, path, g)
 	client, conn := dial(t, path)
@@ -153,7 +154,7 @@ func TestServerThatDiesInACallIsLost(t *testing.T) {
 // A call whose caller gives up says nothing about the server.
 func TestCallerWhoGivesUpLosesNoServer(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	g := newGreeter()
 	serve(t, path, g)
 	client, conn := dial(t, path)

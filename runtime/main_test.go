@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 func TestMain(m *testing.M) { child.Main(m, programs) }
@@ -115,20 +115,6 @@ func serveGreeter(args []string) error {
 	return srv.Serve(ctx)
 }
 
-// shortDir returns a new private directory whose path is short enough for sockets, which
-// t.TempDir's need not be.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "uds")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
-func freePath(t testing.TB) string { return filepath.Join(shortDir(t), "s.sock") }
-
 // served is a server that runs for the length of a test.
 type served struct {
 	*runtime.Server
@@ -192,33 +178,11 @@ func checkCode(t testing.TB, err error, want codes.Code) {
 	}
 }
 
-func checkMissing(t testing.TB, path string) {
-	t.Helper()
-	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is still there: %v", path, err)
-	}
-}
-
 // waitGone waits until nothing is at path.
 func waitGone(t testing.TB, path string) {
 	t.Helper()
-	eventually(t, path+" to go", func() bool {
+	fixture.Eventually(t, path+" to go", func() bool {
 		_, err := os.Lstat(path)
 		return errors.Is(err, os.ErrNotExist)
 	})
-}
-
-// eventually waits for a condition that nothing announces.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	timeout := time.After(30 * time.Second)
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-timeout:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }

@@ -15,6 +15,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // notifySocket is a service manager's socket for messages.
@@ -40,9 +41,9 @@ func checkNotified(t *testing.T, conn *net.UnixConn, want string) {
 
 func TestManagerIsToldOfTheBeginningAndTheEnd(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{filepath.Join(shortDir(t), "notify"), abstractName(t)} {
+	for _, name := range []string{filepath.Join(fixture.ShortDir(t), "notify"), abstractName(t)} {
 		manager := notifySocket(t, name)
-		paths := []string{freePath(t), freePath(t)}
+		paths := []string{fixture.FreePath(t), fixture.FreePath(t)}
 		cmd := activated(t, "serve activated", []*os.File{manage(t, paths[0]), manage(t, paths[1])}, paths...)
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
 		service := child.StartCmd(t, cmd)
@@ -63,7 +64,7 @@ func TestManagerIsToldOfTheBeginningAndTheEnd(t *testing.T) {
 
 func TestManagerIsToldOfTheEndWhileCallsAreStillFinished(t *testing.T) {
 	t.Parallel()
-	name, path := filepath.Join(shortDir(t), "notify"), freePath(t)
+	name, path := filepath.Join(fixture.ShortDir(t), "notify"), fixture.FreePath(t)
 	manager := notifySocket(t, name)
 	cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
@@ -95,7 +96,7 @@ func TestManagerIsToldOfTheEndWhileCallsAreStillFinished(t *testing.T) {
 
 func TestManagerThatDoesNotListenDoesNotMatter(t *testing.T) {
 	t.Parallel()
-	full := filepath.Join(shortDir(t), "notify")
+	full := filepath.Join(fixture.ShortDir(t), "notify")
 	notifySocket(t, full)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -108,8 +109,8 @@ func TestManagerThatDoesNotListenDoesNotMatter(t *testing.T) {
 	if !errors.Is(err, unix.EAGAIN) {
 		t.Fatal(err)
 	}
-	for what, name := range map[string]string{"hangs": full, "is gone": freePath(t), "is nonsense": "\x01nonsense/"} {
-		path := freePath(t)
+	for what, name := range map[string]string{"hangs": full, "is gone": fixture.FreePath(t), "is nonsense": "\x01nonsense/"} {
+		path := fixture.FreePath(t)
 		cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
 		service := child.StartCmd(t, cmd)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 func TestPolicyNamesItsRule(t *testing.T) {
@@ -51,7 +52,7 @@ func TestRuleForOthersNeedsAModeThatLetsThemConnect(t *testing.T) {
 		"declared, narrowed":           {opts: []runtime.ServerOption{runtime.DeclaredPolicies(map[string]runtime.Policy{method: runtime.Anyone()}), runtime.Authorize(runtime.SameUser())}, ok: true},
 		"declared, narrowed by method": {opts: []runtime.ServerOption{runtime.DeclaredPolicies(map[string]runtime.Policy{method: runtime.Anyone()}), runtime.AuthorizeMethod(method, runtime.SameUser())}, ok: true},
 	} {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		srv, err := runtime.NewServer(path, c.opts...)
 		if err == nil {
 			srv.Close()
@@ -62,14 +63,14 @@ func TestRuleForOthersNeedsAModeThatLetsThemConnect(t *testing.T) {
 		if !c.ok && (!errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "SocketMode(0666)")) {
 			t.Errorf("%s: error is %v; want a hint at the mode", name, err)
 		}
-		checkMissing(t, path)
+		fixture.CheckMissing(t, path)
 	}
 }
 
 func TestAuthorizeMethodWantsAFullName(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"", "Greet", "greeter.v1.Greeter/Greet", "/greeter.v1.Greeter", "/greeter.v1.Greeter/", "//Greet", "/a/b/c"} {
-		if _, err := runtime.NewServer(freePath(t), runtime.AuthorizeMethod(method, runtime.Root())); !errors.Is(err, fs.ErrInvalid) {
+		if _, err := runtime.NewServer(fixture.FreePath(t), runtime.AuthorizeMethod(method, runtime.Root())); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("method %q: error is %v", method, err)
 		}
 	}

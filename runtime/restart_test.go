@@ -15,11 +15,12 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 func TestClientRecoversFromKillMinusNine(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	client, _ := dial(t, path)
 	for range 5 {
 		server := child.Start(t, "greeter", path)
@@ -56,11 +57,11 @@ func TestReturnOfTheServerCutsTheBackoffShort(t *testing.T) {
 			dir := filepath.Dir(path)
 			return errors.Join(os.Remove(dir), os.Mkdir(dir, 0o700), os.Remove(dir))
 		},
-		"dead socket is replaced": abandonSocket,
+		"dead socket is replaced": fixture.AbandonSocket,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			if err := prepare(path); err != nil {
 				t.Fatal(err)
 			}

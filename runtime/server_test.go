@@ -16,12 +16,13 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 func TestServerAnswersEveryKindOfCall(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	client, _ := dial(t, path)
 	ctx := t.Context()
@@ -76,7 +77,7 @@ func TestServerAnswersEveryKindOfCall(t *testing.T) {
 
 func TestClientsCanConnectOnceNewServerReturns(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +105,7 @@ func TestServerSocketIsForItsOwnerOnlyUnlessWidened(t *testing.T) {
 		{[]runtime.ServerOption{runtime.SocketMode(0o660)}, 0o660},
 		{[]runtime.ServerOption{runtime.SocketMode(0o666), runtime.SocketOwner(-1, -1)}, 0o666},
 	} {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		serve(t, path, newGreeter(), c.opts...)
 		if info, err := os.Lstat(path); err != nil || info.Mode() != c.want|fs.ModeSocket {
 			t.Errorf("the socket has mode %v, %v; want %v", info.Mode(), err, c.want)
@@ -114,12 +115,12 @@ func TestServerSocketIsForItsOwnerOnlyUnlessWidened(t *testing.T) {
 
 func TestNewServerRefusesWhatIsNotFree(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	if _, err := greeterv1.NewGreeterUDSServer(path, newGreeter()); !errors.Is(err, socket.ErrInUse) {
 		t.Errorf("error for a path in use is %v", err)
 	}
-	path = freePath(t)
+	path = fixture.FreePath(t)
 	if err := os.WriteFile(path, []byte("keep"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -140,16 +141,16 @@ func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 		"shutdown timeout": runtime.ShutdownTimeout(-1),
 		"message size":     runtime.MaxRecvMsgSize(0),
 	} {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		if _, err := runtime.NewServer(path, opt); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("%s: error is %v", name, err)
 		}
-		checkMissing(t, path)
+		fixture.CheckMissing(t, path)
 	}
 	interceptor := grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		return next(ctx, req)
 	})
-	_, err := runtime.NewServer(freePath(t), runtime.GRPCServerOptions(interceptor, interceptor))
+	_, err := runtime.NewServer(fixture.FreePath(t), runtime.GRPCServerOptions(interceptor, interceptor))
 	if err == nil || !strings.Contains(err.Error(), "already set") {
 		t.Errorf("contradicting grpc options: error is %v", err)
 	}
@@ -157,7 +158,7 @@ func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 
 func TestSeveralServicesShareASocket(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +189,7 @@ func TestServiceThatCannotBeServedMakesServeFail(t *testing.T) {
 			s.RegisterService(&grpc.ServiceDesc{ServiceName: "w", HandlerType: desc.HandlerType}, 1)
 		}, "int does not implement"},
 	} {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
 		if err != nil {
 			t.Fatal(err)
@@ -197,13 +198,13 @@ func TestServiceThatCannotBeServedMakesServeFail(t *testing.T) {
 		if err := srv.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: Serve returned %v", name, err)
 		}
-		checkMissing(t, path)
+		fixture.CheckMissing(t, path)
 	}
 }
 
 func TestServeCanBeCalledOnce(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter())
 	client, _ := dial(t, path)
 	greet(t, client)
@@ -222,7 +223,7 @@ func TestServeCanBeCalledOnce(t *testing.T) {
 
 func TestCloseGivesThePathFreeAtOnceAndTwice(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	for _, serving := range []bool{false, true} {
 		srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
 		if err != nil {
@@ -238,12 +239,12 @@ func TestCloseGivesThePathFreeAtOnceAndTwice(t *testing.T) {
 		if err := errors.Join(srv.Close(), srv.Close(), <-done); err != nil {
 			t.Errorf("serving %v: %v", serving, err)
 		}
-		checkMissing(t, path)
+		fixture.CheckMissing(t, path)
 	}
 }
 
 func TestPathIsAbsoluteWhateverFormItWasGivenIn(t *testing.T) {
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	t.Chdir(dir)
 	srv := serve(t, "unix:s.sock", newGreeter())
 	client, _ := dial(t, "s.sock")
@@ -256,7 +257,7 @@ func TestPathIsAbsoluteWhateverFormItWasGivenIn(t *testing.T) {
 
 func TestHealthFollowsTheServer(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter(), runtime.Health())
 	_, conn := dial(t, path)
 	health := healthv1.NewHealthClient(conn)
@@ -283,7 +284,7 @@ func TestHealthFollowsTheServer(t *testing.T) {
 
 func TestReflectionListsTheServicesInBothVersions(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	serve(t, path, newGreeter(), runtime.Reflection())
 	_, conn := dial(t, path)
 
@@ -306,7 +307,7 @@ func TestReflectionListsTheServicesInBothVersions(t *testing.T) {
 
 func TestWithoutOptionNeitherHealthNorReflectionIsServed(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	srv := serve(t, path, newGreeter())
 	if got := srv.GetServiceInfo(); len(got) != 1 {
 		t.Errorf("services are %v", got)
@@ -325,7 +326,7 @@ func TestOversizedMessageFailsItsCallAndNoOther(t *testing.T) {
 		"HTTP2 request":  {server: []runtime.ServerOption{runtime.MaxRecvMsgSize(50_000), runtime.HTTP2Only()}},
 		"HTTP2 response": {client: []runtime.DialOption{runtime.WithMaxRecvMsgSize(50_000), runtime.WithHTTP2Only()}},
 	} {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		connections := &connCounter{}
 		serve(t, path, newGreeter(), append(c.server, runtime.StatsHandler(connections))...)
 		client, _ := dial(t, path, c.client...)
@@ -342,7 +343,7 @@ func TestOversizedMessageFailsItsCallAndNoOther(t *testing.T) {
 
 func TestInterceptorsRunInTheOrderGiven(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	var order []string
 	unary := func(name string) grpc.UnaryServerInterceptor {
 		return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -382,7 +383,7 @@ func TestInterceptorsRunInTheOrderGiven(t *testing.T) {
 
 func TestStatsHandlersSeeBothEnds(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	server, client := &connCounter{}, &connCounter{}
 	serve(t, path, newGreeter(), runtime.StatsHandler(server))
 	c, _ := dial(t, path, runtime.WithStatsHandler(client))
@@ -395,7 +396,7 @@ func TestStatsHandlersSeeBothEnds(t *testing.T) {
 func TestCloseRightAfterServeBeganIsNoError(t *testing.T) {
 	t.Parallel()
 	for range 100 {
-		srv, err := greeterv1.NewGreeterUDSServer(freePath(t), newGreeter())
+		srv, err := greeterv1.NewGreeterUDSServer(fixture.FreePath(t), newGreeter())
 		if err != nil {
 			t.Fatal(err)
 		}

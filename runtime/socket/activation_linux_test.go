@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -116,7 +117,7 @@ func abstractName(t *testing.T) string { return fmt.Sprintf("@udsgrpc-%d-%s", os
 
 func TestPassedListenerIsFoundByItsAddress(t *testing.T) {
 	t.Parallel()
-	first, second, abstract := freePath(t), freePath(t), abstractName(t)
+	first, second, abstract := fixture.FreePath(t), fixture.FreePath(t), abstractName(t)
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +139,7 @@ func TestPassedListenerIsFoundByItsAddress(t *testing.T) {
 	}
 	unboundFile := os.NewFile(uintptr(unbound), "")
 	defer unboundFile.Close()
-	link := filepath.Join(shortDir(t), "link")
+	link := filepath.Join(fixture.ShortDir(t), "link")
 	if err := os.Symlink(filepath.Dir(second), link); err != nil {
 		t.Fatal(err)
 	}
@@ -147,14 +148,14 @@ func TestPassedListenerIsFoundByItsAddress(t *testing.T) {
 		"listen "+first,
 		"listen unix-abstract:"+abstract[1:],
 		"listen "+link+"/s.sock",
-		"listen "+freePath(t),
+		"listen "+fixture.FreePath(t),
 		"inheritable 7")
 	checkLines(t, p, "true <nil>", "true <nil>", "true <nil>", "false <nil>", strings.TrimSpace(strings.Repeat("false <nil> ", 7)))
 }
 
 func TestPassedListenerStaysTheManagers(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{freePath(t), abstractName(t)} {
+	for _, name := range []string{fixture.FreePath(t), abstractName(t)} {
 		f := managed(t, name)
 		dial := func() *net.UnixConn {
 			conn, err := (&socket.Dialer{}).DialContext(t.Context(), name)
@@ -187,7 +188,7 @@ func TestPassedListenerStaysTheManagers(t *testing.T) {
 
 func TestWhatWasPassedToAnotherProcessIsIgnored(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	files := []*os.File{managed(t, path)}
 	for _, env := range []string{
 		"LISTEN_PID=" + strconv.Itoa(os.Getpid()), "LISTEN_PID=1", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDS=0",
@@ -198,7 +199,7 @@ func TestWhatWasPassedToAnotherProcessIsIgnored(t *testing.T) {
 
 func TestSenselessActivationIsAnError(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	files := []*os.File{managed(t, path)}
 	for env, want := range map[string]string{
 		"LISTEN_PID=one":                "…LISTEN_PID is \"one\", want a number",
@@ -213,12 +214,12 @@ func TestSenselessActivationIsAnError(t *testing.T) {
 		checkLines(t, passTo(t, files, []string{env}, "listen "+path), "…"+path)
 	}
 	// Descriptors that other code has closed by now are none.
-	checkLines(t, passTo(t, files, []string{"LISTEN_FDS=100"}, "listen "+freePath(t), "listen "+path), "false <nil>", "true <nil>")
+	checkLines(t, passTo(t, files, []string{"LISTEN_FDS=100"}, "listen "+fixture.FreePath(t), "listen "+path), "false <nil>", "true <nil>")
 }
 
 func TestPassedSocketThatCannotBeUsedIsAnError(t *testing.T) {
 	t.Parallel()
-	datagram, idle, listening := freePath(t), freePath(t), freePath(t)
+	datagram, idle, listening := fixture.FreePath(t), fixture.FreePath(t), fixture.FreePath(t)
 	checkLines(t, passTo(t, []*os.File{bound(t, unix.SOCK_DGRAM, datagram), bound(t, unix.SOCK_STREAM, idle)}, nil,
 		"listen "+datagram, "listen "+idle),
 		"…descriptor 3: it is a datagram or seqpacket socket", "…descriptor 4: it is a connection, or does not listen")
@@ -248,9 +249,9 @@ func TestPassedSocketThatCannotBeUsedIsAnError(t *testing.T) {
 
 func TestPassedListenerIsFoundByItsName(t *testing.T) {
 	t.Parallel()
-	app, twin, abstract := freePath(t), freePath(t), abstractName(t)
-	datagram := freePath(t)
-	files := []*os.File{bound(t, unix.SOCK_DGRAM, datagram), managed(t, app), managed(t, abstract), managed(t, twin), managed(t, freePath(t))}
+	app, twin, abstract := fixture.FreePath(t), fixture.FreePath(t), abstractName(t)
+	datagram := fixture.FreePath(t)
+	files := []*os.File{bound(t, unix.SOCK_DGRAM, datagram), managed(t, app), managed(t, abstract), managed(t, twin), managed(t, fixture.FreePath(t))}
 	checkLines(t, passTo(t, files, []string{"LISTEN_FDNAMES=app:app:admin:twins:twins"},
 		"name app", "name admin", "name twins", "name other", "name "),
 		"true "+app+" <nil>", "true "+abstract+" <nil>", "…both "+twin+" and ", "false  <nil>", "false  <nil>")

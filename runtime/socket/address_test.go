@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -74,7 +75,7 @@ func TestParseAddressRejectsWhatNamesNoSocket(t *testing.T) {
 }
 
 func TestRelativeAddressIsResolvedOnce(t *testing.T) {
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	t.Chdir(dir)
 	addr, err := socket.ParseAddress("s.sock")
 	if err != nil {

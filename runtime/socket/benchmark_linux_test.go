@@ -3,12 +3,13 @@ package socket_test
 import (
 	"testing"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // BenchmarkListen is to claim a path, listen, and give both up.
 func BenchmarkListen(b *testing.B) {
-	path := freePath(b)
+	path := fixture.FreePath(b)
 	for b.Loop() {
 		l, err := socket.Listen(path)
 		if err != nil {
@@ -20,7 +21,7 @@ func BenchmarkListen(b *testing.B) {
 
 // BenchmarkDial is to connect, be accepted, and hang up.
 func BenchmarkDial(b *testing.B) {
-	path := freePath(b)
+	path := fixture.FreePath(b)
 	l := listen(b, path)
 	addr := l.Address()
 	for b.Loop() {
@@ -39,7 +40,7 @@ func BenchmarkDial(b *testing.B) {
 
 // BenchmarkPeer is to ask the kernel who is at the other end, once for each connection.
 func BenchmarkPeer(b *testing.B) {
-	path := freePath(b)
+	path := fixture.FreePath(b)
 	l := listen(b, path)
 	conn, err := (&socket.Dialer{}).DialContext(b.Context(), path)
 	if err != nil {

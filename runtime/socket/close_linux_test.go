@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -35,7 +36,7 @@ func TestClosedPathIsFreeWhileProcessesAreStarted(t *testing.T) {
 	})
 	defer starter.Wait()
 	defer close(stop)
-	for _, path := range []string{freePath(t), fmt.Sprintf("@udsgrpc-close-test-%d", os.Getpid())} {
+	for _, path := range []string{fixture.FreePath(t), fmt.Sprintf("@udsgrpc-close-test-%d", os.Getpid())} {
 		for i := range 1000 {
 			l, err := socket.Listen(path)
 			if err != nil {
@@ -51,7 +52,7 @@ func TestClosedPathIsFreeWhileProcessesAreStarted(t *testing.T) {
 // An heir that was killed, or gave up, may have its copy a little longer than its owner.
 func TestClosedListenerGivesUpItsLockWhoeverHasACopy(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l := listen(t, path)
 	dup, err := unix.FcntlInt(lockDescriptor(t, path), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -66,7 +67,7 @@ func TestClosedListenerGivesUpItsLockWhoeverHasACopy(t *testing.T) {
 func lockDescriptor(t *testing.T, path string) uintptr {
 	t.Helper()
 	for fd := range uintptr(1 << 12) {
-		if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && to == lockPath(path) {
+		if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && to == fixture.LockPath(path) {
 			return fd
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -88,7 +89,7 @@ func makeDir(t *testing.T, path string, uid int, mode os.FileMode) string {
 // everyonesDir returns a directory like /tmp.
 func everyonesDir(t *testing.T) string {
 	t.Helper()
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestDefaultPathIsInTheRuntimeDirIfThatIsPrivate(t *testing.T) {
 				if !strings.Contains(got, "XDG_RUNTIME_DIR") || !strings.Contains(got, dir) {
 					t.Errorf("it does not say where: %s", got)
 				}
-				checkMissing(t, filepath.Join(tmp, "udsgrpc-"+strconv.Itoa(uid)))
+				fixture.CheckMissing(t, filepath.Join(tmp, "udsgrpc-"+strconv.Itoa(uid)))
 				return
 			}
 			for name, file := range map[string]string{
@@ -245,7 +246,7 @@ func TestTemporaryDirInWhichOthersCanReplaceIsRefused(t *testing.T) {
 			t.Parallel()
 			tmp := makeDir(t, filepath.Join(everyonesDir(t), "tmp"), c.uid, c.mode)
 			checkPrefix(t, defaultPathIn(t, "app", "TMPDIR="+tmp), "unsafe: ")
-			checkMissing(t, filepath.Join(tmp, "udsgrpc-"+strconv.Itoa(plainUser())))
+			fixture.CheckMissing(t, filepath.Join(tmp, "udsgrpc-"+strconv.Itoa(plainUser())))
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -77,7 +78,7 @@ func TestFailureSaysWhatIsWrongAtThePath(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			c.prepare(t, path)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
@@ -107,7 +108,7 @@ func TestNoPermissionIsExplainedWithModeOwnerAndUser(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			listen(t, path)
 			if err := os.Chmod(filepath.Dir(path), c.dirMode); err != nil {
 				t.Fatal(err)
@@ -138,7 +139,7 @@ func TestDiagnoseTellsALiveServerFromAHungOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			l := listen(t, path)
 			var served sync.WaitGroup
 			served.Go(func() {
@@ -176,7 +177,7 @@ func TestDiagnoseRejectsWhatNamesNoSocket(t *testing.T) {
 func TestBurstOfClientsGetsThroughASmallQueue(t *testing.T) {
 	t.Parallel()
 	const clients = 500
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l, err := net.FileListener(os.NewFile(uintptr(dup(t, listenSmall(t, path, 8))), path))
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +209,7 @@ func TestBurstOfClientsGetsThroughASmallQueue(t *testing.T) {
 
 func TestDialEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	fillQueue(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -35,7 +36,7 @@ func TestDirectoryInWhichOthersCanReplaceTheSocketIsRefused(t *testing.T) {
 		if c.uid != os.Geteuid() && os.Geteuid() != 0 {
 			continue // giving a directory away takes root
 		}
-		dir := shortDir(t)
+		dir := fixture.ShortDir(t)
 		path := filepath.Join(dir, "s.sock")
 		if err := errors.Join(os.Chown(dir, c.uid, -1), os.Chmod(dir, c.mode)); err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func TestDirectoryInWhichOthersCanReplaceTheSocketIsRefused(t *testing.T) {
 			t.Errorf("directory of uid %d with mode %v: error is %v", c.uid, c.mode, err)
 		}
 		if c.unsafe {
-			checkMissing(t, lockPath(path))
+			fixture.CheckMissing(t, fixture.LockPath(path))
 			checkConnects(t, listenWith(t, path, socket.ListenConfig{AllowUnsafeDir: true}), path)
 		}
 	}
@@ -56,7 +57,7 @@ func TestDirectoryInWhichOthersCanReplaceTheSocketIsRefused(t *testing.T) {
 
 func TestMissingDirectoryIsCreatedOnlyOnRequest(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(shortDir(t), "a", "b", "s.sock")
+	path := filepath.Join(fixture.ShortDir(t), "a", "b", "s.sock")
 	if _, err := socket.Listen(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error is %v", err)
 	}
@@ -73,7 +74,7 @@ func TestReadOnlyDirectoryIsAnErrorThatSaysSo(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("becoming another user takes root")
 	}
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -81,14 +82,14 @@ func TestReadOnlyDirectoryIsAnErrorThatSaysSo(t *testing.T) {
 	cmd := child.Command(t, "listen", path)
 	runAs(cmd, 1234)
 	err := child.StartCmd(t, cmd).WaitExit()
-	if err == nil || !strings.Contains(err.Error(), unix.EACCES.Error()) || !strings.Contains(err.Error(), lockPath(path)) {
+	if err == nil || !strings.Contains(err.Error(), unix.EACCES.Error()) || !strings.Contains(err.Error(), fixture.LockPath(path)) {
 		t.Errorf("the server says %v", err)
 	}
 }
 
 func TestPathMayHaveAnyLengthAndAnyBytes(t *testing.T) {
 	t.Parallel()
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	ofLength := func(n int) string { return dir + "/" + strings.Repeat("n", n-len(dir)-1) }
 	deep := filepath.Join(dir, strings.Repeat("d", 200), strings.Repeat("e", 200), "s.sock")
 	if err := os.MkdirAll(filepath.Dir(deep), 0o700); err != nil {
@@ -126,7 +127,7 @@ func TestPathMayHaveAnyLengthAndAnyBytes(t *testing.T) {
 			t.Errorf("%s: second listener: %v", name, err)
 		}
 		l.Close()
-		checkMissing(t, path)
+		fixture.CheckMissing(t, path)
 	}
 	if hasLongPaths {
 		server := child.Start(t, "listen", deep)
@@ -139,7 +140,7 @@ func TestPathMayHaveAnyLengthAndAnyBytes(t *testing.T) {
 
 func TestFileNameTooLongForEveryDetourIsRefusedWithBothNumbers(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(shortDir(t), strings.Repeat("n", 120))
+	path := filepath.Join(fixture.ShortDir(t), strings.Repeat("n", 120))
 	_, err := socket.Listen(path)
 	if !errors.Is(err, socket.ErrPathTooLong) || !strings.Contains(err.Error(), "limit is 10") {
 		t.Errorf("error is %v", err)
@@ -151,13 +152,13 @@ func TestFileNameTooLongForEveryDetourIsRefusedWithBothNumbers(t *testing.T) {
 }
 
 func TestRelativePathIsResolvedAtTheCall(t *testing.T) {
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	t.Chdir(dir)
 	l := listen(t, "s.sock")
 	t.Chdir("/")
 	checkConnects(t, l, filepath.Join(dir, "s.sock"))
 	l.Close()
-	checkMissing(t, filepath.Join(dir, "s.sock"))
+	fixture.CheckMissing(t, filepath.Join(dir, "s.sock"))
 }
 
 // shorten returns a path of n bytes with a short file name, its directory made.

@@ -4,32 +4,22 @@ package socket_test
 
 import (
 	"errors"
-	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
-
-func lockPath(path string) string {
-	dir, name := filepath.Split(path)
-	return dir + "." + name + ".lock"
-}
 
 // abandonSocket leaves a socket file at path with nobody listening.
 func abandonSocket(t testing.TB, path string) {
 	t.Helper()
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
+	if err := fixture.AbandonSocket(path); err != nil {
 		t.Fatal(err)
 	}
-	l.SetUnlinkOnClose(false)
-	l.Close()
 }
 
 // listenSmall listens with room for n+1 connections that wait to be accepted.
@@ -63,13 +53,6 @@ func checkInUse(t testing.TB, err error, text string) {
 	t.Helper()
 	if !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), text) {
 		t.Errorf("error is %v; want %q and %q", err, socket.ErrInUse, text)
-	}
-}
-
-func checkMissing(t testing.TB, path string) {
-	t.Helper()
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s is still there: %v", path, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -55,8 +56,8 @@ func takeOver(t *testing.T, path string) *socket.Listener {
 func TestHandoverKeepsFileAndLock(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{
-		"path":     freePath(t),
-		"long":     shorten(t, shortDir(t), maxPath+50),
+		"path":     fixture.FreePath(t),
+		"long":     shorten(t, fixture.ShortDir(t), maxPath+50),
 		"abstract": fmt.Sprintf("@udsgrpc-handover-test-%d", os.Getpid()),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestHandoverKeepsFileAndLock(t *testing.T) {
 				t.Errorf("the socket file is not the same: %v", err)
 			}
 			heir.Close()
-			checkMissing(t, path)
+			fixture.CheckMissing(t, path)
 			checkConnects(t, listen(t, path), path)
 		})
 	}
@@ -100,7 +101,7 @@ func TestHandoverKeepsFileAndLock(t *testing.T) {
 
 func TestHeirThatGivesUpLeavesTheOwnerAsItWas(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	for range 3 {
 		handed := offer(t.Context(), owner)
@@ -116,12 +117,12 @@ func TestHeirThatGivesUpLeavesTheOwnerAsItWas(t *testing.T) {
 		}
 	}
 	owner.Close()
-	checkMissing(t, path)
+	fixture.CheckMissing(t, path)
 }
 
 func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	handed := offer(ctx, owner)
@@ -139,7 +140,7 @@ func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 
 func TestWithdrawnSocketIsNotHandedOver(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	handed := offer(t.Context(), owner)
 	heir := takeOver(t, path)
@@ -157,7 +158,7 @@ func TestWithdrawnSocketIsNotHandedOver(t *testing.T) {
 func TestTakeOverSaysWhichStepFailed(t *testing.T) {
 	t.Parallel()
 	t.Run("nobody there", func(t *testing.T) {
-		_, err := (&socket.ListenConfig{}).TakeOver(t.Context(), freePath(t))
+		_, err := (&socket.ListenConfig{}).TakeOver(t.Context(), fixture.FreePath(t))
 		if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "connect"`) {
 			t.Errorf("error is %v", err)
 		}
@@ -173,7 +174,7 @@ func TestTakeOverSaysWhichStepFailed(t *testing.T) {
 		"sends a file":        {func(c *net.UnixConn) { sendFiles(t, c, os.Stdin) }, `step "check the listener"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			l := listen(t, path)
 			served := make(chan struct{})
 			go func() {
@@ -202,7 +203,7 @@ func TestListenerIsNotHandedToAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("becoming another user takes root")
 	}
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +242,7 @@ func rob(args []string) error {
 
 func TestClientsOfTheHeirSeeTheHeir(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	handed := offer(t.Context(), owner)
 	heir := child.Start(t, "take over", path)
@@ -291,7 +292,7 @@ func sendFiles(t *testing.T, conn *net.UnixConn, files ...*os.File) {
 // longer be ended, and the handover hangs now and then.
 func TestHandoverLeavesTheListenerNonblocking(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	handed := offer(t.Context(), owner)
 	heir := takeOver(t, path)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -30,7 +31,7 @@ func bind(t *testing.T, path string) (fd int) {
 
 func TestBoundSocketIsListenedOnByItsHeir(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	fd := bind(t, path)
 	if _, err := net.Dial("unix", path); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("connecting before anybody listens: %v", err)
@@ -61,7 +62,7 @@ func TestBoundSocketIsListenedOnByItsHeir(t *testing.T) {
 
 func TestHeirDoesNotRemoveASuccessor(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	f, err := socket.InheritBound(bind(t, path), path)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func TestHeirDoesNotRemoveASuccessor(t *testing.T) {
 // A descriptor that is another one than the variable of the environment meant is left alone.
 func TestInheritBoundLeavesOtherDescriptorsAlone(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	other := bind(t, path)
 	defer unix.Close(other)
 	pipe := make([]int, 2)
@@ -92,7 +93,7 @@ func TestInheritBoundLeavesOtherDescriptorsAlone(t *testing.T) {
 	defer unix.Close(pipe[0])
 	defer unix.Close(pipe[1])
 	for name, fd := range map[string]int{"another socket": other, "pipe": pipe[0], "closed": 1 << 19} {
-		if _, err := socket.InheritBound(fd, freePath(t)+"2"); !errors.Is(err, socket.ErrNotSocket) {
+		if _, err := socket.InheritBound(fd, fixture.FreePath(t)+"2"); !errors.Is(err, socket.ErrNotSocket) {
 			t.Errorf("%s: error is %v", name, err)
 		}
 	}
@@ -106,7 +107,7 @@ func TestBindRefusesWhatListenRefuses(t *testing.T) {
 	if _, err := socket.Bind("@name"); !errors.Is(err, socket.ErrUnsupported) {
 		t.Errorf("abstract name: %v", err)
 	}
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,16 +1,16 @@
 package socket_test
 
 import (
-	"os"
 	"testing"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // Not parallel: it counts the descriptors of the process.
 func TestListeningAndDialingLeakNoDescriptor(t *testing.T) {
-	path := freePath(t)
-	long := shorten(t, shortDir(t), maxPath+50)
+	path := fixture.FreePath(t)
+	long := shorten(t, fixture.ShortDir(t), maxPath+50)
 	use := func() {
 		for _, p := range []string{path, long, "@leak-test"} {
 			l, err := socket.Listen(p)
@@ -32,20 +32,11 @@ func TestListeningAndDialingLeakNoDescriptor(t *testing.T) {
 		}
 	}
 	use() // the runtime opens a few for itself
-	before := openFiles(t)
+	before := fixture.OpenFiles(t)
 	for range 30 {
 		use()
 	}
-	if after := openFiles(t); after > before {
+	if after := fixture.OpenFiles(t); after > before {
 		t.Errorf("%d descriptors were open before and %d after", before, after)
 	}
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
 }

@@ -16,12 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 func TestListenTakesAFreePathAndGivesItBack(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	for range 2 {
 		l := listen(t, path)
 		if got := l.Address().String(); got != path {
@@ -32,14 +33,14 @@ func TestListenTakesAFreePathAndGivesItBack(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
-		checkMissing(t, path)
+		fixture.CheckMissing(t, path)
 	}
 }
 
 func TestSocketIsForItsOwnerOnlyUnlessWidened(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []fs.FileMode{0, 0o600, 0o660, 0o666, 0o777, 0o200} {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		listenWith(t, path, socket.ListenConfig{Mode: mode})
 		want := mode
 		if want == 0 {
@@ -57,12 +58,12 @@ func TestSocketIsForItsOwnerOnlyUnlessWidened(t *testing.T) {
 
 func TestModeWithMoreThanPermissionsIsRejected(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	_, err := (&socket.ListenConfig{Mode: 0o600 | fs.ModeSetuid}).Listen(t.Context(), path)
 	if !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("error is %v", err)
 	}
-	checkMissing(t, path)
+	fixture.CheckMissing(t, path)
 }
 
 func TestSocketOwner(t *testing.T) {
@@ -70,7 +71,7 @@ func TestSocketOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("giving a file away takes root")
 	}
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	listenWith(t, path, socket.ListenConfig{Owner: &socket.Owner{UID: 1234, GID: 2345}})
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
@@ -97,7 +98,7 @@ func TestListenLeavesWhatIsNoSocketAlone(t *testing.T) {
 			return os.Symlink(path+".target", path)
 		},
 	} {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		if err := create(path); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +124,7 @@ func TestListenLeavesWhatIsNoSocketAlone(t *testing.T) {
 
 func TestListenReplacesTheSocketOfADeadProcess(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	server := child.Start(t, "listen", path)
 	server.Line()
 	server.Kill()
@@ -136,7 +137,7 @@ func TestListenReplacesTheSocketOfADeadProcess(t *testing.T) {
 
 func TestListenReplacesADeadSocketOfAnyKind(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -150,14 +151,14 @@ func TestListenReplacesADeadSocketOfAnyKind(t *testing.T) {
 func TestListenLeavesALiveServerAlone(t *testing.T) {
 	t.Parallel()
 	t.Run("of this process", func(t *testing.T) {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		l := listen(t, path)
 		_, err := socket.Listen(path)
 		checkInUse(t, err, "this process")
 		checkConnects(t, l, path)
 	})
 	t.Run("of another process", func(t *testing.T) {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		server := child.Start(t, "listen", path)
 		server.Line()
 		_, err := socket.Listen(path)
@@ -165,10 +166,10 @@ func TestListenLeavesALiveServerAlone(t *testing.T) {
 		checkGreets(t, path)
 	})
 	t.Run("of another process, its lock file removed", func(t *testing.T) {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		server := child.Start(t, "listen", path)
 		server.Line()
-		if err := os.Remove(lockPath(path)); err != nil {
+		if err := os.Remove(fixture.LockPath(path)); err != nil {
 			t.Fatal(err)
 		}
 		_, err := socket.Listen(path)
@@ -180,7 +181,7 @@ func TestListenLeavesALiveServerAlone(t *testing.T) {
 		checkGreets(t, path)
 	})
 	t.Run("that knows no lock", func(t *testing.T) {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		l, err := net.Listen("unix", path)
 		if err != nil {
 			t.Fatal(err)
@@ -196,7 +197,7 @@ func TestListenLeavesALiveServerAlone(t *testing.T) {
 		checkConnects(t, l, path)
 	})
 	t.Run("with a full queue", func(t *testing.T) {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		fillQueue(t, path)
 		_, err := socket.Listen(path)
 		checkInUse(t, err, "cannot tell to be dead")
@@ -205,7 +206,7 @@ func TestListenLeavesALiveServerAlone(t *testing.T) {
 		}
 	})
 	t.Run("of another socket type", func(t *testing.T) {
-		path := freePath(t)
+		path := fixture.FreePath(t)
 		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 		if err != nil {
 			t.Fatal(err)
@@ -237,7 +238,7 @@ func TestCloseLeavesASuccessorAlone(t *testing.T) {
 		// On many filesystems a new file gets the inode number of one just removed, unless
 		// something holds on to it; several tries make sure.
 		for range 20 {
-			path := freePath(t)
+			path := fixture.FreePath(t)
 			l := listen(t, path)
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
@@ -258,7 +259,7 @@ func TestCloseLeavesASuccessorAlone(t *testing.T) {
 
 func TestWithdrawnListenerKeepsItsPathAndItsClients(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l := listen(t, path)
 	conn, err := (&socket.Dialer{}).DialContext(t.Context(), path)
 	if err != nil {
@@ -271,7 +272,7 @@ func TestWithdrawnListenerKeepsItsPathAndItsClients(t *testing.T) {
 	if err := errors.Join(l.Withdraw(), l.Withdraw()); err != nil {
 		t.Error(err)
 	}
-	checkMissing(t, path)
+	fixture.CheckMissing(t, path)
 	_, err = socket.Listen(path)
 	checkInUse(t, err, "this process")
 	accepted, err := l.Accept()
@@ -286,9 +287,9 @@ func TestWithdrawnListenerKeepsItsPathAndItsClients(t *testing.T) {
 
 func TestLockFileStaysAndIsPrivate(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l := listen(t, path)
-	before, err := os.Lstat(lockPath(path))
+	before, err := os.Lstat(fixture.LockPath(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +298,7 @@ func TestLockFileStaysAndIsPrivate(t *testing.T) {
 	}
 	l.Close()
 	l = listen(t, path)
-	after, err := os.Lstat(lockPath(path))
+	after, err := os.Lstat(fixture.LockPath(path))
 	if err != nil || !os.SameFile(before, after) {
 		t.Errorf("the lock file was made anew: %v", err)
 	}
@@ -314,18 +315,18 @@ func TestLockIsNotTakenThroughATrap(t *testing.T) {
 		"named pipe":    func(lock, _ string) error { return unix.Mkfifo(lock, 0o666) },
 		"directory":     func(lock, _ string) error { return os.Mkdir(lock, 0o777) },
 	} {
-		path := freePath(t)
-		victim := filepath.Join(shortDir(t), "victim")
+		path := fixture.FreePath(t)
+		victim := filepath.Join(fixture.ShortDir(t), "victim")
 		if err := os.WriteFile(victim, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := create(lockPath(path), victim); err != nil {
+		if err := create(fixture.LockPath(path), victim); err != nil {
 			t.Fatal(err)
 		}
 		if l, err := socket.Listen(path); err == nil {
 			t.Errorf("%s in place of the lock file was accepted", name)
 			l.Close()
-		} else if !strings.Contains(err.Error(), lockPath(path)) {
+		} else if !strings.Contains(err.Error(), fixture.LockPath(path)) {
 			t.Errorf("%s in place of the lock file: the error does not name it: %v", name, err)
 		}
 		if got, err := os.ReadFile(victim); err != nil || string(got) != content {
@@ -336,7 +337,7 @@ func TestLockIsNotTakenThroughATrap(t *testing.T) {
 
 func TestOneOfManyListenersWins(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	abandonSocket(t, path)
 	var wg sync.WaitGroup
 	results := make(chan error, 50)

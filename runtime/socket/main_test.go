@@ -3,8 +3,6 @@ package socket_test
 import (
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
@@ -39,21 +37,6 @@ func diagnose(args []string) error {
 	fmt.Println(socket.Diagnose(args[0]))
 	return nil
 }
-
-// shortDir returns a new private directory whose path is short enough for sockets, which
-// t.TempDir's need not be.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "uds")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
-// freePath returns a path where nothing is, in a directory of its own.
-func freePath(t testing.TB) string { return filepath.Join(shortDir(t), "s.sock") }
 
 func listen(t testing.TB, path string) *socket.Listener {
 	t.Helper()

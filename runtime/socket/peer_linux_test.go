@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -62,7 +63,7 @@ func accept(t *testing.T, l *socket.Listener) *net.UnixConn {
 
 func TestPeerIsTheProcessThatConnected(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l := listen(t, path)
 	cmd := child.Command(t, "connect and stay", path)
 	want := socket.Peer{UID: os.Geteuid(), GID: os.Getegid(), HasUID: true, HasPID: true}
@@ -120,7 +121,7 @@ func TestPidfdOfADeadPeerIsNotThatOfTheNextProcessWithItsID(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("choosing a process id takes root")
 	}
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l := listen(t, path)
 	client := child.Start(t, "connect and hand over", path)
 	heir, err := strconv.Atoi(client.Line())
@@ -181,7 +182,7 @@ func startWithPID(t *testing.T, pid int) *exec.Cmd {
 
 func TestPeerOfAServerIsWhoListens(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	server := child.Start(t, "listen", path)
 	server.Line()
 	conn, err := (&socket.Dialer{}).DialContext(t.Context(), path)
@@ -200,7 +201,7 @@ func TestPeerOfAServerIsWhoListens(t *testing.T) {
 
 func TestPeerOfAClosedConnectionIsUnknown(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	listen(t, path)
 	conn, err := (&socket.Dialer{}).DialContext(t.Context(), path)
 	if err != nil {

@@ -17,13 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // Real processes, all released at once onto a path with a dead socket.
 func TestOneOfFiftyProcessesThatStartAtOnceWins(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	abandonSocket(t, path)
 	gate, open, err := os.Pipe()
 	if err != nil {
@@ -84,8 +85,8 @@ func TestNoTwoServersOverlapInACrashStorm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	path := freePath(t)
-	referee := filepath.Join(shortDir(t), "referee")
+	path := fixture.FreePath(t)
+	referee := filepath.Join(fixture.ShortDir(t), "referee")
 	end := time.Now().Add(4 * time.Second)
 	results := make(chan string)
 	const workers = 6
@@ -161,7 +162,7 @@ func TestNoOtherUserGetsInAtAnyMomentWithoutUmask(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("becoming another user takes root")
 	}
-	dir := shortDir(t)
+	dir := fixture.ShortDir(t)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,7 @@ func intrude(args []string) error {
 // What the umask takes away from an asked-for mode is given back.
 func TestUmaskDoesNotNarrowTheMode(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	server := child.Start(t, "listen wide", path)
 	server.Line()
 	info, err := os.Lstat(path)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -31,7 +32,7 @@ func standBy(t *testing.T, ctx context.Context, path string) <-chan *socket.List
 
 func TestStandbyTakesOverFromAnOwnerThatIsKilled(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	for range 5 {
 		owner := child.Start(t, "listen", path)
 		owner.Line()
@@ -52,7 +53,7 @@ func TestStandbyTakesOverFromAnOwnerThatIsKilled(t *testing.T) {
 
 func TestStandbyTakesOverFromAnOwnerThatCloses(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	first, second := standBy(t, t.Context(), path), standBy(t, t.Context(), path)
 	owner.Close()
@@ -78,7 +79,7 @@ func TestStandbyTakesOverFromAnOwnerThatCloses(t *testing.T) {
 
 func TestStandbyTakesOverFromAServerThatTakesNoLock(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	foreign, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +93,7 @@ func TestStandbyTakesOverFromAServerThatTakesNoLock(t *testing.T) {
 
 func TestStandbyEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l := listen(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -109,7 +110,7 @@ func TestStandbyEndsWithItsContext(t *testing.T) {
 
 func TestStandbyWaitsForNothingButItsTurn(t *testing.T) {
 	t.Parallel()
-	path := freePath(t)
+	path := fixture.FreePath(t)
 	l, err := (&socket.ListenConfig{}).ListenStandby(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/udstest"
 )
 
@@ -47,6 +48,6 @@ func TestPathIsShortPrivateAndGoneAfterwards(t *testing.T) {
 			}
 			greet(t, greeting.Serve(t, newGreeter()))
 		})
-		checkMissing(t, dir)
+		fixture.CheckMissing(t, dir)
 	}
 }

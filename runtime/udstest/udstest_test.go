@@ -3,8 +3,6 @@ package udstest_test
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +16,7 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/udstest"
 )
 
@@ -137,7 +136,7 @@ func TestClientIsClosedFirstThenTheServerThenTheDirectoryGoes(t *testing.T) {
 		default:
 			t.Errorf("%s: the handler did not end before the test", name)
 		}
-		checkMissing(t, dir)
+		fixture.CheckMissing(t, dir)
 	}
 }
 
@@ -200,11 +199,4 @@ func FuzzGreet(f *testing.F) {
 			t.Errorf("%v, %v", resp, err)
 		}
 	})
-}
-
-func checkMissing(t *testing.T, path string) {
-	t.Helper()
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s is still there: %v", path, err)
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // beginAnew opens a stream to a server that ends without having processed it, while nobody is there
@@ -29,7 +31,7 @@ func beginAnew(t *testing.T, ctx context.Context, opts ...grpc.CallOption) (rece
 	go func() { received <- stream.RecvMsg(&blob{}) }()
 	old.drain()
 	await(t, "the drain", old.drained)
-	eventually(t, "the client to look for a server", func() bool { return s.dialed() > dials+1 || len(received) > 0 })
+	fixture.Eventually(t, "the client to look for a server", func() bool { return s.dialed() > dials+1 || len(received) > 0 })
 	return received, c, s
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/mem"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // newConnPair returns a conn and the other end of its connection.
@@ -107,7 +109,7 @@ func TestConnHoldsUpWhoSendsTooMuch(t *testing.T) {
 					}
 					c.flushPending()
 				})
-				eventually(t, "the sender to be held up", func() bool {
+				fixture.Eventually(t, "the sender to be held up", func() bool {
 					if c.writing.TryLock() {
 						c.writing.Unlock()
 						return false
@@ -142,7 +144,7 @@ func TestFlusherEndsWithTheCall(t *testing.T) {
 	if c.flusher != nil {
 		t.Error("there is a flusher")
 	}
-	eventually(t, "the flushers to end", func() bool { return runtime.NumGoroutine() <= before })
+	fixture.Eventually(t, "the flushers to end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 // After a failed write every other one fails, also the flusher's, and nothing piles up.
@@ -195,7 +197,7 @@ func TestCloseOfAConnWakesBoth(t *testing.T) {
 		_, _, err := c.rd.header()
 		ended <- err
 	}()
-	eventually(t, "the writer to be held up", func() bool {
+	fixture.Eventually(t, "the writer to be held up", func() bool {
 		if c.writing.TryLock() {
 			c.writing.Unlock()
 			return false

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // statsFuncs is a stats handler made of functions; nil does nothing.
@@ -77,9 +79,9 @@ func (s *sleeper) only() *serverConn {
 // queued waits until there are that many bytes in the queue of the only connection.
 func (s *sleeper) queued(n int) {
 	s.t.Helper()
-	eventually(s.t, "the connection", func() bool { return s.only() != nil })
+	fixture.Eventually(s.t, "the connection", func() bool { return s.only() != nil })
 	raw := s.only().raw
-	eventually(s.t, "bytes in the queue", func() bool {
+	fixture.Eventually(s.t, "bytes in the queue", func() bool {
 		have := 0
 		raw.Control(func(fd uintptr) { have, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
 		return have >= n
@@ -92,7 +94,7 @@ func (s *sleeper) drain() {
 		defer close(s.drained)
 		s.Drain()
 	}()
-	eventually(s.t, "the beginning of the drain", func() bool {
+	fixture.Eventually(s.t, "the beginning of the drain", func() bool {
 		sc := s.only()
 		sc.mu.Lock()
 		defer sc.mu.Unlock()

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // serverBytes are what servers answer, right and wrong.
@@ -87,7 +89,7 @@ func FuzzClient(f *testing.F) {
 
 // streamThrough makes a call with streams, up to its end, and returns what it came to; nil for io.EOF.
 func streamThrough(t *testing.T, c *Client) error {
-	ctx, cancel := context.WithTimeout(t.Context(), guard)
+	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
 	defer cancel()
 	s, err := c.NewStream(ctx, &bothDesc, bothMethod, nil)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // What a handler leaves behind, a goroutine that goes on using the stream, gets errors, and never
@@ -79,7 +81,7 @@ func TestReceiversLeftBehindTakeNothing(t *testing.T) {
 		}
 		first = false
 		go func() { left <- ss.RecvMsg(&blob{}) }()
-		eventually(t, "the goroutine to wait", func() bool {
+		fixture.Eventually(t, "the goroutine to wait", func() bool {
 			receiving := &ss.(*serverStream).receiving
 			if receiving.TryLock() {
 				receiving.Unlock()

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // size returns how many connections there are, and how many of them are idle.
@@ -101,14 +103,14 @@ func TestPoolReapsIdleConnections(t *testing.T) {
 	c, _ := newClient(t, h.accept)
 	c.pool.sweepEvery = time.Millisecond
 	fillPool(t, c, 3)
-	eventually(t, "the connections to go", func() bool { all, idle := c.pool.size(); return all+idle == 0 })
+	fixture.Eventually(t, "the connections to go", func() bool { all, idle := c.pool.size(); return all+idle == 0 })
 	for range 3 {
 		if err := await(t, "Serve", h.errs); err != nil {
 			t.Error(err)
 		}
 	}
 	mustEcho(t, c, "x")
-	eventually(t, "the new one to go", func() bool { all, _ := c.pool.size(); return all == 0 })
+	fixture.Eventually(t, "the new one to go", func() bool { all, _ := c.pool.size(); return all == 0 })
 }
 
 // A connection that was used since the last sweep survives the next.

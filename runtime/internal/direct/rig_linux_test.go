@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // blob is the message of these tests.
@@ -192,7 +194,7 @@ func newClient(t testing.TB, accept func(*net.UnixConn)) (*Client, *site) {
 
 // invoke makes a unary call, which must not take for ever.
 func invoke(t testing.TB, c *Client, content string) (string, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), guard)
+	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
 	defer cancel()
 	reply := &blob{}
 	err := c.Invoke(ctx, unaryMethod, &blob{Value: []byte(content)}, reply, nil)
@@ -224,7 +226,7 @@ type wire struct {
 }
 
 func newWire(t testing.TB, c *net.UnixConn) *wire {
-	c.SetDeadline(time.Now().Add(guard))
+	c.SetDeadline(time.Now().Add(fixture.Guard))
 	return &wire{t, c, bufio.NewReader(c)}
 }
 

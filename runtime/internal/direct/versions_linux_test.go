@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"testing"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // hello reads what the server answers to a preface, up to its end.
@@ -202,7 +204,7 @@ func TestOneCallFindsOutForAll(t *testing.T) {
 			errs <- err
 		}()
 	}
-	eventually(t, "a connection", func() bool { return s.dialed() > 0 })
+	fixture.Eventually(t, "a connection", func() bool { return s.dialed() > 0 })
 	close(release)
 	for range calls {
 		if err := await(t, "a call", errs); err != ErrHTTP2 {
