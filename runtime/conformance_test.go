@@ -56,7 +56,7 @@ func transportOf(p *peer.Peer) string {
 
 // guard is how long a case may take before its calls are cancelled, so that one that hangs
 // fails and says where. No case depends on it.
-const guard = 30 * time.Second
+const guard = fixture.Guard
 
 // cases are the conformance cases of one theme: a name that says how calls behave, and the
 // calls that show it.

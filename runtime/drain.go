@@ -40,9 +40,11 @@ func (s *Server) drain() {
 	s.endHandovers()
 	// A file that cannot be removed is reported by Close.
 	s.current().Withdraw()
-	s.awaitQueue(ctx, s.current())
-	// grpc sends a client away whose call has not begun, and this one could go nowhere.
-	s.await(ctx, func() bool { return s.arrivals.sinceLast() > firstCallPause })
+	withdrawn := s.current()
+	s.await(ctx, func() bool {
+		// grpc sends a client away whose call has not begun, and this one could go nowhere.
+		return s.letIn(withdrawn) && s.arrivals.sinceLast() > firstCallPause
+	})
 	s.stopGracefully(ctx)
 }
 
@@ -78,11 +80,13 @@ func (s *Server) stop() {
 	s.grpc.Stop()
 }
 
-// awaitQueue returns when everybody who found the socket before it was withdrawn has been
-// accepted and greeted.
+// awaitQueue returns when everybody who found the socket before it lost its name has been let in.
 func (s *Server) awaitQueue(ctx context.Context, l *socket.Listener) {
-	s.await(ctx, func() bool { return !l.Pending() && s.arrivals.greeted() })
+	s.await(ctx, func() bool { return s.letIn(l) })
 }
+
+// letIn reports whether everybody who has come so far has been accepted and greeted.
+func (s *Server) letIn(l *socket.Listener) bool { return !l.Pending() && s.arrivals.greeted() }
 
 // awaitGreetings returns when everybody who was accepted has been greeted.
 func (s *Server) awaitGreetings(ctx context.Context) { s.await(ctx, s.arrivals.greeted) }
