@@ -172,6 +172,9 @@ func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.Ge
 // use, Serve binds the path again at once; connections are not touched by that. What another
 // process has made of the path is left alone; the [EventLog] tells.
 //
+// A ctx of [signal.NotifyContext] goes on catching signals after the first: a second SIGINT does not cut
+// the drain short, unless its stop function is called when ctx ends, as with [context.AfterFunc].
+//
 // A handler that ignores its context may outlive Serve.
 func (s *Server) Serve(ctx context.Context) error {
 	if err := s.start(); err != nil {

@@ -36,6 +36,7 @@ func TestDoctorTellsEveryPathsConditionAndFailsIfOneIsBad(t *testing.T) {
 		{[]string{"doctor"}, 2, []string{"Usage:"}},
 		{nil, 2, []string{"Usage:"}},
 		{[]string{"frob", "x"}, 2, []string{"Usage:"}},
+		{[]string{"--version"}, 0, []string{"udsgrpc (devel)\n"}}, // a test has no other
 		{[]string{"--help"}, 0, []string{"Usage:", "doctor PATH"}},
 	} {
 		var out strings.Builder
