@@ -1,22 +1,24 @@
 # Go and make are all that 'make demo' and 'make test' need; Go fetches the rest. The tests in
-# thirdparty are never answered from the cache, which cannot know that the plugin changed.
+# thirdparty and docs are never answered from the cache, which cannot know that the plugin changed.
 
 GO  ?= go
 BUF  = $(GO) tool -modfile=tools/buf.mod buf
 
-.PHONY: demo test generate lint vet bench interop
+.PHONY: demo test generate lint vet bench interop snapshot
 
 demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
 
 # Modules of their own, so that nobody who uses this project gets what they need.
-MODULES = thirdparty bench interop examples/more
+MODULES = thirdparty bench interop examples/more docs release
 
 test: ## all tests but those of interop, with the race detector where it is supported
 	$(GO) test $(RACE) ./...
 	cd thirdparty && $(GO) test -count=1 $(RACE) ./...
 	cd bench && $(GO) test ./...
 	cd examples/more && $(GO) test $(RACE) ./...
+	cd docs && $(GO) test -count=1 $(RACE) ./...
+	cd release && $(GO) test $(RACE) ./...
 
 # The race detector needs cgo and so a C compiler, which a fresh machine may lack.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
@@ -45,3 +47,6 @@ bench: ## compare with other ways to call a process; QUICK=1 is short and does n
 interop: ## the clients, servers and bridges of docs/interop.md, installed and tried; SHORT=1 is quick and does not write it
 	sh interop/install.sh $(if $(SHORT),short)
 	cd interop && UDSGRPC_CI=1 $(GO) test -count=1 $(if $(SHORT),-short .,. -write ../docs/interop.md)
+
+snapshot: ## the archives of a release, made twice and checked; nothing is published
+	sh release/snapshot.sh

@@ -11,7 +11,11 @@ import (
 // The manifests of examples that need no more than the module they are in, which has no parser.
 func TestManifestsAreYAML(t *testing.T) {
 	t.Parallel()
-	for file, key := range map[string]string{"../gateway/envoy.yaml": "static_resources", "../sidecar/pod.yaml": "spec"} {
+	for file, key := range map[string]string{
+		"../gateway/envoy.yaml":     "static_resources",
+		"../sidecar/pod.yaml":       "spec",
+		"../sidecar/daemonset.yaml": "spec",
+	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -45,8 +45,11 @@ const repeat = "At the root of a checkout:\n\n" +
 	"make bench           # all of it; writes docs/benchmarks\n" +
 	"make bench QUICK=1   # under a minute, noisier; writes a new directory and says which\n" +
 	"```\n\n" +
-	"or, in the directory `bench`, for a part of it and for the targets of this project:\n\n" +
-	"```sh\n" +
-	"go run . -only 'udsgrpc|ttrpc/unary.*' -rounds 20\n" +
+	"or a part of it, in the directory `bench`:\n\n" +
+	"```sh at=bench\n" +
+	"go run . -only 'udsgrpc|ttrpc/unary' -rounds 20\n" +
+	"```\n\n" +
+	"How results compare with the targets of this project, with a failure if one is missed:\n\n" +
+	"```sh norun=\"its status depends on the results\"\n" +
 	"go run . -bars ../docs/benchmarks/results.json\n" +
 	"```\n"
