@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -24,6 +25,7 @@ func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*s
 	case config.takeover:
 		return takeOver(ctx, config, addr)
 	case config.standby != nil:
+		config.event(slog.LevelInfo, "standing by", slog.String("socket", addr.String()))
 		return config.listen.ListenStandby(config.standby, addr.String())
 	default:
 		return config.listen.Listen(ctx, addr.String())

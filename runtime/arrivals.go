@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"errors"
+	"log/slog"
 	"math"
 	"net"
 	"sync/atomic"
@@ -12,6 +14,7 @@ import (
 type arrivals struct {
 	accepted, handshakes atomic.Int64
 	last                 atomic.Pointer[time.Time] // when the last was accepted; nil if none was
+	complained           atomic.Pointer[time.Time] // when a failure to accept was last logged; nil if none was
 	unknown              bool                      // handshakes are not counted: the credentials are the program's
 }
 
@@ -29,16 +32,34 @@ func (a *arrivals) sinceLast() time.Duration {
 // countingListener hands on the very connections.
 type countingListener struct {
 	*net.UnixListener
-	arrivals *arrivals
+	server *Server
 }
 
 func (l countingListener) Accept() (net.Conn, error) {
 	conn, err := l.AcceptUnix()
 	if err != nil {
+		l.server.notAccepted(err)
 		return nil, err // not conn, which would be an interface that is not nil
 	}
+	a := &l.server.arrivals
 	now := time.Now()
-	l.arrivals.last.Store(&now)
-	l.arrivals.accepted.Add(1)
+	a.last.Store(&now)
+	a.accepted.Add(1)
 	return conn, nil
+}
+
+// complaintPause is how often a trouble that goes on is logged.
+const complaintPause = time.Minute
+
+// notAccepted tells of a failure after which grpc tries again, and says nothing: most likely the
+// process has no descriptor left. Attempts succeed and fail by turns then.
+func (s *Server) notAccepted(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		return
+	}
+	s.config.counters.notAccepted.Add(1)
+	now, last := time.Now(), s.arrivals.complained.Load()
+	if (last == nil || now.Sub(*last) > complaintPause) && s.arrivals.complained.CompareAndSwap(last, &now) {
+		s.config.event(slog.LevelError, "cannot accept", slog.String("socket", s.Path()), slog.Any("error", err))
+	}
 }

@@ -180,7 +180,7 @@ func (c *ClientConn) explain(err error) error {
 	}
 	s := status.Convert(err).Proto()
 	if strings.Contains(s.GetMessage(), noPreface) {
-		s.Message = fmt.Sprintf("%s on %s: %s", unanswered, c.addr, s.GetMessage())
+		s.Message = fmt.Sprintf("%s: %s: %s", c.addr, unanswered, s.GetMessage())
 		return status.ErrorProto(s)
 	}
 	return err

@@ -19,6 +19,9 @@ type ServerStats struct {
 	Calls ByTransport
 	// Refused are calls of peers whom the method's rule keeps out.
 	Refused int64
+	// NotAccepted are attempts to accept a client that failed, most likely for want of descriptors. The
+	// client waits; the server goes on trying.
+	NotAccepted int64
 	// Rebound is how often the socket file was lost, and bound again.
 	Rebound int64
 	// Handovers are those of [Takeover].
@@ -41,6 +44,7 @@ func (s *Server) Stats() ServerStats {
 		Connections: c.connections.load(),
 		Calls:       c.calls.load(),
 		Refused:     c.refused.Load(),
+		NotAccepted: c.notAccepted.Load(),
 		Rebound:     c.rebound.Load(),
 		Handovers: HandoverStats{
 			Received: c.handoversReceived.Load(),
@@ -82,7 +86,7 @@ func (c *ClientConn) Stats() ClientStats {
 type serverCounters struct {
 	connections, calls transportCounter
 
-	refused, rebound                                   atomic.Int64
+	refused, notAccepted, rebound                      atomic.Int64
 	handoversReceived, handoversGiven, handoversFailed atomic.Int64
 }
 

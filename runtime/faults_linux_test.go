@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,19 +25,20 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// serveWithFewFiles is a program: the greeter in a process that may open 40 files.
+// serveWithFewFiles is a program: the greeter in a process that may open 40 files. It prints its events.
 func serveWithFewFiles(args []string) error {
 	limit := syscall.Rlimit{Cur: 40, Max: 40}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	return serveGreeter(args)
+	return serveGreeterWith(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
 }
 
-func TestServerOutOfDescriptorsRecovers(t *testing.T) {
+func TestServerOutOfDescriptorsSaysSoAndRecovers(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	child.Start(t, "greeter with few files", path).Line()
+	server := child.Start(t, "greeter with few files", path)
+	server.Line()
 	early, _ := dial(t, path)
 	greet(t, early)
 
@@ -52,6 +55,17 @@ func TestServerOutOfDescriptorsRecovers(t *testing.T) {
 	}
 	if _, err := late.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true)); err != nil {
 		t.Error(err)
+	}
+
+	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	for line, ok := server.NextLine(); ok; line, ok = server.NextLine() {
+		log.WriteString(line + "\n")
+	}
+	if got, want := messages(log.String()), []string{"serving", "cannot accept", "draining"}; !slices.Equal(got, want) || !strings.Contains(log.String(), "too many open files") {
+		t.Errorf("the events are %q, want %q: %s", got, want, &log)
 	}
 }
 

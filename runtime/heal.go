@@ -4,36 +4,70 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
+// rebindPause is how long a server that has lost its path waits before it tries again, should nothing
+// at the path change: nothing tells of the death of the process that has taken it.
+const rebindPause = time.Second
+
 // lookAfter watches over the socket file until ctx ends. When somebody has removed or replaced
 // it, as cleaners of temporary directories do, it binds the path again and sends the new
-// listener. What is in use by others is left alone, and looked at again when it changes.
+// listener. What is in use by others is left alone, and looked at again.
 func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan<- *socket.Listener) {
 	if l.Address().IsAbstract() {
 		return
 	}
-	failed := ""
-	err := socket.Watch(ctx, l.Address(), func() {
-		again, err := l.Rebind()
-		switch {
-		case err != nil && err.Error() != failed:
-			failed = err.Error()
-			s.config.event(slog.LevelError, "socket lost", slog.String("socket", s.Path()), slog.Any("error", err))
-		case err == nil && again != nil:
-			failed = ""
+	changes := make(chan struct{}, 1)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	watch.Go(func() { s.watch(ctx, changes) })
+	var retry <-chan time.Time // nil while the path is the server's
+	lost := ""                 // why it is not
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changes:
+		case <-retry:
+		}
+		next, err := l.Rebind()
+		if err != nil {
+			if err.Error() != lost {
+				lost = err.Error()
+				s.config.event(slog.LevelError, "socket lost", slog.String("socket", s.Path()), slog.Any("error", err))
+			}
+			retry = time.After(rebindPause)
+			continue
+		}
+		if next == nil && lost != "" {
+			s.config.event(slog.LevelInfo, "socket back", slog.String("socket", s.Path()))
+		}
+		retry, lost = nil, ""
+		if next != nil {
 			s.config.counters.rebound.Add(1)
 			s.config.event(slog.LevelWarn, "socket bound again", slog.String("socket", s.Path()))
-			l = again
+			l = next
 			select {
-			case rebound <- again:
+			case rebound <- next:
 			case <-ctx.Done():
-				again.UnixListener.Close()
+				next.UnixListener.Close()
 			}
+		}
+	}
+}
+
+// watch tells of changes at the path until ctx ends.
+func (s *Server) watch(ctx context.Context, changes chan<- struct{}) {
+	err := socket.Watch(ctx, s.addr, func() {
+		select {
+		case changes <- struct{}{}:
+		default: // there is one that nobody has looked at yet
 		}
 	})
 	if err != nil {
@@ -54,7 +88,7 @@ func (s *Server) current() *socket.Listener {
 func (s *Server) accept(l *socket.Listener) <-chan error {
 	served := make(chan error, 1)
 	go func() {
-		err := s.grpc.Serve(countingListener{l.UnixListener, &s.arrivals})
+		err := s.grpc.Serve(countingListener{l.UnixListener, s})
 		if errors.Is(err, grpc.ErrServerStopped) {
 			err = nil // Close was quicker
 		}

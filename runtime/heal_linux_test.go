@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
@@ -156,5 +159,128 @@ func TestHealedSocketCanBeTakenOver(t *testing.T) {
 	}
 	if pid := greet(t, client); pid != next.Cmd.Process.Pid {
 		t.Errorf("process %d answered, want the heir %d", pid, next.Cmd.Process.Pid)
+	}
+}
+
+// The process that has taken the path dies, which no watch of the path tells.
+func TestServerHealsWhenWhoHasTakenThePathDies(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	log := &syncBuffer{}
+	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	other, err := net.ListenUnix("unix", &net.UnixAddr{Name: path + ".other", Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.SetUnlinkOnClose(false)
+	if err := os.Rename(path+".other", path); err != nil {
+		t.Fatal(err)
+	}
+	fixture.Eventually(t, "the event", func() bool { return strings.Contains(log.String(), "socket lost") })
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	client, conn := dial(t, path)
+	if err := conn.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	greet(t, client)
+	if got, want := messages(log.String()), []string{"serving", "socket lost", "socket bound again"}; !slices.Equal(got, want) {
+		t.Errorf("the events are %q, want %q", got, want)
+	}
+}
+
+func TestLockFileThatIsRemovedAloneIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	log := &syncBuffer{}
+	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	for range 3 {
+		if err := os.Remove(fixture.LockPath(path)); err != nil {
+			t.Fatal(err)
+		}
+		fixture.Eventually(t, "the lock file", func() bool {
+			_, err := os.Lstat(fixture.LockPath(path))
+			return err == nil
+		})
+	}
+	_, err := runtime.NewServer(path)
+	if !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), "holds its lock") {
+		t.Errorf("the path is not locked: %v", err)
+	}
+	heir, err := runtime.NewServer(path, runtime.Takeover())
+	if err != nil {
+		t.Fatalf("the socket cannot be taken over: %v", err)
+	}
+	heir.Close()
+	if got := messages(log.String()); slices.Contains(got, "socket bound again") {
+		t.Errorf("the socket was bound again without need: %q", got)
+	}
+}
+
+// Whoever starts just when the lock file is gone has locked a new one for a moment, until it finds
+// the server alive.
+func TestLockFileThatSomebodyElseHasForAMomentIsTakenBack(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	log := &syncBuffer{}
+	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	starter, err := os.Create(path + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(starter.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(starter.Name(), fixture.LockPath(path)); err != nil {
+		t.Fatal(err)
+	}
+	fixture.Eventually(t, "the event", func() bool { return strings.Contains(log.String(), "holds its lock") })
+	starter.Close()
+	fixture.Eventually(t, "the lock to be taken back", func() bool { return strings.Contains(log.String(), "socket back") })
+	if _, err := runtime.NewServer(path); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), "holds its lock") {
+		t.Errorf("the path is not locked: %v", err)
+	}
+}
+
+func TestDirectoryThatIsMovedAwayIsReportedAndFoundAgain(t *testing.T) {
+	t.Parallel()
+	for name, replaced := range map[string]bool{"and nothing takes its place": false, "and a new one takes its place": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(fixture.ShortDir(t), "dir")
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "s.sock")
+			log := &syncBuffer{}
+			srv := serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+			client, _ := dial(t, path)
+			greet(t, client)
+			if err := os.Rename(dir, dir+".away"); err != nil {
+				t.Fatal(err)
+			}
+			if replaced {
+				if err := os.Mkdir(dir, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fixture.Eventually(t, "the event", func() bool { return strings.Contains(log.String(), "the directory was moved or removed") })
+			greet(t, client)
+			if replaced {
+				if err := os.Remove(dir); err != nil {
+					t.Fatalf("something was put into the new directory: %v", err)
+				}
+			}
+			if err := os.Rename(dir+".away", dir); err != nil {
+				t.Fatal(err)
+			}
+			fixture.Eventually(t, "the socket to be back", func() bool { return strings.Contains(log.String(), "socket back") })
+			newcomer, _ := dial(t, path)
+			greet(t, newcomer)
+			if n := srv.Stats().Rebound; n != 0 {
+				t.Errorf("the socket was bound again %d times", n)
+			}
+		})
 	}
 }

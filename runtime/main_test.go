@@ -97,11 +97,13 @@ func (*greeter) Chat(stream greeterv1.Greeter_ChatServer) error {
 
 // serveGreeter is a program: it serves the greeter on a path until SIGTERM, which also
 // lets waiting calls go.
-func serveGreeter(args []string) error {
+func serveGreeter(args []string) error { return serveGreeterWith(args[0]) }
+
+func serveGreeterWith(path string, opts ...runtime.ServerOption) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	g := newGreeter()
-	srv, err := greeterv1.NewGreeterUDSServer(args[0], g, runtime.ShutdownTimeout(500*time.Millisecond))
+	srv, err := greeterv1.NewGreeterUDSServer(path, g, append(opts, runtime.ShutdownTimeout(500*time.Millisecond))...)
 	if err != nil {
 		return err
 	}

@@ -202,13 +202,25 @@ func (c *claim) withdraw() error {
 	return err
 }
 
-// rebind makes the socket file anew if it is not at its path any more, and returns the listener
-// on it; nil if there is nothing to do.
+// rebind makes the lock file and the socket file anew if they are not at their path any more, and
+// returns the listener on the socket; nil if that is the one that was bound.
 func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pin == nil || c.theirs || c.lock == nil {
 		return nil, nil
+	}
+	if err := c.dir.checkPlace(); err != nil {
+		return nil, err
+	}
+	if !c.dir.isStill(lockName(c.name), c.lock) {
+		// Whoever has locked a new one owns the path now.
+		lock, err := c.dir.acquire(c.name)
+		if err != nil {
+			return nil, err
+		}
+		c.lock.Close()
+		c.lock = lock
 	}
 	now, err := c.dir.lstat(c.name)
 	if err == nil && sameFile(now, c.pin.stat) {
@@ -217,15 +229,6 @@ func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
 	reach, err := c.dir.reach(c.name)
 	if err != nil {
 		return nil, err
-	}
-	if !c.dir.isStill(lockName(c.name), c.lock) {
-		// The lock file went the same way. Whoever has locked a new one owns the path now.
-		lock, err := c.dir.acquire(c.name)
-		if err != nil {
-			return nil, err
-		}
-		c.lock.Close()
-		c.lock = lock
 	}
 	if err := c.dir.removeStale(c.name, reach); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ package socket
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +44,24 @@ func (d *dir) check() error {
 	if mode&0o022 != 0 && mode&unix.S_ISVTX == 0 {
 		return fmt.Errorf("%w: %s has mode %#o, so other users can replace the socket: take the write permission of group and others away, or use a directory of your own",
 			ErrUnsafeDir, d.path, mode&0o7777)
+	}
+	return nil
+}
+
+// checkPlace finds out that the path leads elsewhere by now.
+func (d *dir) checkPlace() error {
+	var opened, named unix.Stat_t
+	if err := unix.Fstat(d.fd, &opened); err != nil {
+		return &os.PathError{Op: "stat directory", Path: d.path, Err: err}
+	}
+	err := unix.Stat(d.path, &named)
+	if err != nil {
+		err = &os.PathError{Op: "stat directory", Path: d.path, Err: err}
+	} else if !sameFile(opened, named) {
+		err = fmt.Errorf("%s is another directory: %w", d.path, fs.ErrNotExist)
+	}
+	if err != nil {
+		return fmt.Errorf("the directory was moved or removed, and clients do not find the socket: bring it back, or restart the server: %w", err)
 	}
 	return nil
 }

@@ -11,9 +11,10 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Watch calls changed whenever a file appears at the address, disappears, or changes its mode,
-// until ctx ends; then it returns nil. It is also called when the watch begins, for what happened
-// before. Directories on the way may be missing at first, or go and come again.
+// Watch calls changed whenever a file appears at the address, disappears, or changes its mode, or
+// the lock file beside it does, until ctx ends; then it returns nil. It is also called when the
+// watch begins, for what happened before. Directories on the way may be missing at first, or go and come
+// again.
 //
 // It is for clients that wait for a server, and for servers that look after their file. A
 // socket file appears a moment before its server listens, so a client should then try again
@@ -55,13 +56,20 @@ func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, changed
 	if !atPath && exists(childOnWay(dir, path)) {
 		return nil
 	}
+	const gone = fsnotify.Remove | fsnotify.Rename
+	lock := filepath.Join(dir, lockName(filepath.Base(path)))
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case event := <-w.Events:
 			switch {
-			case atPath && event.Name == path && event.Has(fsnotify.Create|fsnotify.Chmod|fsnotify.Remove|fsnotify.Rename):
+			case event.Name == dir && event.Has(gone):
+				if atPath {
+					changed() // and once more if there is a new one, as what that has makes no event
+				}
+				return nil
+			case atPath && (event.Name == path || event.Name == lock) && event.Has(fsnotify.Create|fsnotify.Chmod|gone):
 				changed()
 			case !atPath && event.Has(fsnotify.Create):
 				return nil

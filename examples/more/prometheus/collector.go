@@ -10,7 +10,7 @@ import (
 type collector struct {
 	server *runtime.Server
 
-	connections, calls, refused, rebound, handovers *prometheus.Desc
+	connections, notAccepted, calls, refused, rebound, handovers *prometheus.Desc
 }
 
 func newCollector(server *runtime.Server) *collector {
@@ -20,6 +20,7 @@ func newCollector(server *runtime.Server) *collector {
 	return &collector{
 		server:      server,
 		connections: desc("connections_total", "Connections accepted.", "transport"),
+		notAccepted: desc("accept_failures_total", "Attempts to accept a client that failed, as for want of descriptors."),
 		calls:       desc("calls_total", "Calls that have come.", "transport"),
 		refused:     desc("calls_refused_total", "Calls of peers whom a rule keeps out."),
 		rebound:     desc("rebound_total", "How often the socket file was lost and bound again."),
@@ -36,6 +37,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	stats := c.server.Stats()
 	counter(c.connections, stats.Connections.Direct, "direct")
 	counter(c.connections, stats.Connections.HTTP2, "http2")
+	counter(c.notAccepted, stats.NotAccepted)
 	counter(c.calls, stats.Calls.Direct, "direct")
 	counter(c.calls, stats.Calls.HTTP2, "http2")
 	counter(c.refused, stats.Refused)

@@ -53,6 +53,7 @@ func TestPrometheusReadsWhatTheServerCounts(t *testing.T) {
 		fmt.Sprintf(`udsgrpc_server_calls_total{socket="%s",transport="direct"} 3`, path),
 		fmt.Sprintf(`udsgrpc_server_calls_total{socket="%s",transport="http2"} 2`, path),
 		fmt.Sprintf(`udsgrpc_server_connections_total{socket="%s",transport="direct"} 1`, path),
+		fmt.Sprintf(`udsgrpc_server_accept_failures_total{socket="%s"} 0`, path),
 		fmt.Sprintf(`udsgrpc_server_calls_refused_total{socket="%s"} 0`, path),
 		fmt.Sprintf(`udsgrpc_server_handovers_total{result="failed",socket="%s"} 0`, path),
 		"# TYPE udsgrpc_server_rebound_total counter",
