@@ -191,7 +191,7 @@ func (c *ClientConn) explain(err error) error {
 const noPreface = "error reading server preface"
 
 // unanswered says what is wrong when connecting works, and nothing else does.
-const unanswered = "the server accepts the connection but does not answer: it hangs, is stopped, or is no gRPC server"
+const unanswered = "the server accepts the connection but does not answer: it hangs, is stopped, or is no gRPC server; udsgrpc doctor tells more"
 
 // WaitReady connects and returns nil once the server has answered. If ctx ends before that,
 // the error wraps ctx's and that of the last attempt, which says why the server could not be

@@ -180,10 +180,8 @@ func TestServerHealsWhenWhoHasTakenThePathDies(t *testing.T) {
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
-	client, conn := dial(t, path)
-	if err := conn.WaitReady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	fixture.Eventually(t, "the socket to be bound again", func() bool { return strings.Contains(log.String(), "bound again") })
+	client, _ := dial(t, path)
 	greet(t, client)
 	if got, want := messages(log.String()), []string{"serving", "socket lost", "socket bound again"}; !slices.Equal(got, want) {
 		t.Errorf("the events are %q, want %q", got, want)
@@ -204,10 +202,14 @@ func TestLockFileThatIsRemovedAloneIsMadeAnew(t *testing.T) {
 			return err == nil
 		})
 	}
-	_, err := runtime.NewServer(path)
-	if !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), "holds its lock") {
-		t.Errorf("the path is not locked: %v", err)
-	}
+	// It is there a moment before it is locked.
+	fixture.Eventually(t, "the path to be locked", func() bool {
+		_, err := runtime.NewServer(path)
+		if !errors.Is(err, socket.ErrInUse) {
+			t.Fatalf("the path is free: %v", err)
+		}
+		return strings.Contains(err.Error(), "holds its lock")
+	})
 	heir, err := runtime.NewServer(path, runtime.Takeover())
 	if err != nil {
 		t.Fatalf("the socket cannot be taken over: %v", err)

@@ -61,7 +61,7 @@ func doctor(paths []string, stdout io.Writer) (status int) {
 			status = 1
 		}
 		shown := d.Address.String()
-		if d.Condition == socket.Invalid {
+		if d.Address == (socket.Address{}) {
 			shown = path
 		}
 		fmt.Fprintf(stdout, "%s: %s\n", shown, d.Condition)

@@ -17,6 +17,7 @@ func TestDoctorTellsEveryPathsConditionAndFailsIfOneIsBad(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
+	longName := "@" + strings.Repeat("n", 108)
 	srv, err := runtime.NewServer(good)
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +34,7 @@ func TestDoctorTellsEveryPathsConditionAndFailsIfOneIsBad(t *testing.T) {
 		{[]string{"doctor", good}, 0, []string{good + ": ready", "answers"}},
 		{[]string{"doctor", good, bad}, 1, []string{good + ": ready", bad + ": missing", "no such file"}},
 		{[]string{"doctor", "unix://x"}, 1, []string{"unix://x: invalid address"}},
+		{[]string{"doctor", longName}, 1, []string{longName + ": path too long\n\tchoose a shorter name\n"}},
 		{[]string{"doctor"}, 2, []string{"Usage:"}},
 		{nil, 2, []string{"Usage:"}},
 		{[]string{"frob", "x"}, 2, []string{"Usage:"}},

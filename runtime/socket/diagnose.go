@@ -1,9 +1,12 @@
 package socket
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -14,8 +17,9 @@ type Condition string
 
 // The conditions, as they are printed.
 const (
-	Ready        Condition = "ready"             // a server accepts and answers
+	Ready        Condition = "ready"             // a server accepts, and answers as HTTP/2 does
 	Unresponsive Condition = "unresponsive"      // a connection is made, but nobody answers
+	NotGRPC      Condition = "not a gRPC server" // what answers does not speak HTTP/2
 	QueueFull    Condition = "queue full"        // the server does not accept as fast as clients come, or not at all
 	Stale        Condition = "stale"             // a socket file, and nobody listening
 	Missing      Condition = "missing"           // no such file or directory, or no such abstract name
@@ -28,14 +32,15 @@ const (
 
 // Diagnosis is the answer of [Diagnose].
 type Diagnosis struct {
-	// Address is what was looked at; not valid when Condition is Invalid.
+	// Address is what was looked at; the zero Address, which is not valid, for text that is no
+	// address: Condition is Invalid then, or PathTooLong for an abstract name.
 	Address Address
 	// Condition is the finding.
 	Condition Condition
 	// Detail says what was found and what to do about it, for people.
 	Detail string
 	// PID is the process id of the server where a connection was made and the system tells
-	// it; else 0.
+	// it; else 0. For a socket that a service manager passed on, it is the manager's.
 	PID int
 	// Err is nil for Ready; else what failed, with its errno.
 	Err error
@@ -58,16 +63,15 @@ const diagnoseTimeout = time.Second
 const hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
 // Diagnose finds out why a socket can or cannot be reached: it looks at the path, connects,
-// and waits for the first byte of an HTTP/2 server, for a second each at the most. It changes
+// and waits for the first frame of an HTTP/2 server, for a second each at the most. It changes
 // nothing; the server sees a connection that is closed again.
 func Diagnose(path string) Diagnosis {
 	addr, err := ParseAddress(path)
-	if err != nil {
-		condition := Invalid
-		if errors.Is(err, ErrPathTooLong) {
-			condition = PathTooLong
-		}
-		return Diagnosis{Condition: condition, Detail: "see the forms that an address can have", Err: err}
+	switch {
+	case errors.Is(err, ErrPathTooLong):
+		return Diagnosis{Condition: PathTooLong, Detail: "choose a shorter name", Err: err}
+	case err != nil:
+		return Diagnosis{Condition: Invalid, Detail: "see the forms that an address can have", Err: err}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), diagnoseTimeout)
 	defer cancel()
@@ -78,31 +82,86 @@ func Diagnose(path string) Diagnosis {
 	}
 	defer conn.Close()
 	peer, _ := PeerOf(conn) // which says what is known
-	d := Diagnosis{Address: addr, PID: peer.PID}
-	server := "the server"
-	if d.PID != 0 {
-		server = fmt.Sprintf("the server, process %d,", d.PID)
+	answer, err := exchangeHello(conn)
+	condition, found := judge(answer, err, peer)
+	return Diagnosis{
+		Address:   addr,
+		Condition: condition,
+		Detail:    nameServer(peer) + found + distrust(peer),
+		PID:       peer.PID,
+		Err:       err,
 	}
-	if d.Err = exchangeHello(conn); d.Err == nil {
-		d.Condition, d.Detail = Ready, server+" accepts connections and answers"
-		return d
-	}
-	d.Condition = Unresponsive
-	if errors.Is(d.Err, os.ErrDeadlineExceeded) {
-		d.Detail = server + " has not answered within " + diagnoseTimeout.String() + ": it hangs, is stopped, or does not speak HTTP/2"
-	} else {
-		d.Detail = server + " hung up: it is shutting down, refuses this user, or does not speak HTTP/2"
-	}
-	return d
 }
 
-func exchangeHello(conn net.Conn) error {
+// judge says in what condition the server is that has answered, or has not.
+func judge(answer []byte, err error, peer Peer) (Condition, string) {
+	switch {
+	case err == nil:
+		return Ready, " accepts connections and answers"
+	case len(answer) > 0:
+		return NotGRPC, fmt.Sprintf(" answers %q, which is not plaintext gRPC: check the path", answer)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return Unresponsive, fmt.Sprintf(" has not answered within %v: %s", diagnoseTimeout,
+			cmp.Or(hindrance(peer), "it hangs, is stopped, or does not speak HTTP/2"))
+	default:
+		return Unresponsive, " hung up without an answer: it is ending, or speaks something else, such as TLS"
+	}
+}
+
+// nameServer begins a sentence about the server.
+func nameServer(peer Peer) string {
+	switch {
+	case peer.HasPID && peer.HasUID:
+		return fmt.Sprintf("the server, process %d of uid %d,", peer.PID, peer.UID)
+	case peer.HasPID:
+		return fmt.Sprintf("the server, process %d,", peer.PID)
+	case peer.HasUID:
+		return fmt.Sprintf("the server, of uid %d,", peer.UID)
+	default:
+		return "the server"
+	}
+}
+
+// distrust ends that sentence if clients of this user refuse the server. What they trust is
+// decided by package runtime.
+func distrust(peer Peer) string {
+	switch {
+	case !peer.HasUID:
+		return "; nothing is known of its user, so clients refuse it: runtime.WithServerPolicy(runtime.Anyone()) lets them talk to it"
+	case peer.UID != os.Geteuid() && peer.UID != 0:
+		return fmt.Sprintf("; it is of another user, so clients refuse it by default: runtime.WithServerPolicy(runtime.AllowUID(%d)) lets them talk to it", peer.UID)
+	default:
+		return ""
+	}
+}
+
+// exchangeHello returns an answer, or the beginning of it, only if it is not that of an HTTP/2
+// server.
+func exchangeHello(conn net.Conn) (answer []byte, err error) {
 	if err := conn.SetDeadline(time.Now().Add(diagnoseTimeout)); err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := conn.Write([]byte(hello)); err != nil {
-		return err
+	// A server may have said something and hung up before this is written; that can be read.
+	_, writeErr := conn.Write([]byte(hello))
+	buf := make([]byte, 16)
+	n, readErr := io.ReadAtLeast(conn, buf, frameHeaderLen)
+	if n > 0 && !beginsWithSettings(buf[:n]) {
+		return buf[:n], errors.New("the answer does not begin with a SETTINGS frame of HTTP/2")
 	}
-	_, err := conn.Read(make([]byte, 1))
-	return err
+	return nil, cmp.Or(writeErr, readErr)
+}
+
+// frameHeaderLen is the length of the header of an HTTP/2 frame (RFC 9113, section 4.1).
+const frameHeaderLen = 9
+
+// beginsWithSettings reports whether b begins as what an HTTP/2 server sends: with a SETTINGS
+// frame, which belongs to no stream and acknowledges nothing (RFC 9113, sections 3.4 and 6.5).
+func beginsWithSettings(b []byte) bool {
+	const (
+		settings = 0x4
+		ack      = 0x1
+		reserved = 1 << 31
+	)
+	return len(b) >= frameHeaderLen && b[3] == settings && b[4]&ack == 0 &&
+		binary.BigEndian.Uint32(b[5:])&^reserved == 0
 }

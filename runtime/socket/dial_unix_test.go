@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -91,85 +90,6 @@ func TestFailureSaysWhatIsWrongAtThePath(t *testing.T) {
 				t.Errorf("diagnosis is %v; want %q, %q, %v", d, c.condition, c.text, c.errno)
 			}
 		})
-	}
-}
-
-func TestNoPermissionIsExplainedWithModeOwnerAndUser(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("becoming another user takes root")
-	}
-	for name, c := range map[string]struct {
-		dirMode os.FileMode
-		want    []string
-	}{
-		"of the socket":    {0o755, []string{"permission denied: no permission to connect", "mode 0600", "of uid 0", "uid 1234"}},
-		"of the directory": {0o700, []string{"permission denied: uid 1234 may not"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			path := fixture.FreePath(t)
-			listen(t, path)
-			if err := os.Chmod(filepath.Dir(path), c.dirMode); err != nil {
-				t.Fatal(err)
-			}
-			cmd := child.Command(t, "diagnose", path)
-			runAs(cmd, 1234)
-			line := child.StartCmd(t, cmd).Line()
-			for _, want := range append(c.want, unix.EACCES.Error()) {
-				if !strings.Contains(line, want) {
-					t.Errorf("diagnosis is %q; want %q in it", line, want)
-				}
-			}
-		})
-	}
-}
-
-func TestDiagnoseTellsALiveServerFromAHungOne(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		serve     func(net.Conn)
-		condition socket.Condition
-		text      string
-	}{
-		"answers":   {func(c net.Conn) { c.Write([]byte{0}); io.Copy(io.Discard, c) }, socket.Ready, "answers"},
-		"hangs":     {func(c net.Conn) { io.Copy(io.Discard, c) }, socket.Unresponsive, "has not answered within 1s"},
-		"hangs up":  {func(net.Conn) {}, socket.Unresponsive, "hung up"},
-		"speaks up": {func(c net.Conn) { c.Write([]byte("hello")); io.Copy(io.Discard, c) }, socket.Ready, "answers"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			path := fixture.FreePath(t)
-			l := listen(t, path)
-			var served sync.WaitGroup
-			served.Go(func() {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				c.serve(conn)
-				conn.Close()
-			})
-			d := socket.Diagnose(path)
-			if d.Condition != c.condition || !strings.Contains(d.Detail, c.text) {
-				t.Errorf("diagnosis is %v; want %q and %q", d, c.condition, c.text)
-			}
-			if hasPeerPID && d.PID != os.Getpid() {
-				t.Errorf("the server is process %d, want %d", d.PID, os.Getpid())
-			}
-			served.Wait()
-		})
-	}
-}
-
-func TestDiagnoseRejectsWhatNamesNoSocket(t *testing.T) {
-	t.Parallel()
-	if d := socket.Diagnose("unix://x"); d.Condition != socket.Invalid || d.Err == nil {
-		t.Errorf("diagnosis is %v", d)
-	}
-	long := "/tmp/" + strings.Repeat("n", 200)
-	if d := socket.Diagnose(long); d.Condition != socket.PathTooLong || !errors.Is(d.Err, socket.ErrPathTooLong) {
-		t.Errorf("diagnosis is %v", d)
 	}
 }
 

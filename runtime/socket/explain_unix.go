@@ -39,7 +39,7 @@ func explain(addr Address, err error) (Condition, string) {
 	case errors.Is(statErr, unix.ENOENT):
 		return Missing, "there is no such file: the server is not running, or listens elsewhere"
 	case errors.Is(statErr, unix.EACCES):
-		return Denied, fmt.Sprintf("uid %d may not enter the directory %s: %s", os.Geteuid(), path, d.describe("."))
+		return Denied, fmt.Sprintf("uid %d may not enter the directory %s: %s", os.Geteuid(), path, d.describeSelf())
 	case statErr != nil:
 		return Unreachable, "the path cannot be looked at: " + statErr.Error()
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):

@@ -151,9 +151,10 @@ func (l *Listener) Withdraw() error {
 
 // Rebind looks after the socket file: if it was removed, or replaced by something that is not
 // in use, it makes the socket anew and returns a Listener on it, which has the path and the
-// lock from then on. A lock file that was removed is made anew as well. The caller serves that one as well, and closes the UnixListener of this one,
+// lock from then on. The caller serves that one as well, and closes the UnixListener of this one,
 // and not this one, when nobody is Pending on it. If the file is still the one that was bound,
-// or there is none, as for an abstract name and a service manager's socket, Rebind returns nil.
+// or there is none, as for an abstract name and a service manager's socket, Rebind returns nil. A
+// lock file that was removed is made anew, too.
 //
 // The error wraps [ErrInUse] if another process has the path now, [ErrNotSocket] if something
 // else is there: both are left alone. A directory that was removed or renamed is [fs.ErrNotExist], also

@@ -85,8 +85,23 @@ func (d *dir) isStill(name string, f *os.File) bool {
 // describe says what an operator needs to know about a file that could not be used.
 func (d *dir) describe(name string) string {
 	st, err := d.lstat(name)
-	if err != nil {
+	if errors.Is(err, unix.ENOENT) {
 		return "it does not exist and cannot be created"
+	}
+	return describeStat(st, err)
+}
+
+// describeSelf is describe for the directory. It asks the descriptor, as who may not enter a
+// directory cannot look at "." either.
+func (d *dir) describeSelf() string {
+	var st unix.Stat_t
+	err := unix.Fstat(d.fd, &st)
+	return describeStat(st, err)
+}
+
+func describeStat(st unix.Stat_t, err error) string {
+	if err != nil {
+		return fmt.Sprintf("it cannot be looked at by uid %d: %v", os.Geteuid(), err)
 	}
 	return fmt.Sprintf("it is %s of uid %d with mode %#o, and this process has uid %d",
 		fileType(uint32(st.Mode)), st.Uid, uint32(st.Mode)&0o7777, os.Geteuid())

@@ -4,18 +4,24 @@ import "github.com/udsgrpc/udsgrpc/runtime/internal/child"
 
 // programs are the processes that tests start.
 var programs = map[string]child.Program{
-	"listen":                listenAndSayHello,
-	"diagnose":              diagnose,
-	"connect and stay":      connectAndStay,
-	"connect and hand over": connectAndHandOver,
-	"rob":                   rob,
-	"take over":             takeOverAndSayHello,
-	"contend":               contend,
-	"listen and die":        listenAndDie,
-	"listen without umask":  listenWithoutUmask,
-	"listen wide":           listenWide,
-	"intrude":               intrude,
-	"activate":              activate,
+	"listen":                    listenAndSayHello,
+	"diagnose":                  diagnose,
+	"connect and stay":          connectAndStay,
+	"connect and hand over":     connectAndHandOver,
+	"rob":                       rob,
+	"take over":                 takeOverAndSayHello,
+	"contend":                   contend,
+	"listen and die":            listenAndDie,
+	"listen without umask":      listenWithoutUmask,
+	"listen wide":               listenWide,
+	"intrude":                   intrude,
+	"activate":                  activate,
+	"stall":                     stall,
+	"stall as systemd":          stallAsSystemd,
+	"stall under an odd name":   stallUnderAnOddName,
+	"stall without descriptors": stallWithoutDescriptors,
+	"listen and hand on":        listenAndHandOn,
+	"answer":                    answer,
 }
 
 const (
