@@ -214,7 +214,7 @@ func (s *sandbox) shell() (*exec.Cmd, error) {
 	})
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		if _, set := environment[name]; !set && !strings.HasPrefix(name, "XDG_") && !strings.HasPrefix(name, "GO") && name != sandboxVariable {
+		if _, set := environment[name]; !set && !ofTests(name) {
 			environment[name] = os.Getenv(name)
 		}
 	}
@@ -223,6 +223,17 @@ func (s *sandbox) shell() (*exec.Cmd, error) {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	return cmd, cmd.Err
+}
+
+// ofTests tells which variables are about the tests, and not about the machine: what a make that runs
+// them tells those it starts, among others.
+func ofTests(variable string) bool {
+	for _, prefix := range []string{"GO", "MAKE", "MFLAGS", "XDG_", "UDSGRPC_"} {
+		if strings.HasPrefix(variable, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // startAndExec starts the shell and then becomes something else, its parent.
