@@ -128,31 +128,54 @@ func probe(path string) (pid int, err error) {
 // bind makes the socket file and listens. Nobody can connect before listen(2), and by then
 // owner and mode are right.
 func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err error) {
-	fd, err := newSocket()
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), reach)
-	// net.FileListener makes a descriptor of its own.
-	defer f.Close()
-	mode := uint32(conf.mode())
-	if err := restrict(fd, mode); err != nil {
-		return nil, fmt.Errorf("set mode %#o: %w", mode, err)
-	}
-	switch err := unix.Bind(fd, &unix.SockaddrUnix{Name: reach}); {
+	f, err := bindSocket(reach, uint32(conf.mode()))
+	switch {
 	case errors.Is(err, unix.EADDRINUSE):
 		return nil, inUse(0, "has just bound it")
 	case err != nil:
-		return nil, os.NewSyscallError("bind", err)
+		return nil, err
 	}
+	defer f.Close()
 	if c.pin, err = c.dir.pin(c.name); err != nil {
 		return nil, fmt.Errorf("find the socket just bound: %w", err)
 	}
 	if err := c.pin.apply(conf); err != nil {
 		return nil, err
 	}
-	if err := unix.Listen(fd, backlog); err != nil {
-		return nil, os.NewSyscallError("listen", err)
+	return listenBound(f)
+}
+
+// bindSocket makes a socket file with this mode. Nobody can connect before listen(2).
+func bindSocket(reach string, mode uint32) (*os.File, error) {
+	fd, err := newSocket()
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), reach)
+	if err := restrict(fd, mode); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("set mode %#o: %w", mode, err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: reach}); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("bind", err)
+	}
+	return f, nil
+}
+
+// listenBound listens on a socket that is bound. It leaves f open, as the listener has a descriptor of
+// its own.
+func listenBound(f *os.File) (*net.UnixListener, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var listenErr error
+	err = raw.Control(func(fd uintptr) {
+		listenErr = os.NewSyscallError("listen", unix.Listen(int(fd), backlog))
+	})
+	if err := errors.Join(err, listenErr); err != nil {
+		return nil, err
 	}
 	l, err := net.FileListener(f)
 	if err != nil {

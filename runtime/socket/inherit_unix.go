@@ -3,9 +3,7 @@
 package socket
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,20 +48,7 @@ func bindOnly(addr Address) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := newSocket()
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), addr.String())
-	if err := restrict(fd, uint32(DefaultMode)); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("set mode %#o: %w", DefaultMode, err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: reach}); err != nil {
-		f.Close()
-		return nil, os.NewSyscallError("bind", err)
-	}
-	return f, nil
+	return bindSocket(reach, uint32(DefaultMode))
 }
 
 // InheritBound takes over the descriptor fd, which another process has bound to path with
@@ -100,25 +85,6 @@ func ListenBound(f *os.File, path string) (*Listener, error) {
 		return nil, listenError(addr, err)
 	}
 	return newListener(addr, l, claimBound(addr)), nil
-}
-
-func listenBound(f *os.File) (*net.UnixListener, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var listenErr error
-	err = raw.Control(func(fd uintptr) {
-		listenErr = os.NewSyscallError("listen", unix.Listen(int(fd), backlog))
-	})
-	if err := errors.Join(err, listenErr); err != nil {
-		return nil, err
-	}
-	l, err := net.FileListener(f)
-	if err != nil {
-		return nil, err
-	}
-	return l.(*net.UnixListener), nil
 }
 
 func checkBound(fd int, addr Address) error {
