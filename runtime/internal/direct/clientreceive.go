@@ -14,10 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxTries is how often a call is begun anew that no server has processed. Each time it met one
-// that was about to end.
-const maxTries = 5
-
 func (s *clientStream) RecvMsg(m any) error {
 	r := &s.recv
 	r.mu.Lock()
@@ -104,14 +100,13 @@ func (s *clientStream) peek() (retried bool, err error) {
 	k, n, err := c.rd.header()
 	if err == nil && k != kindGoAway {
 		r.peeked, r.kind, r.n = true, k, n
-		r.answer.begun.Store(true)
+		s.begun.Store(true)
 		return false, nil
 	}
-	processed := r.answer.begun.Load() || err != nil && c.accepted.Load()
-	if processed || s.killed.Load() != nil || s.client.pool.isClosed() || r.tries == maxTries {
+	if !s.mayRetry(c, err) {
 		switch {
 		case err != nil:
-		case r.answer.begun.Load():
+		case s.begun.Load():
 			err = violation("the server goes away in the middle of a call")
 		default:
 			err = errors.New("no server has processed the call")

@@ -36,6 +36,7 @@ type clientStream struct {
 
 	conn   atomic.Pointer[conn]  // another one after a retry
 	killed atomic.Pointer[error] // why this end has closed the connection
+	begun  atomic.Bool           // the server has begun the call, which is not begun anew any more
 
 	ending   sync.Mutex // guards released, and closing the connection
 	released bool       // the connection may have another call
@@ -87,7 +88,6 @@ type answers struct {
 	trailer metadata.MD
 	known   bool          // the header is, or there will be none
 	ready   chan struct{} // closed then; nil unless somebody waits
-	begun   atomic.Bool   // the server has begun to answer, and so the call
 }
 
 // begin starts the call on conn.

@@ -1,0 +1,88 @@
+package direct
+
+// A server that ends says of calls that it has not processed them, or hangs up before it can have
+// read one. Such a call is begun anew at the next server, without a doubt whether it was done. For that
+// everything that was sent is kept, until the server has begun to answer, or must have begun the call.
+
+// maxTries is how often a call is begun anew that no server has processed. Each time it met one
+// that was about to end.
+const maxTries = 5
+
+// replayLimit is how much of a call is kept for another try. A server that has not read the call
+// frame yet has all of it in its queue, and Linux lets no more than 208 KiB in
+// (net.core.wmem_default), so after more than that it has begun.
+const replayLimit = 256 << 10
+
+// keeps reports whether what is sent next has to be kept for another try.
+func (r *sender) keeps() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.replay != nil
+}
+
+// keep keeps data for another try. The caller holds send.mu.
+func (s *clientStream) keep(data payload) {
+	s.send.replaySize += data.len()
+	s.send.replay = append(s.send.replay, data)
+}
+
+// commit keeps nothing any more if the server must have begun the call. The caller holds send.mu, and
+// all that is kept was written.
+func (s *clientStream) commit() {
+	if s.desc.ClientStreams && s.send.replaySize > replayLimit {
+		s.begun.Store(true)
+	}
+	if s.begun.Load() {
+		s.send.dropReplay()
+	}
+}
+
+// mayRetry reports whether the call on c, which has ended with err or, if that is nil, with the
+// server's word that it has not processed the call, may be begun anew. The caller holds recv.mu.
+func (s *clientStream) mayRetry(c *conn, err error) bool {
+	unknown := err != nil && c.accepted.Load() // what the kernel has taken, the server may have read
+	return !s.begun.Load() && !unknown && s.recv.tries < maxTries &&
+		s.killed.Load() == nil && !s.client.pool.isClosed()
+}
+
+// dropReplay is for a call that will not be tried again. The caller holds mu.
+func (r *sender) dropReplay() {
+	for i := range r.replay {
+		r.replay[i].free()
+	}
+	r.replay = nil
+}
+
+// retry begins the call anew on another connection, as the server has not processed it on this
+// one. A stream that is to wait for a server waits; a unary call can do so over HTTP/2. The caller
+// holds recv.mu.
+func (s *clientStream) retry() error {
+	c, err := s.client.replace(s.caller, s.conn.Load())
+	if err != nil && s.desc != &unaryDesc && !s.opts.failFast {
+		c, err = s.client.await(s.caller)
+	}
+	if err != nil {
+		return err
+	}
+	s.send.mu.Lock()
+	defer s.send.mu.Unlock()
+	s.conn.Store(c)
+	if s.abort != nil {
+		c.abort.Store(&s.abort)
+	}
+	if s.killed.Load() != nil {
+		c.Close()
+	}
+	s.send.called = false
+	c.accepted.Store(false)
+	replay := s.send.replay
+	if len(replay) == 0 && (s.desc.ClientStreams || s.send.ended) {
+		s.write(payload{}, false, s.send.ended, false)
+	}
+	for i, data := range replay {
+		if s.write(data, true, s.send.ended && i == len(replay)-1, false) != nil {
+			break // the next to receive finds out
+		}
+	}
+	return nil
+}
