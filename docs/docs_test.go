@@ -1,5 +1,5 @@
-// Package docs_test runs the code in README.md and in the documents below docs, so that what a
-// reader copies works.
+// Package docs_test runs the code in README.md, in the documents below docs, and in the README.md of
+// each example, of release and of thirdparty, so that what a reader copies works.
 //
 // Every block of code is fenced, and its info string says, after the language and unseen by the
 // reader, how it is checked:
@@ -35,7 +35,8 @@
 // In the sandbox /tmp, /run and the home directory are empty to begin with. What is written there, and
 // to /etc, /usr/local and /var, is gone in the end; nothing else can be written but the caches of Go.
 // The blocks start in an empty directory below the home. What "@latest" of this module fetches there
-// is the working tree.
+// is the working tree. The network is that of the machine, for what has to be fetched. So documents
+// share TCP ports and abstract names, each of which only one can use, and all see each other's in ss.
 //
 // A document with the comment
 //

@@ -153,9 +153,16 @@ func TestSandboxOfRoot(t *testing.T) {
 
 func TestBlockThatHangsIsNamed(t *testing.T) {
 	t.Parallel()
-	_, err := checkWithin(t, 300*time.Millisecond, "text\n\n```sh\nsleep 1000\n```\n")
-	if err == nil || !strings.Contains(err.Error(), "doc.md:3: it does not end") {
-		t.Errorf("the check says %q", err)
+	for _, c := range []struct{ block, want string }{
+		{"```sh\necho out\n\nsleep 1000 &\nsleep 2000\n```\n", "(line 4: sleep 2000)\nout\n"},
+		{"```sh exit=1\nsleep 1000\n```\n", "(line 1: sleep 1000)\n"},
+	} {
+		_, err := checkWithin(t, 300*time.Millisecond, "text\n\n"+c.block)
+		for _, want := range []string{"doc.md:3: it does not end; ", c.want} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("the check of\n%s\nsays %q, want %q", c.block, err, want)
+			}
+		}
 	}
 }
 

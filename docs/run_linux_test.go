@@ -136,7 +136,7 @@ func (r *run) must(ctx context.Context, script string) error {
 // failure adds to the error of a block what the block wrote.
 func (r *run) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		err = errors.New("it does not end; to leave a program running, start it in the background")
+		err = fmt.Errorf("it does not end; to leave a program running, start it in the background\n%s", r.shell.at)
 	}
 	written, readErr := r.shell.written(r.offset)
 	return errors.Join(fmt.Errorf("%w\n%s", err, written), readErr)

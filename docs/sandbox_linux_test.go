@@ -218,12 +218,15 @@ func (s *sandbox) shell() (*exec.Cmd, error) {
 			environment[name] = os.Getenv(name)
 		}
 	}
-	cmd := exec.Command("bash", "--noprofile", "--norc", "-c", driver)
+	cmd := exec.Command("bash", "--noprofile", "--norc", "-c", driver, "bash", s.trace())
 	for name, value := range environment {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	return cmd, cmd.Err
 }
+
+// trace is the file in which the shell keeps at which line it is.
+func (s *sandbox) trace() string { return filepath.Join(s.Home, ".cache", "trace") }
 
 // ofTests tells which variables are about the tests, and not about the machine: what a make that runs
 // them tells those it starts, among others.

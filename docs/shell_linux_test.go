@@ -9,15 +9,22 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 // driver is what the shell of a sandbox runs. It evaluates one script after the other from
 // descriptor 3, and writes to descriptor 4 with what status each ended, and which process it last
 // started in the background. A script has neither descriptor.
+//
+// The file that is its argument has the line that a script is at, and the command there.
 const driver = `
 set -u -o pipefail
+__trace=$1 __line=0
+trap 'printf "(line %d: %s)\n" "$((LINENO - __line))" "$BASH_COMMAND" >|"$__trace"' DEBUG
 while IFS= read -r -d '' -u 3 __script; do
+	__line=$LINENO
 	eval "$__script" 3<&- 4>&-
 	echo "$? ${!-0}" >&4
 	set +e
@@ -36,6 +43,7 @@ type shell struct {
 	status     *bufio.Scanner
 	output     *os.File // a file, not a pipe, so that what a background process says waits for nobody
 	background int      // process id of the last one
+	at         string   // at which line a script was when ctx ended
 	group      *cgroup  // nil without systemd
 }
 
@@ -84,6 +92,12 @@ func startShell(ctx context.Context, s *sandbox) (_ *shell, err error) {
 			return nil, err
 		}
 		sh.group.hold(cmd.SysProcAttr)
+	}
+	cmd.Cancel = func() error {
+		// The file system of the sandbox goes with its first process.
+		trace, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "root", s.trace()))
+		sh.at = strings.TrimSpace(string(trace))
+		return errors.Join(err, cmd.Process.Kill())
 	}
 	cmd.Stdout, cmd.Stderr = sh.output, sh.output
 	cmd.ExtraFiles = []*os.File{scriptsRead, statusesWrite}

@@ -172,21 +172,23 @@ func (b *block) checkTested(root string) error {
 // documents returns the paths of those that are tested.
 func documents(root string) ([]string, error) {
 	paths := []string{"README.md"}
-	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && entry.Name() == "testdata" {
-			return filepath.SkipDir
-		}
-		if filepath.Ext(path) == ".md" {
-			relative, err := filepath.Rel(root, path)
+	tree := os.DirFS(root)
+	for _, below := range []string{"docs", "examples", "release/README.md", "thirdparty/README.md"} {
+		err := fs.WalkDir(tree, below, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
-			paths = append(paths, relative)
+			if entry.IsDir() && entry.Name() == "testdata" {
+				return fs.SkipDir
+			}
+			if filepath.Ext(name) == ".md" {
+				paths = append(paths, filepath.FromSlash(name))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return paths, err
+	}
+	return paths, nil
 }
