@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -54,7 +55,7 @@ const complaintPause = time.Minute
 // notAccepted tells of a failure after which grpc tries again, and says nothing: most likely the
 // process has no descriptor left. Attempts succeed and fail by turns then.
 func (s *Server) notAccepted(err error) {
-	if errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // closed, or withdrawn
 		return
 	}
 	s.config.counters.notAccepted.Add(1)

@@ -16,6 +16,9 @@ import (
 // at the path change: nothing tells of the death of the process that has taken it.
 const rebindPause = time.Second
 
+// failedPause is how soon a server tries again at most, whatever changes at the path.
+const failedPause = 50 * time.Millisecond
+
 // lookAfter watches over the socket file until ctx ends. When somebody has removed or replaced
 // it, as cleaners of temporary directories do, it binds the path again and sends the new
 // listener. What is in use by others is left alone, and looked at again.
@@ -28,7 +31,7 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 	defer watch.Wait()
 	watch.Go(func() { s.watch(ctx, changes) })
 	var retry <-chan time.Time // nil while the path is the server's
-	lost := ""                 // why it is not
+	lost, told := "", ""       // why it is not, and what was logged of that
 	for {
 		select {
 		case <-ctx.Done():
@@ -38,17 +41,24 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 		}
 		next, err := l.Rebind()
 		if err != nil {
-			if err.Error() != lost {
-				lost = err.Error()
+			// Whoever starts just now has the lock for a moment.
+			passing := errors.Is(err, socket.ErrInUse) && err.Error() != lost
+			lost = err.Error()
+			if !passing && told != lost {
+				told = lost
 				s.config.event(slog.LevelError, "socket lost", slog.String("socket", s.Path()), slog.Any("error", err))
 			}
 			retry = time.After(rebindPause)
+			select {
+			case <-time.After(failedPause): // the attempt may itself have made changes
+			case <-ctx.Done():
+			}
 			continue
 		}
-		if next == nil && lost != "" {
+		if next == nil && told != "" {
 			s.config.event(slog.LevelInfo, "socket back", slog.String("socket", s.Path()))
 		}
-		retry, lost = nil, ""
+		retry, lost, told = nil, "", ""
 		if next != nil {
 			s.config.counters.rebound.Add(1)
 			s.config.event(slog.LevelWarn, "socket bound again", slog.String("socket", s.Path()))

@@ -22,6 +22,9 @@ type claim struct {
 	mu     sync.Mutex
 	pin    *pin // the file that was bound; nil before that and after withdraw
 	theirs bool // another process has the path, not yet or no longer this one
+
+	listener *net.UnixListener // the one on the pinned file
+	released sync.Once
 }
 
 func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
@@ -142,7 +145,8 @@ func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err
 	if err := c.pin.apply(conf); err != nil {
 		return nil, err
 	}
-	return listenBound(f)
+	c.listener, err = listenBound(f)
+	return c.listener, err
 }
 
 // bindSocket makes a socket file with this mode. Nobody can connect before listen(2).
@@ -215,9 +219,14 @@ func (c *claim) withdraw() error {
 	if c.theirs {
 		return nil
 	}
-	now, err := c.dir.lstat(c.name)
-	if err == nil && sameFile(now, c.pin.stat) {
-		err = c.dir.unlink(c.name)
+	return c.dir.unlinkPinned(c.name, c.pin)
+}
+
+// unlinkPinned removes the file of that name if it still is the pinned one.
+func (d *dir) unlinkPinned(name string, p *pin) error {
+	now, err := d.lstat(name)
+	if err == nil && sameFile(now, p.stat) {
+		err = d.unlink(name)
 	}
 	if errors.Is(err, unix.ENOENT) {
 		return nil
@@ -256,28 +265,36 @@ func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
 	if err := c.dir.removeStale(c.name, reach); err != nil {
 		return nil, err
 	}
-	lost := c.pin
+	lost, served := c.pin, c.listener
+	c.pin = nil
 	l, err := c.bind(reach, conf)
 	if err != nil {
-		c.pin = lost
+		if c.pin != nil { // it was bound, and then something failed
+			c.dir.unlinkPinned(c.name, c.pin)
+			c.pin.close()
+		}
+		c.pin, c.listener = lost, served
 		return nil, err
 	}
 	lost.close()
 	return l, nil
 }
 
-// release withdraws and gives the path free.
+// release withdraws and gives the path free, once: listeners that have replaced each other share
+// the claim.
 func (c *claim) release() {
-	c.withdraw()
-	if c.lock != nil {
+	c.released.Do(func() {
+		c.withdraw()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if !c.theirs {
-			// The lock lasts as long as any copy of its descriptor does: an heir that gave up,
-			// or a child between fork and exec, may have one a little longer.
-			unix.Flock(int(c.lock.Fd()), unix.LOCK_UN)
+		if c.lock != nil {
+			if !c.theirs {
+				// The lock lasts as long as any copy of its descriptor does: an heir that gave up,
+				// or a child between fork and exec, may have one a little longer.
+				unix.Flock(int(c.lock.Fd()), unix.LOCK_UN)
+			}
+			c.lock.Close()
 		}
-		c.lock.Close()
-	}
-	c.dir.close()
+		c.dir.close()
+	})
 }

@@ -85,7 +85,8 @@ func (l *Listener) handOver(ctx context.Context, conn *net.UnixConn) error {
 
 // offer sends the listener to the heir, and lets go of it when the heir is ready.
 func (l *Listener) offer(conn *net.UnixConn, heir Peer) error {
-	if err := l.sendDescriptors(conn); err != nil {
+	lock, err := l.sendDescriptors(conn)
+	if err != nil {
 		return err
 	}
 	answer := make([]byte, 1)
@@ -95,16 +96,20 @@ func (l *Listener) offer(conn *net.UnixConn, heir Peer) error {
 	if answer[0] != handoverReady {
 		return fmt.Errorf("%v sent %q instead of being ready: %w", heir, answer, fs.ErrInvalid)
 	}
-	return l.giveAway(conn)
+	return l.giveAway(conn, lock)
 }
 
-// giveAway says go. From a go that was sent there is no way back.
-func (l *Listener) giveAway(conn *net.UnixConn) error {
+// giveAway says go, if what the heir has been sent still is what has the path. From a go that was
+// sent there is no way back.
+func (l *Listener) giveAway(conn *net.UnixConn, lock *os.File) error {
 	if l.claim != nil {
 		l.claim.mu.Lock()
 		defer l.claim.mu.Unlock()
 		if l.claim.pin == nil {
 			return errors.New("the socket was withdrawn meanwhile")
+		}
+		if l.claim.listener != l.UnixListener || l.claim.lock != lock {
+			return errors.New("the socket or its lock file was made anew meanwhile: try again")
 		}
 	}
 	if _, err := conn.Write([]byte{handoverGo}); err != nil {
@@ -122,32 +127,36 @@ func refuse(conn *net.UnixConn, reason error) error {
 	return reason
 }
 
-// sendDescriptors says yes.
-func (l *Listener) sendDescriptors(conn *net.UnixConn) error {
+// sendDescriptors says yes, and returns the lock that it has sent.
+func (l *Listener) sendDescriptors(conn *net.UnixConn) (lock *os.File, err error) {
 	var fds []int
 	if l.claim != nil {
 		l.claim.mu.Lock()
 		defer l.claim.mu.Unlock()
 		if l.claim.pin == nil {
-			return refuse(conn, errors.New("the server is shutting down"))
+			return nil, refuse(conn, errors.New("the server is shutting down"))
 		}
 		if l.claim.lock == nil {
-			return refuse(conn, errors.New("the socket is that of its parent process"))
+			return nil, refuse(conn, errors.New("the socket is that of its parent process"))
 		}
+		if l.claim.listener != l.UnixListener {
+			return nil, refuse(conn, errors.New("the socket has just been made anew: try again"))
+		}
+		lock = l.claim.lock
 		fds = []int{int(l.claim.lock.Fd()), l.claim.pin.fd}
 	}
 	// Not by way of File and Fd: they make the listener blocking, for all who have it, and an
 	// accept that blocks cannot be ended.
 	raw, err := l.SyscallConn()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var sendErr error
 	err = raw.Control(func(fd uintptr) {
 		rights := unix.UnixRights(append([]int{int(fd)}, fds...)...)
 		_, _, sendErr = conn.WriteMsgUnix([]byte{handoverYes}, rights, nil)
 	})
-	return errors.Join(err, sendErr)
+	return lock, errors.Join(err, sendErr)
 }
 
 // TakeOver asks the process that listens on path for its listener. The Listener that it
@@ -203,7 +212,7 @@ func (c *ListenConfig) takeOver(ctx context.Context, addr Address, conn *net.Uni
 	if err != nil {
 		return fail("check the listener", err)
 	}
-	l.owner = conn
+	l.owner.Store(conn)
 	return l, nil
 }
 
@@ -276,6 +285,9 @@ func (c *ListenConfig) heir(addr Address, files []*os.File) (_ *Listener, err er
 		ul.Close()
 		return nil, err
 	}
+	if own != nil {
+		own.listener = ul
+	}
 	l := newListener(addr, ul, own)
 	l.conf = *c
 	return l, nil
@@ -309,12 +321,15 @@ func inheritClaim(addr Address, lock, pinned *os.File) (*claim, error) {
 // caller's credentials. With an error, which wraps [ErrInUse], the owner goes on serving; Close
 // the listener then. On every other Listener Commit does nothing.
 func (l *Listener) Commit() error {
-	if l.owner == nil {
+	conn := l.owner.Load()
+	if conn == nil {
 		return nil
 	}
-	conn := l.owner
-	l.owner = nil
+	defer l.owner.Store(nil)
 	defer conn.Close()
+	if err := l.prepare(); err != nil {
+		return takeOverError(l.addr, "prepare", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
+	}
 	if err := l.commit(conn); err != nil {
 		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
 	}
@@ -323,8 +338,24 @@ func (l *Listener) Commit() error {
 	}
 	l.claim.mu.Lock()
 	defer l.claim.mu.Unlock()
+	if l.claim.pin == nil {
+		return takeOverError(l.addr, "commit", net.ErrClosed)
+	}
 	l.claim.theirs = false
 	writePID(l.claim.lock)
+	return nil
+}
+
+// prepare does what can fail while the owner still serves: after its go there is no way back.
+func (l *Listener) prepare() error {
+	if l.claim == nil {
+		return nil
+	}
+	l.claim.mu.Lock()
+	defer l.claim.mu.Unlock()
+	if l.claim.pin == nil {
+		return net.ErrClosed
+	}
 	return l.claim.pin.apply(&l.conf)
 }
 

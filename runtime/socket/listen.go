@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // DefaultMode is the mode of a socket file unless asked otherwise: only its owner, and
@@ -109,8 +110,8 @@ type Listener struct {
 	conf ListenConfig // what was asked for
 
 	// Of a handover; see HandOver and TakeOver.
-	owner   *net.UnixConn // to who still has the path, between TakeOver and Commit; else nil
-	handing sync.Mutex    // held while this listener is handed over, and once it was
+	owner   atomic.Pointer[net.UnixConn] // to who still has the path, between TakeOver and Commit; else nil
+	handing sync.Mutex                   // held while this listener is handed over, and once it was
 
 	closeOnce sync.Once
 	closeErr  error
@@ -182,8 +183,8 @@ func (l *Listener) Rebind() (*Listener, error) {
 func (l *Listener) Close() error {
 	l.closeOnce.Do(func() {
 		withdrawErr := l.Withdraw()
-		if l.owner != nil {
-			l.owner.Close()
+		if owner := l.owner.Load(); owner != nil {
+			owner.Close()
 		}
 		closeErr := l.UnixListener.Close()
 		if errors.Is(closeErr, net.ErrClosed) {

@@ -32,8 +32,9 @@ func Watch(ctx context.Context, addr Address, changed func()) error {
 		return fmt.Errorf("watch %s: %w", addr, err)
 	}
 	defer w.Close()
+	there := true // the directory was, the last time
 	for ctx.Err() == nil {
-		if err := watchNearest(ctx, w, addr.name, changed); err != nil {
+		if err := watchNearest(ctx, w, addr.name, &there, changed); err != nil {
 			return fmt.Errorf("watch %s: %w", addr, err)
 		}
 	}
@@ -42,17 +43,18 @@ func Watch(ctx context.Context, addr Address, changed func()) error {
 
 // watchNearest watches the directory of path, or the nearest one above it that exists. It
 // returns when another directory has become the nearest, or ctx ends.
-func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, changed func()) error {
+func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, there *bool, changed func()) error {
 	dir, err := addNearest(w, filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer w.Remove(dir)
-	// What came before the watch began makes no event.
+	// What came before the watch began makes no event, and nor may a directory that has gone.
 	atPath := dir == filepath.Dir(path)
-	if atPath {
+	if atPath || *there {
 		changed()
 	}
+	*there = atPath
 	if !atPath && exists(childOnWay(dir, path)) {
 		return nil
 	}
@@ -65,9 +67,6 @@ func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, changed
 		case event := <-w.Events:
 			switch {
 			case event.Name == dir && event.Has(gone):
-				if atPath {
-					changed() // and once more if there is a new one, as what that has makes no event
-				}
 				return nil
 			case atPath && (event.Name == path || event.Name == lock) && event.Has(fsnotify.Create|fsnotify.Chmod|gone):
 				changed()

@@ -43,8 +43,11 @@ type Client struct {
 	// that one call finds out and not a hundred.
 	greeting chan struct{}
 	proven   atomic.Bool
-	refused  atomic.Int32              // one of the constants below
-	full     atomic.Pointer[time.Time] // until when not to bother a server that has too many connections
+
+	generation atomic.Int64 // of connections; another one since a server was lost
+
+	refused atomic.Int32              // one of the constants below
+	full    atomic.Pointer[time.Time] // until when not to bother a server that has too many connections
 }
 
 // NewClient returns a client, which connects when a call needs it.
@@ -79,6 +82,7 @@ const fullPause = time.Second
 // before: calls from now on go to that one, too, and it may speak this if the last one did not.
 func (c *Client) HTTP2Connected() {
 	if c.pool.flush() {
+		c.generation.Add(1)
 		c.conf.Lost()
 	}
 	if !c.refused.CompareAndSwap(refusedForThis, notRefused) {
@@ -89,6 +93,9 @@ func (c *Client) HTTP2Connected() {
 // Connect makes sure that there is a connection. The error is ErrHTTP2 if there cannot be one.
 func (c *Client) Connect(ctx context.Context) error {
 	conn, err := c.acquire(ctx)
+	if err == nil && !conn.idle() {
+		conn, err = c.replace(ctx, conn)
+	}
 	if err == nil {
 		c.pool.put(conn)
 	}
@@ -155,6 +162,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		c.pool.unreserve()
 		return nil, ErrHTTP2
 	}
+	conn.generation = c.generation.Load()
 	if hs := c.conf.Stats; hs != nil {
 		ctx := hs.tagConn(context.Background(), &stats.ConnTagInfo{RemoteAddr: conn.peer.Addr, LocalAddr: conn.peer.LocalAddr})
 		hs.conn(ctx, &stats.ConnBegin{Client: true})
@@ -172,9 +180,20 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 // connections lead to the same server, which is about to end or has ended.
 func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
 	c.pool.drop(dead)
-	c.pool.flush()
-	c.conf.Lost()
+	if c.lost(dead) {
+		c.pool.flush()
+	}
 	return c.acquire(ctx)
+}
+
+// lost takes note that the server has closed a connection. It reports whether that is news: many calls
+// may find the end of a server, each at its time, when there are connections to the next one already.
+func (c *Client) lost(dead *conn) bool {
+	if !c.generation.CompareAndSwap(dead.generation, dead.generation+1) {
+		return false
+	}
+	c.conf.Lost()
+	return true
 }
 
 // awaitPause is how often a call that waits for a server looks for one: about as long as a server

@@ -242,7 +242,7 @@ func (s *clientStream) broken(err error) error {
 	if errors.Is(err, ErrHTTP2) {
 		return status.Error(codes.Unavailable, "the server has gone before the call began")
 	}
-	s.client.conf.Lost()
+	s.client.lost(s.conn.Load())
 	return status.Errorf(codes.Unavailable, "error reading from server: %v", err)
 }
 

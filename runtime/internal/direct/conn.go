@@ -39,8 +39,9 @@ type conn struct {
 	readN   int                   // what the last read(2) returned
 	readErr error
 
-	onClose func() // nil for nothing
-	closed  atomic.Bool
+	generation int64  // of a client's
+	onClose    func() // nil for nothing
+	closed     atomic.Bool
 
 	accepted atomic.Bool // the kernel has taken bytes of the call
 
