@@ -22,6 +22,8 @@ var programs = map[string]child.Program{
 	"stall without descriptors": stallWithoutDescriptors,
 	"listen and hand on":        listenAndHandOn,
 	"answer":                    answer,
+	"rebind in vain":            rebindInVain,
+	"inherit in vain":           inheritInVain,
 }
 
 const (
