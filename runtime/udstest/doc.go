@@ -1,17 +1,21 @@
 // Package udstest runs servers and clients of generated services for the length of a test.
 //
-//	var greeting = udstest.For(greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS)
-//
 //	func TestGreeting(t *testing.T) {
-//		client := greeting.Serve(t, greeter{})
+//		client := udstest.Serve(t, greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS, greeter{})
 //		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "Ada"})
 //		…
 //	}
 //
-// [For] is given the two constructors once, and each test its implementation; the compiler checks
-// that it implements the service. A test that wants more than one client, options for the client,
-// the connection or the path takes [Service.Start] and [Service.Dial], the two halves of
-// [Service.Serve]. It is the real thing: a real socket, in a directory of its own, with the checks
+// Several tests of a service name the two constructors once, in a variable that [For] returns:
+//
+//	var greeting = udstest.For(greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS)
+//
+//	client := greeting.Serve(t, greeter{})
+//
+// A test that wants more than one client, options for the client, the connection or the path takes
+// [Service.Start] and [Service.Dial], the two halves of [Service.Serve].
+//
+// It is the real thing: a real socket, in a directory of its own, with the checks
 // of who calls whom that the program has later. Where the kernel does not tell who that is, on
 // Windows, both sides need a policy of [runtime.Anyone], so only Start and Dial will do.
 //

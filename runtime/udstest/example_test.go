@@ -22,10 +22,10 @@ func (hello) Greet(_ context.Context, req *greeterv1.GreetRequest) (*greeterv1.G
 	return &greeterv1.GreetResponse{Greeting: "Hello, " + req.GetName()}, nil
 }
 
-// A test in one call. Real ones share what For returns.
+// A test in one call.
 func Example() {
 	_ = func(t *testing.T) {
-		client := udstest.For(greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS).Serve(t, hello{})
+		client := udstest.Serve(t, greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS, hello{})
 
 		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "Ada"})
 		if err != nil {

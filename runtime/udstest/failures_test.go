@@ -63,6 +63,26 @@ func TestServerThatCannotStartEndsTheTestAtOnce(t *testing.T) {
 	}
 }
 
+// stranger has a method of that name, and not the service's.
+type stranger struct{}
+
+func (stranger) Greet() {}
+
+func TestOneThatDoesNotImplementTheServiceEndsTheTestAtOnce(t *testing.T) {
+	t.Parallel()
+	for want, impl := range map[string]any{
+		"is nil, not greeterv1.GreeterServer":                     nil,
+		"stranger is not greeterv1.GreeterServer: missing method": stranger{},
+		"string is not greeterv1.GreeterServer: missing method":   "greeter",
+	} {
+		got := record(t, func(tb testing.TB) {
+			udstest.Serve(tb, greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS, impl)
+			t.Errorf("%v: the test goes on", impl)
+		})
+		checkFailure(t, got, "udstest: the server cannot start", want)
+	}
+}
+
 func TestClientThatCannotBeMadeEndsTheTestAtOnce(t *testing.T) {
 	t.Parallel()
 	got := record(t, func(tb testing.TB) {

@@ -37,6 +37,21 @@ func TestServeTakesEveryImplementation(t *testing.T) {
 	greet(t, greeting.Serve(t, srv))
 }
 
+func TestServeInOneCallTakesEveryImplementation(t *testing.T) {
+	t.Parallel()
+	g := newGreeter()
+	called := false
+	note := runtime.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		called = true
+		return next(ctx, req)
+	})
+	greet(t, udstest.Serve(t, greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS, *g))
+	greet(t, udstest.Serve(t, greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS, g, note))
+	if !called {
+		t.Error("the option did not reach the server")
+	}
+}
+
 func TestServersAreApart(t *testing.T) {
 	t.Parallel()
 	for range 50 {
