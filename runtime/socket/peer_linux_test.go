@@ -42,6 +42,11 @@ func connectAndHandOver(args []string) error {
 	if err != nil {
 		return err
 	}
+	return handOn(f)
+}
+
+// handOn gives f to a process that keeps it open, and prints its id.
+func handOn(f *os.File) error {
 	heir := exec.Command("sleep", "600")
 	heir.ExtraFiles = []*os.File{f}
 	if err := heir.Start(); err != nil {

@@ -144,15 +144,22 @@ func rebindInVain(args []string) error {
 	return nil
 }
 
-func TestRebindThatFailsLeavesNothingBehind(t *testing.T) {
-	t.Parallel()
+// pathOfUser returns a free path in a directory of another user.
+func pathOfUser(t *testing.T, uid int) string {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("losing privileges takes some")
 	}
 	path := fixture.FreePath(t)
-	if err := os.Chown(filepath.Dir(path), 1234, -1); err != nil {
+	if err := os.Chown(filepath.Dir(path), uid, -1); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+func TestRebindThatFailsLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	path := pathOfUser(t, 1234)
 	if got, want := child.Start(t, "rebind in vain", path).Line(), "true 0 true"; got != want {
 		t.Errorf("the program prints %q, want %q", got, want)
 	}
@@ -187,13 +194,7 @@ func inheritInVain(args []string) error {
 
 func TestHeirThatCannotSetTheOwnerLeavesTheFormerOneServing(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("losing privileges takes some")
-	}
-	path := fixture.FreePath(t)
-	if err := os.Chown(filepath.Dir(path), 1234, -1); err != nil {
-		t.Fatal(err)
-	}
+	path := pathOfUser(t, 1234)
 	if got, want := child.Start(t, "inherit in vain", path).Line(), "true true <nil>"; got != want {
 		t.Errorf("the program prints %q, want %q", got, want)
 	}
