@@ -29,7 +29,7 @@ func TestCompilersAgree(t *testing.T) {
 		},
 		"protoc": func(t *testing.T, protos, out, opt string) *exec.Cmd {
 			if !hasProtoc(t) {
-				t.Skip("protoc is not installed")
+				t.Skip("protoc, or what it includes, is not installed")
 			}
 			return protocCommand(t, protos, out, opt)
 		},

@@ -23,7 +23,7 @@ func TestScripts(t *testing.T) {
 	options := optionsDir(t)
 	withProtoc := hasProtoc(t)
 	if !withProtoc {
-		t.Log("protoc is not installed: the parts of the scripts that need it are skipped")
+		t.Log("protoc, or what it includes, is not installed: the parts of the scripts that need it are skipped")
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),

@@ -22,12 +22,14 @@ func buf(t *testing.T) string {
 	return strings.TrimSpace(string(output))
 }
 
-// hasProtoc reports whether protoc is installed. In continuous integration it has to be.
+// hasProtoc reports whether protoc is installed, and with it the .proto files that it comes with:
+// Debian has these in a package of their own. In continuous integration both have to be.
 func hasProtoc(t *testing.T) bool {
 	t.Helper()
-	_, err := exec.LookPath("protoc")
+	command := exec.Command("protoc", "--descriptor_set_out="+os.DevNull, "google/protobuf/descriptor.proto")
+	output, err := command.CombinedOutput()
 	if err != nil && os.Getenv("UDSGRPC_CI") == "1" {
-		t.Fatalf("UDSGRPC_CI is set, so protoc must be installed: %v", err)
+		t.Fatalf("UDSGRPC_CI is set, so protoc and its include files must be installed: %v: %s", err, output)
 	}
 	return err == nil
 }
