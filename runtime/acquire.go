@@ -25,7 +25,7 @@ func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*s
 	case config.takeover:
 		return takeOver(ctx, config, addr)
 	case config.standby != nil:
-		config.event(slog.LevelInfo, "standing by", slog.String("socket", addr.String()))
+		config.event(slog.LevelInfo, "standing by")
 		return config.listen.ListenStandby(config.standby, addr.String())
 	default:
 		return config.listen.Listen(ctx, addr.String())

@@ -61,6 +61,6 @@ func (s *Server) notAccepted(err error) {
 	s.config.counters.notAccepted.Add(1)
 	now, last := time.Now(), s.arrivals.complained.Load()
 	if (last == nil || now.Sub(*last) > complaintPause) && s.arrivals.complained.CompareAndSwap(last, &now) {
-		s.config.event(slog.LevelError, "cannot accept", slog.String("socket", s.Path()), slog.Any("error", err))
+		s.config.event(slog.LevelError, "cannot accept", slog.Any("error", err))
 	}
 }

@@ -61,7 +61,7 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 		policy: config.policy,
 		unary:  chainUnary(config.unary),
 		stream: chainStream(config.stream),
-		links:  links{addr: addr, events: config.events},
+		links:  links{events: logFor(addr, config.events)},
 	}
 	c.direct = config.directClient(c.dialDirect, &c.links)
 	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)

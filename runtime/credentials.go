@@ -73,16 +73,15 @@ func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credenti
 	if uds, ok := conn.(*net.UnixConn); ok && t.divert(uds, info) {
 		return nil, nil, credentials.ErrConnDispatched
 	}
-	t.accepted(conn, info)
+	t.accepted(info)
 	return conn, info, nil
 }
 
 // accepted counts a connection and makes the audit's record of it.
-func (t transportCredentials) accepted(conn net.Conn, info AuthInfo) {
+func (t transportCredentials) accepted(info AuthInfo) {
 	t.counted.add(info.Direct)
 	if t.audit != nil {
-		t.audit.LogAttrs(context.Background(), slog.LevelInfo, "connection accepted",
-			slog.String("socket", conn.LocalAddr().String()), peerAttr(info.Peer))
+		t.audit.LogAttrs(context.Background(), slog.LevelInfo, "connection accepted", peerAttr(info.Peer))
 	}
 }
 
@@ -115,18 +114,6 @@ func (transportCredentials) Info() credentials.ProtocolInfo {
 func (t transportCredentials) Clone() credentials.TransportCredentials { return t }
 
 func (transportCredentials) OverrideServerName(string) error { return nil }
-
-// peerAttr describes a peer in a log record.
-func peerAttr(p socket.Peer) slog.Attr {
-	attrs := []any{}
-	if p.HasUID {
-		attrs = append(attrs, slog.Int("uid", p.UID), slog.Int("gid", p.GID))
-	}
-	if p.HasPID {
-		attrs = append(attrs, slog.Int("pid", p.PID))
-	}
-	return slog.Group("peer", attrs...)
-}
 
 // untrustedServerError says that the process at the other end is not one that the client
 // talks to.

@@ -28,7 +28,7 @@ func (s *Server) divert(conn *net.UnixConn, info AuthInfo) bool {
 		return s.divertHeir(conn)
 	case direct.IsPreface(preface) && s.direct != nil:
 		info.Direct = true
-		s.config.credentials().accepted(conn, info)
+		s.config.credentials().accepted(info)
 		go s.serveDirect(conn, preface, info) // ends with the connection; see direct.Server
 		return true
 	}
@@ -55,6 +55,5 @@ func (s *Server) serveDirect(conn *net.UnixConn, preface []byte, info credential
 }
 
 func (s *Server) reportClosed(err error, info credentials.AuthInfo) {
-	s.config.event(slog.LevelWarn, "connection closed",
-		slog.String("socket", s.Path()), slog.Any("error", err), peerAttr(info.(AuthInfo).Peer))
+	s.config.event(slog.LevelWarn, "connection closed", slog.Any("error", err), peerAttr(info.(AuthInfo).Peer))
 }

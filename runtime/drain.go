@@ -33,7 +33,7 @@ func (s *Server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
 	s.notifyStopping()
-	s.config.event(slog.LevelInfo, "draining", slog.String("socket", s.Path()))
+	s.config.event(slog.LevelInfo, "draining")
 	if s.health != nil {
 		s.health.Shutdown()
 	}

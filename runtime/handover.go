@@ -39,11 +39,11 @@ func (s *Server) handOver(conn *net.UnixConn) {
 	err := s.current().HandOver(s.handovers, conn)
 	if err != nil {
 		s.config.counters.handoversFailed.Add(1)
-		s.config.event(slog.LevelWarn, "handover failed", slog.String("socket", s.Path()), slog.Any("error", err))
+		s.config.event(slog.LevelWarn, "handover failed", slog.Any("error", err))
 		return
 	}
 	s.config.counters.handoversGiven.Add(1)
-	s.config.event(slog.LevelInfo, "handed over", slog.String("socket", s.Path()))
+	s.config.event(slog.LevelInfo, "handed over")
 	close(s.handedOver)
 }
 

@@ -46,7 +46,7 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 			lost = err.Error()
 			if !passing && told != lost {
 				told = lost
-				s.config.event(slog.LevelError, "socket lost", slog.String("socket", s.Path()), slog.Any("error", err))
+				s.config.event(slog.LevelError, "socket lost", slog.Any("error", err))
 			}
 			retry = time.After(rebindPause)
 			select {
@@ -56,12 +56,12 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 			continue
 		}
 		if next == nil && told != "" {
-			s.config.event(slog.LevelInfo, "socket back", slog.String("socket", s.Path()))
+			s.config.event(slog.LevelInfo, "socket back")
 		}
 		retry, lost, told = nil, "", ""
 		if next != nil {
 			s.config.counters.rebound.Add(1)
-			s.config.event(slog.LevelWarn, "socket bound again", slog.String("socket", s.Path()))
+			s.config.event(slog.LevelWarn, "socket bound again")
 			l = next
 			select {
 			case rebound <- next:
@@ -81,7 +81,7 @@ func (s *Server) watch(ctx context.Context, changes chan<- struct{}) {
 		}
 	})
 	if err != nil {
-		s.config.event(slog.LevelWarn, "socket not watched", slog.String("socket", s.Path()), slog.Any("error", err))
+		s.config.event(slog.LevelWarn, "socket not watched", slog.Any("error", err))
 	}
 }
 

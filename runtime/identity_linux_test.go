@@ -378,7 +378,7 @@ func TestAuditLogHasOneRecordForEachConnectionAndEachRefusal(t *testing.T) {
 		if record.Msg == "call refused" && (record.Method != "/greeter.v1.Greeter/Greet" || record.Rule != "nobody") {
 			t.Errorf("record does not name method and rule: %s", line)
 		}
-		if record.Msg == "connection accepted" && record.Socket != path {
+		if record.Socket != path {
 			t.Errorf("record does not name the socket: %s", line)
 		}
 	}

@@ -19,7 +19,6 @@ func WithEventLog(logger *slog.Logger) DialOption {
 
 // links are a client's links to its server, one for each transport.
 type links struct {
-	addr          socket.Address
 	events        *slog.Logger // nil for none
 	direct, http2 link
 
@@ -79,7 +78,6 @@ func (l *links) fail(err error) {
 
 func (l *links) event(level slog.Level, what string, attrs ...slog.Attr) {
 	if l.events != nil {
-		attrs = append([]slog.Attr{slog.String("socket", l.addr.String())}, attrs...)
 		l.events.LogAttrs(context.Background(), level, what, attrs...)
 	}
 }

@@ -74,6 +74,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
+	config.events, config.auth.audit = logFor(addr, config.events), logFor(addr, config.auth.audit)
 	s := &Server{config: config, addr: addr, handedOver: make(chan struct{})}
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
 	config.divert, config.greeted = s.divert, func() { s.arrivals.handshakes.Add(1) }
@@ -187,7 +188,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer leave()
 	served := s.accept(s.current())
 	s.notifyReady()
-	s.config.event(slog.LevelInfo, "serving", slog.String("socket", s.Path()))
+	s.config.event(slog.LevelInfo, "serving")
 	err := s.serveUntil(ctx, served)
 	if err != nil {
 		err = fmt.Errorf("serve on %s: %w", s.Path(), err)

@@ -221,6 +221,7 @@ func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
 }
 
+// event writes to the EventLog.
 func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) {
 	if c.events != nil {
 		c.events.LogAttrs(context.Background(), level, what, attrs...)

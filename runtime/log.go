@@ -1,0 +1,27 @@
+package runtime
+
+import (
+	"log/slog"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// logFor returns a logger whose records name the socket; nil for nil, which is no log.
+func logFor(addr socket.Address, logger *slog.Logger) *slog.Logger {
+	if logger == nil {
+		return nil
+	}
+	return logger.With(slog.String("socket", addr.String()))
+}
+
+// peerAttr describes a peer in a log record.
+func peerAttr(p socket.Peer) slog.Attr {
+	attrs := []any{}
+	if p.HasUID {
+		attrs = append(attrs, slog.Int("uid", p.UID), slog.Int("gid", p.GID))
+	}
+	if p.HasPID {
+		attrs = append(attrs, slog.Int("pid", p.PID))
+	}
+	return slog.Group("peer", attrs...)
+}
