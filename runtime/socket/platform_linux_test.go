@@ -24,6 +24,7 @@ var programs = map[string]child.Program{
 	"answer":                    answer,
 	"rebind in vain":            rebindInVain,
 	"inherit in vain":           inheritInVain,
+	"stand by unannounced":      standByUnannounced,
 }
 
 const (

@@ -2,17 +2,8 @@
 
 package socket
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // awaitRelease returns after a while, or when ctx ends: here nothing tells of a lock that is
 // given up.
-func awaitRelease(ctx context.Context, _ string) error {
-	select {
-	case <-time.After(longestReleaseWait / 20):
-	case <-ctx.Done():
-	}
-	return nil
-}
+func awaitRelease(ctx context.Context, _ string) { pause(ctx, unannouncedReleaseWait) }
