@@ -133,15 +133,16 @@ func TestNewServerRefusesWhatIsNotFree(t *testing.T) {
 
 func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 	t.Parallel()
-	for name, opt := range map[string]runtime.ServerOption{
-		"mode zero":        runtime.SocketMode(0),
-		"mode with setuid": runtime.SocketMode(fs.ModeSetuid | 0o600),
-		"owner":            runtime.SocketOwner(-2, 0),
-		"shutdown timeout": runtime.ShutdownTimeout(-1),
-		"message size":     runtime.MaxRecvMsgSize(0),
+	for name, opts := range map[string][]runtime.ServerOption{
+		"mode zero":            {runtime.SocketMode(0)},
+		"mode with setuid":     {runtime.SocketMode(fs.ModeSetuid | 0o600)},
+		"owner":                {runtime.SocketOwner(-2, 0)},
+		"shutdown timeout":     {runtime.ShutdownTimeout(-1)},
+		"message size":         {runtime.MaxRecvMsgSize(0)},
+		"takeover and standby": {runtime.Standby(t.Context()), runtime.Takeover()},
 	} {
 		path := fixture.FreePath(t)
-		if _, err := runtime.NewServer(path, opt); !errors.Is(err, fs.ErrInvalid) {
+		if _, err := runtime.NewServer(path, opts...); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("%s: error is %v", name, err)
 		}
 		fixture.CheckMissing(t, path)

@@ -77,6 +77,9 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 			opt(c)
 		}
 	}
+	if c.takeover && c.standby != nil {
+		c.reject("both Takeover and Standby: choose whether the owner of the path is asked to go or waited for")
+	}
 	return c, c.err
 }
 
@@ -240,7 +243,7 @@ func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) 
 // the path is free, Takeover changes nothing.
 //
 // On Linux only; elsewhere a path in use is [socket.ErrInUse] as without it. A path passed by
-// systemd is used as it is.
+// systemd is used as it is. Together with [Standby] it is an error.
 func Takeover() ServerOption {
 	return func(c *serverConfig) { c.takeover = true }
 }
@@ -248,7 +251,8 @@ func Takeover() ServerOption {
 // Standby makes NewServer wait until its path is free, instead of failing with
 // [socket.ErrInUse]: when the owner ends, or dies, the standby has the path within a few
 // milliseconds (elsewhere than on Linux, some 50). If ctx ends first, NewServer fails, and
-// the error wraps that of ctx. Of several standbys one gets the path.
+// the error wraps that of ctx. Of several standbys one gets the path. Together with [Takeover] it
+// is an error.
 func Standby(ctx context.Context) ServerOption {
 	return func(c *serverConfig) { c.standby = ctx }
 }
