@@ -61,7 +61,11 @@ func cpuModel() string {
 	return unknown
 }
 
-func kernel() string { return read("/proc/sys/kernel/osrelease") }
+// kernel is the version, without the name that who has built it has given to the build.
+func kernel() string {
+	version, _, _ := strings.Cut(read("/proc/sys/kernel/osrelease"), "-")
+	return version
+}
 
 // load is the average of the last minute. Above zero, others were at work.
 func load() string {

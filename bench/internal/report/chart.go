@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"io"
@@ -70,13 +71,22 @@ func SVG(w io.Writer, set *result.Set) error {
 			plots[i][j].Draw(c)
 		}
 	}
-	_, err := canvas.WriteTo(w)
+	var svg bytes.Buffer
+	if _, err := canvas.WriteTo(&svg); err != nil {
+		return err
+	}
+	// What draws the picture may have another font than the one that it was laid out with.
+	_, err := w.Write(bytes.ReplaceAll(svg.Bytes(),
+		[]byte("font-family:Liberation Sans"), []byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif")))
 	return err
 }
 
 func (t tile) plot(set *result.Set) (*plot.Plot, error) {
 	p := plot.New()
-	p.Title.Text = t.title
+	p.Title.Text = t.title + " (less is better)"
+	if set.MoreIsBetter(t.metric) {
+		p.Title.Text = t.title + " (more is better)"
+	}
 	for _, style := range []*draw.TextStyle{&p.Title.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
 		style.Font.Variant = "Sans"
 	}
@@ -102,6 +112,7 @@ func (t tile) plot(set *result.Set) (*plot.Plot, error) {
 	if len(names) > 0 {
 		p.NominalX(names...)
 	}
+	p.Y.Max *= 1.03 // the longest bar does not touch the next title
 	p.X.Tick.Label.Rotation = 0.6
 	p.X.Tick.Label.XAlign = draw.XRight
 	p.X.Tick.Label.YAlign = draw.YTop

@@ -79,6 +79,22 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+func TestChartSaysHowToReadIt(t *testing.T) {
+	var b strings.Builder
+	if err := report.SVG(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"p50, µs (less is better)<",
+		"Server stream, messages/s (more is better)<",
+		"font-family:'Liberation Sans',Arial,",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the chart lacks %q", want)
+		}
+	}
+}
+
 func TestWriteMakesTheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	if err := report.Write(dir, sample()); err != nil {

@@ -66,13 +66,9 @@ type Verdict struct {
 
 // Judge compares the set with every bar.
 func (s *Set) Judge(bars []Bar) []Verdict {
-	better := map[string]bool{}
-	for _, m := range s.Metrics {
-		better[m.ID] = m.MoreIsBetter
-	}
 	var verdicts []Verdict
 	for _, b := range bars {
-		v := Verdict{Bar: b, MoreIsBetter: better[b.Metric]}
+		v := Verdict{Bar: b, MoreIsBetter: s.MoreIsBetter(b.Metric)}
 		v.Measured, v.Known = s.Ratio(b.Metric, ours, b.Other)
 		if v.MoreIsBetter {
 			v.Passed = v.Known && v.Measured.Median >= b.Ratio

@@ -78,6 +78,11 @@ func (s *Set) Value(metric, peer string) (Summary, bool) {
 	return Summarize(s.Find(metric, peer).Rounds)
 }
 
+// MoreIsBetter tells how to read a metric.
+func (s *Set) MoreIsBetter(metric string) bool {
+	return slices.ContainsFunc(s.Metrics, func(m Metric) bool { return m.ID == metric && m.MoreIsBetter })
+}
+
 // Ratio compares two peers round by round: in each, the value of one divided by that of the
 // other, measured moments apart. What slows the machine for a while slows both.
 func (s *Set) Ratio(metric, peer, other string) (Summary, bool) {
