@@ -23,7 +23,6 @@ const (
 	file       kind = "file"
 	excerpt    kind = "from"
 	signatures kind = "signatures"
-	tree       kind = "tree"
 	tested     kind = "test"
 )
 
@@ -34,7 +33,6 @@ var attributes = map[kind][]string{
 	file:       {"file"},
 	excerpt:    {"from"},
 	signatures: {"signatures"},
-	tree:       {"tree"},
 	tested:     {"test"},
 }
 
@@ -145,7 +143,7 @@ func classify(info string) (kind, map[string]string, error) {
 	}
 
 	of := kind("")
-	for _, k := range []kind{output, file, excerpt, signatures, tree, tested} {
+	for _, k := range []kind{output, file, excerpt, signatures, tested} {
 		if _, ok := given[string(k)]; ok {
 			of = k
 			break
@@ -155,16 +153,16 @@ func classify(info string) (kind, map[string]string, error) {
 		of = command
 	}
 	if of == "" {
-		return "", nil, fmt.Errorf("%q: nothing says how to check this block: want sh, output, tree, or one of file=, from=, signatures=, test=", info)
+		return "", nil, fmt.Errorf("%q: nothing says how to check this block: want sh, output, or one of file=, from=, signatures=, test=", info)
 	}
-	if plain := of == output || of == tree; plain && language != "text" {
-		return "", nil, fmt.Errorf("%q: the language of %s is text", info, of)
+	if of == output && language != "text" {
+		return "", nil, fmt.Errorf("%q: the language of output is text", info)
 	}
 	for name, value := range given {
 		if !slices.Contains(attributes[of], name) {
 			return "", nil, fmt.Errorf("%q: a block of the kind %s has no %s", info, of, name)
 		}
-		if plain := name == "output" || name == "tree"; !plain && value == "" {
+		if plain := name == "output"; !plain && value == "" {
 			return "", nil, fmt.Errorf("%q: %s needs a value", info, name)
 		} else if plain && value != "" {
 			return "", nil, fmt.Errorf("%q: %s takes no value", info, name)

@@ -11,8 +11,6 @@
 //	                  other, with the same additional indentation; a line "...", "// ..." or
 //	                  "# ..." stands for any lines
 //	LANG signatures=PATH   beginnings of functions that a Go file of the repository declares
-//	text tree         paths of the repository, one at the start of each line, which exist; a line
-//	                  that starts with a space goes on with the one before it
 //	LANG test=PATH    read by another test, which names the document
 //
 // In output a line "..." stands for any lines, and "…" for any text in a line. What a process in the

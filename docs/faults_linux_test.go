@@ -62,8 +62,6 @@ func TestFaultIsFound(t *testing.T) {
 		{"excerpt of no file", "```go from=other.go\nfunc main() {\n```\n", "doc.md:1: from=other.go: open"},
 		{"excerpt of a file elsewhere", "```go from=../main.go\nfunc main() {\n```\n", "from=../main.go is no path of a file below the root"},
 		{"changed signature", "```go signatures=main.go\nfunc main(int)\n```\n", "doc.md:1: main.go declares no \"func main(int)\""},
-		{"missing file in a tree", "```text tree\nmain.go   a program\nmain.c    another\n```\n", "doc.md:1: the tree lists what is not there: stat"},
-		{"file for a directory in a tree", "```text tree\nmain.go/\n```\n", "doc.md:1: main.go/: "},
 		{"test that does not read the document", "```text test=main_test.go\ntext\n```\n", "doc.md:1: main_test.go is no test that reads doc.md"},
 
 		{"unknown target of make", "```sh\nmake all    # of it\n```\n", "No rule to make target 'all'"},
@@ -90,7 +88,6 @@ func TestCorrectDocumentPasses(t *testing.T) {
 		{"home is empty", "```sh\nls ~ /tmp /run\n```\n\n```text output\n...\n```\n"},
 		{"not run", "```sh norun=\"needs a cluster\"\nfalse\n```\n"},
 		{"excerpts", "```go from=main.go\nfunc main() {\n// ...\n}\n```\n\n```go from=main.go\nprintln(1)\n```\n\n```go signatures=main.go\nfunc main()\n```\n"},
-		{"tree", "```text tree\nmain.go   a program,\n          in Go\nsub/      others\n```\n"},
 		{"read by another test", "```text test=doc_test.go\ntext\n```\n"},
 		{"targets of make", "```sh\nmake demo\nmake test   # takes long\n```\n\n```text output\nthe demo\nexit 1\n```\n"},
 		{"continued", "<!-- continues README.md#five-minutes -->\n\n```sh\necho $from\n```\n\n```text output\nREADME\n```\n"},

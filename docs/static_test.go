@@ -18,8 +18,6 @@ func (b *block) checkAgainst(root string) error {
 		return b.checkExcerpt(root)
 	case signatures:
 		return b.checkSignatures(root)
-	case tree:
-		return b.checkTree(root)
 	case tested:
 		return b.checkTested(root)
 	}
@@ -133,25 +131,6 @@ func (b *block) checkSignatures(root string) error {
 	for _, line := range b.lines() {
 		if !strings.Contains(string(content), "\n"+line+" {\n") {
 			return b.errorf("%s declares no %q", name, line)
-		}
-	}
-	return nil
-}
-
-// checkTree: each line starts with a path of the repository, unless it goes on with what the line
-// before it says, and so starts with a space.
-func (b *block) checkTree(root string) error {
-	for _, line := range b.lines() {
-		if strings.HasPrefix(line, " ") {
-			continue
-		}
-		path, _, _ := strings.Cut(line, " ")
-		info, err := os.Stat(filepath.Join(root, path))
-		if err != nil {
-			return b.errorf("the tree lists what is not there: %w", err)
-		}
-		if info.IsDir() != strings.HasSuffix(path, "/") {
-			return b.errorf("%s: a directory, and nothing else, ends with a slash", path)
 		}
 	}
 	return nil
