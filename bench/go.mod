@@ -3,7 +3,7 @@ module github.com/udsgrpc/udsgrpc/bench
 go 1.26.0
 
 tool (
-	connectrpc.com/connect/cmd/protoc-gen-connect-go
+	connectrpc.com/connect/v2/cmd/protoc-gen-connect-go
 	github.com/containerd/ttrpc/cmd/protoc-gen-go-ttrpc
 	github.com/udsgrpc/udsgrpc/cmd/protoc-gen-go-udsgrpc
 	storj.io/drpc/cmd/protoc-gen-go-drpc
@@ -12,7 +12,7 @@ tool (
 replace github.com/udsgrpc/udsgrpc => ../
 
 require (
-	connectrpc.com/connect v1.21.1
+	connectrpc.com/connect/v2 v2.0.2
 	github.com/containerd/ttrpc v1.2.10
 	github.com/udsgrpc/udsgrpc v0.0.0-00010101000000-000000000000
 	gonum.org/v1/plot v0.17.0

@@ -5,196 +5,330 @@
 package benchv1connect
 
 import (
-	connect "connectrpc.com/connect"
+	connect "connectrpc.com/connect/v2"
 	context "context"
-	errors "errors"
 	v1 "github.com/udsgrpc/udsgrpc/bench/gen/bench/v1"
-	http "net/http"
-	strings "strings"
+	sync "sync"
 )
-
-// This is a compile-time assertion to ensure that this generated file and the connect package are
-// compatible. If you get a compiler error that this constant is not defined, this code was
-// generated with a version of connect newer than the one compiled into your binary. You can fix the
-// problem by either regenerating this code with an older version of connect or updating the connect
-// version compiled into your binary.
-const _ = connect.IsAtLeastVersion1_13_0
 
 const (
 	// BenchName is the fully-qualified name of the Bench service.
 	BenchName = "bench.v1.Bench"
 )
 
-// These constants are the fully-qualified names of the RPCs defined in this package. They're
-// exposed at runtime as Spec.Procedure and as the final two segments of the HTTP route.
+// These constants are the procedure names of the RPCs defined in this package. They're exposed at
+// runtime as Spec.Procedure and as the final two segments of the HTTP route.
 //
 // Note that these are different from the fully-qualified method names used by
 // google.golang.org/protobuf/reflect/protoreflect. To convert from these constants to
 // reflection-formatted method names, remove the leading slash and convert the remaining slash to a
 // period.
 const (
-	// BenchUnaryProcedure is the fully-qualified name of the Bench's Unary RPC.
+	// BenchUnaryProcedure is the procedure name of the Bench's Unary RPC.
 	BenchUnaryProcedure = "/bench.v1.Bench/Unary"
-	// BenchPingPongProcedure is the fully-qualified name of the Bench's PingPong RPC.
+	// BenchPingPongProcedure is the procedure name of the Bench's PingPong RPC.
 	BenchPingPongProcedure = "/bench.v1.Bench/PingPong"
-	// BenchServerStreamProcedure is the fully-qualified name of the Bench's ServerStream RPC.
+	// BenchServerStreamProcedure is the procedure name of the Bench's ServerStream RPC.
 	BenchServerStreamProcedure = "/bench.v1.Bench/ServerStream"
-	// BenchClientStreamProcedure is the fully-qualified name of the Bench's ClientStream RPC.
+	// BenchClientStreamProcedure is the procedure name of the Bench's ClientStream RPC.
 	BenchClientStreamProcedure = "/bench.v1.Bench/ClientStream"
+)
+
+var (
+	benchUnarySpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeUnary,
+			Schema:     v1.File_bench_v1_bench_proto.Services().ByName("Bench").Methods().ByName("Unary"),
+			Procedure:  BenchUnaryProcedure,
+		}
+	})
+	benchPingPongSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeBidi,
+			Schema:     v1.File_bench_v1_bench_proto.Services().ByName("Bench").Methods().ByName("PingPong"),
+			Procedure:  BenchPingPongProcedure,
+		}
+	})
+	benchServerStreamSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeServer,
+			Schema:     v1.File_bench_v1_bench_proto.Services().ByName("Bench").Methods().ByName("ServerStream"),
+			Procedure:  BenchServerStreamProcedure,
+		}
+	})
+	benchClientStreamSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeClient,
+			Schema:     v1.File_bench_v1_bench_proto.Services().ByName("Bench").Methods().ByName("ClientStream"),
+			Procedure:  BenchClientStreamProcedure,
+		}
+	})
 )
 
 // BenchClient is a client for the bench.v1.Bench service.
 type BenchClient interface {
 	// Unary answers with what it was sent.
-	Unary(context.Context, *connect.Request[v1.Payload]) (*connect.Response[v1.Payload], error)
+	Unary(context.Context, *v1.Payload) (*v1.Payload, error)
 	// PingPong answers each message with the same message, until the client is done.
-	PingPong(context.Context) *connect.BidiStreamForClient[v1.Payload, v1.Payload]
+	PingPong(context.Context) (BenchPingPongClientStream, error)
 	// ServerStream sends as many messages as it is asked for.
-	ServerStream(context.Context, *connect.Request[v1.ServerStreamRequest]) (*connect.ServerStreamForClient[v1.Payload], error)
+	ServerStream(context.Context, *v1.ServerStreamRequest) (BenchServerStreamClientStream, error)
 	// ClientStream takes messages until the client is done, and says what it got.
-	ClientStream(context.Context) *connect.ClientStreamForClient[v1.Payload, v1.Summary]
+	ClientStream(context.Context) (BenchClientStreamClientStream, error)
 }
 
-// NewBenchClient constructs a client for the bench.v1.Bench service. By default, it uses the
-// Connect protocol with the binary Protobuf Codec, asks for gzipped responses, and sends
-// uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the connect.WithGRPC() or
-// connect.WithGRPCWeb() options.
-//
-// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
-// http://api.acme.com or https://acme.com/grpc).
-func NewBenchClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) BenchClient {
-	baseURL = strings.TrimRight(baseURL, "/")
-	benchMethods := v1.File_bench_v1_bench_proto.Services().ByName("Bench").Methods()
-	return &benchClient{
-		unary: connect.NewClient[v1.Payload, v1.Payload](
-			httpClient,
-			baseURL+BenchUnaryProcedure,
-			connect.WithSchema(benchMethods.ByName("Unary")),
-			connect.WithClientOptions(opts...),
-		),
-		pingPong: connect.NewClient[v1.Payload, v1.Payload](
-			httpClient,
-			baseURL+BenchPingPongProcedure,
-			connect.WithSchema(benchMethods.ByName("PingPong")),
-			connect.WithClientOptions(opts...),
-		),
-		serverStream: connect.NewClient[v1.ServerStreamRequest, v1.Payload](
-			httpClient,
-			baseURL+BenchServerStreamProcedure,
-			connect.WithSchema(benchMethods.ByName("ServerStream")),
-			connect.WithClientOptions(opts...),
-		),
-		clientStream: connect.NewClient[v1.Payload, v1.Summary](
-			httpClient,
-			baseURL+BenchClientStreamProcedure,
-			connect.WithSchema(benchMethods.ByName("ClientStream")),
-			connect.WithClientOptions(opts...),
-		),
+// NewBenchClient constructs a client for the bench.v1.Bench service. Multiple service clients may
+// share a single connect.Client.
+func NewBenchClient(client *connect.Client) BenchClient {
+	return &benchClient{client: client}
+}
+
+// BenchPingPongClientStream is the client stream for the Bench's PingPong RPC.
+type BenchPingPongClientStream struct {
+	stream connect.ClientStream
+}
+
+// SendHeaders opens the stream and flushes the request headers without a message. The first Send or
+// Receive does this implicitly.
+func (s BenchPingPongClientStream) SendHeaders() error {
+	return s.stream.SendHeaders()
+}
+
+// Send sends a request message to the server.
+func (s BenchPingPongClientStream) Send(req *v1.Payload) error {
+	return s.stream.Send(req)
+}
+
+// CloseSend closes the request side of the stream.
+func (s BenchPingPongClientStream) CloseSend() error {
+	return s.stream.CloseSend()
+}
+
+// Receive returns the next response message from the server.
+func (s BenchPingPongClientStream) Receive() (*v1.Payload, error) {
+	var res v1.Payload
+	if err := s.stream.Receive(&res); err != nil {
+		return nil, err
 	}
+	return &res, nil
 }
 
-// benchClient implements BenchClient.
-type benchClient struct {
-	unary        *connect.Client[v1.Payload, v1.Payload]
-	pingPong     *connect.Client[v1.Payload, v1.Payload]
-	serverStream *connect.Client[v1.ServerStreamRequest, v1.Payload]
-	clientStream *connect.Client[v1.Payload, v1.Summary]
+// Close releases the stream's resources. It is idempotent and is typically deferred to clean up a
+// stream abandoned before io.EOF.
+func (s BenchPingPongClientStream) Close() error {
+	return s.stream.Close()
 }
 
-// Unary calls bench.v1.Bench.Unary.
-func (c *benchClient) Unary(ctx context.Context, req *connect.Request[v1.Payload]) (*connect.Response[v1.Payload], error) {
-	return c.unary.CallUnary(ctx, req)
+// BenchServerStreamClientStream is the client stream for the Bench's ServerStream RPC.
+type BenchServerStreamClientStream struct {
+	stream connect.ClientStream
 }
 
-// PingPong calls bench.v1.Bench.PingPong.
-func (c *benchClient) PingPong(ctx context.Context) *connect.BidiStreamForClient[v1.Payload, v1.Payload] {
-	return c.pingPong.CallBidiStream(ctx)
+// Receive returns the next response message from the server.
+func (s BenchServerStreamClientStream) Receive() (*v1.Payload, error) {
+	var res v1.Payload
+	if err := s.stream.Receive(&res); err != nil {
+		return nil, err
+	}
+	return &res, nil
 }
 
-// ServerStream calls bench.v1.Bench.ServerStream.
-func (c *benchClient) ServerStream(ctx context.Context, req *connect.Request[v1.ServerStreamRequest]) (*connect.ServerStreamForClient[v1.Payload], error) {
-	return c.serverStream.CallServerStream(ctx, req)
+// Close releases the stream's resources. It is idempotent and is typically deferred to clean up a
+// stream abandoned before io.EOF.
+func (s BenchServerStreamClientStream) Close() error {
+	return s.stream.Close()
 }
 
-// ClientStream calls bench.v1.Bench.ClientStream.
-func (c *benchClient) ClientStream(ctx context.Context) *connect.ClientStreamForClient[v1.Payload, v1.Summary] {
-	return c.clientStream.CallClientStream(ctx)
+// BenchClientStreamClientStream is the client stream for the Bench's ClientStream RPC.
+type BenchClientStreamClientStream struct {
+	stream connect.ClientStream
+}
+
+// SendHeaders opens the stream and flushes the request headers without a message. The first Send or
+// Receive does this implicitly.
+func (s BenchClientStreamClientStream) SendHeaders() error {
+	return s.stream.SendHeaders()
+}
+
+// Send sends a request message to the server.
+func (s BenchClientStreamClientStream) Send(req *v1.Payload) error {
+	return s.stream.Send(req)
+}
+
+// CloseAndReceive closes the request side of the stream and returns the single response message. It
+// reads the stream to completion to release its resources.
+func (s BenchClientStreamClientStream) CloseAndReceive() (*v1.Summary, error) {
+	if err := s.stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	var res v1.Summary
+	if err := s.stream.Receive(&res); err != nil {
+		return nil, err
+	}
+	return &res, nil
 }
 
 // BenchHandler is an implementation of the bench.v1.Bench service.
 type BenchHandler interface {
 	// Unary answers with what it was sent.
-	Unary(context.Context, *connect.Request[v1.Payload]) (*connect.Response[v1.Payload], error)
+	Unary(context.Context, *v1.Payload) (*v1.Payload, error)
 	// PingPong answers each message with the same message, until the client is done.
-	PingPong(context.Context, *connect.BidiStream[v1.Payload, v1.Payload]) error
+	PingPong(context.Context, BenchPingPongServerStream) error
 	// ServerStream sends as many messages as it is asked for.
-	ServerStream(context.Context, *connect.Request[v1.ServerStreamRequest], *connect.ServerStream[v1.Payload]) error
+	ServerStream(context.Context, *v1.ServerStreamRequest, BenchServerStreamServerStream) error
 	// ClientStream takes messages until the client is done, and says what it got.
-	ClientStream(context.Context, *connect.ClientStream[v1.Payload]) (*connect.Response[v1.Summary], error)
+	ClientStream(context.Context, BenchClientStreamServerStream) (*v1.Summary, error)
 }
 
-// NewBenchHandler builds an HTTP handler from the service implementation. It returns the path on
-// which to mount the handler and the handler itself.
-//
-// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
-// and JSON codecs. They also support gzip compression.
-func NewBenchHandler(svc BenchHandler, opts ...connect.HandlerOption) (string, http.Handler) {
-	benchMethods := v1.File_bench_v1_bench_proto.Services().ByName("Bench").Methods()
-	benchUnaryHandler := connect.NewUnaryHandler(
-		BenchUnaryProcedure,
-		svc.Unary,
-		connect.WithSchema(benchMethods.ByName("Unary")),
-		connect.WithHandlerOptions(opts...),
+// RegisterBenchHandler registers svc as the bench.v1.Bench implementation on server.
+func RegisterBenchHandler(server *connect.Server, svc BenchHandler) {
+	adapter := benchHandler{svc: svc}
+	server.Register(
+		connect.Method{Spec: benchUnarySpec(), Handler: adapter.unary},
+		connect.Method{Spec: benchPingPongSpec(), Handler: adapter.pingPong},
+		connect.Method{Spec: benchServerStreamSpec(), Handler: adapter.serverStream},
+		connect.Method{Spec: benchClientStreamSpec(), Handler: adapter.clientStream},
 	)
-	benchPingPongHandler := connect.NewBidiStreamHandler(
-		BenchPingPongProcedure,
-		svc.PingPong,
-		connect.WithSchema(benchMethods.ByName("PingPong")),
-		connect.WithHandlerOptions(opts...),
-	)
-	benchServerStreamHandler := connect.NewServerStreamHandler(
-		BenchServerStreamProcedure,
-		svc.ServerStream,
-		connect.WithSchema(benchMethods.ByName("ServerStream")),
-		connect.WithHandlerOptions(opts...),
-	)
-	benchClientStreamHandler := connect.NewClientStreamHandler(
-		BenchClientStreamProcedure,
-		svc.ClientStream,
-		connect.WithSchema(benchMethods.ByName("ClientStream")),
-		connect.WithHandlerOptions(opts...),
-	)
-	return "/bench.v1.Bench/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case BenchUnaryProcedure:
-			benchUnaryHandler.ServeHTTP(w, r)
-		case BenchPingPongProcedure:
-			benchPingPongHandler.ServeHTTP(w, r)
-		case BenchServerStreamProcedure:
-			benchServerStreamHandler.ServeHTTP(w, r)
-		case BenchClientStreamProcedure:
-			benchClientStreamHandler.ServeHTTP(w, r)
-		default:
-			http.NotFound(w, r)
-		}
-	})
+}
+
+// BenchPingPongServerStream is the server stream for the Bench's PingPong RPC.
+type BenchPingPongServerStream struct {
+	stream connect.ServerStream
+}
+
+// Receive returns the next request message from the client.
+func (s BenchPingPongServerStream) Receive() (*v1.Payload, error) {
+	var req v1.Payload
+	if err := s.stream.Receive(&req); err != nil {
+		return nil, err
+	}
+	return &req, nil
+}
+
+// SendHeaders flushes the response headers without a message. The first Send does this implicitly.
+func (s BenchPingPongServerStream) SendHeaders() error {
+	return s.stream.SendHeaders()
+}
+
+// Send sends a response message to the client.
+func (s BenchPingPongServerStream) Send(res *v1.Payload) error {
+	return s.stream.Send(res)
+}
+
+// BenchServerStreamServerStream is the server stream for the Bench's ServerStream RPC.
+type BenchServerStreamServerStream struct {
+	stream connect.ServerStream
+}
+
+// SendHeaders flushes the response headers without a message. The first Send does this implicitly.
+func (s BenchServerStreamServerStream) SendHeaders() error {
+	return s.stream.SendHeaders()
+}
+
+// Send sends a response message to the client.
+func (s BenchServerStreamServerStream) Send(res *v1.Payload) error {
+	return s.stream.Send(res)
+}
+
+// BenchClientStreamServerStream is the server stream for the Bench's ClientStream RPC.
+type BenchClientStreamServerStream struct {
+	stream connect.ServerStream
+}
+
+// Receive returns the next request message from the client.
+func (s BenchClientStreamServerStream) Receive() (*v1.Payload, error) {
+	var req v1.Payload
+	if err := s.stream.Receive(&req); err != nil {
+		return nil, err
+	}
+	return &req, nil
 }
 
 // UnimplementedBenchHandler returns CodeUnimplemented from all methods.
 type UnimplementedBenchHandler struct{}
 
-func (UnimplementedBenchHandler) Unary(context.Context, *connect.Request[v1.Payload]) (*connect.Response[v1.Payload], error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bench.v1.Bench.Unary is not implemented"))
+func (UnimplementedBenchHandler) Unary(context.Context, *v1.Payload) (*v1.Payload, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "bench.v1.Bench.Unary is not implemented")
 }
 
-func (UnimplementedBenchHandler) PingPong(context.Context, *connect.BidiStream[v1.Payload, v1.Payload]) error {
-	return connect.NewError(connect.CodeUnimplemented, errors.New("bench.v1.Bench.PingPong is not implemented"))
+func (UnimplementedBenchHandler) PingPong(context.Context, BenchPingPongServerStream) error {
+	return connect.NewError(connect.CodeUnimplemented, "bench.v1.Bench.PingPong is not implemented")
 }
 
-func (UnimplementedBenchHandler) ServerStream(context.Context, *connect.Request[v1.ServerStreamRequest], *connect.ServerStream[v1.Payload]) error {
-	return connect.NewError(connect.CodeUnimplemented, errors.New("bench.v1.Bench.ServerStream is not implemented"))
+func (UnimplementedBenchHandler) ServerStream(context.Context, *v1.ServerStreamRequest, BenchServerStreamServerStream) error {
+	return connect.NewError(connect.CodeUnimplemented, "bench.v1.Bench.ServerStream is not implemented")
 }
 
-func (UnimplementedBenchHandler) ClientStream(context.Context, *connect.ClientStream[v1.Payload]) (*connect.Response[v1.Summary], error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bench.v1.Bench.ClientStream is not implemented"))
+func (UnimplementedBenchHandler) ClientStream(context.Context, BenchClientStreamServerStream) (*v1.Summary, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "bench.v1.Bench.ClientStream is not implemented")
+}
+
+type benchClient struct {
+	client *connect.Client
+}
+
+func (c *benchClient) Unary(ctx context.Context, req *v1.Payload) (*v1.Payload, error) {
+	var res v1.Payload
+	if err := c.client.CallUnary(ctx, benchUnarySpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *benchClient) PingPong(ctx context.Context) (BenchPingPongClientStream, error) {
+	stream, err := c.client.CallClientStream(ctx, benchPingPongSpec())
+	if err != nil {
+		return BenchPingPongClientStream{}, err
+	}
+	return BenchPingPongClientStream{stream: stream}, nil
+}
+
+func (c *benchClient) ServerStream(ctx context.Context, req *v1.ServerStreamRequest) (BenchServerStreamClientStream, error) {
+	stream, err := c.client.CallServerStream(ctx, benchServerStreamSpec(), req)
+	if err != nil {
+		return BenchServerStreamClientStream{}, err
+	}
+	return BenchServerStreamClientStream{stream: stream}, nil
+}
+
+func (c *benchClient) ClientStream(ctx context.Context) (BenchClientStreamClientStream, error) {
+	stream, err := c.client.CallClientStream(ctx, benchClientStreamSpec())
+	if err != nil {
+		return BenchClientStreamClientStream{}, err
+	}
+	return BenchClientStreamClientStream{stream: stream}, nil
+}
+
+type benchHandler struct{ svc BenchHandler }
+
+func (h benchHandler) unary(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.Payload
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.Unary(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h benchHandler) pingPong(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	return h.svc.PingPong(ctx, BenchPingPongServerStream{stream: stream})
+}
+
+func (h benchHandler) serverStream(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.ServerStreamRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	return h.svc.ServerStream(ctx, &req, BenchServerStreamServerStream{stream: stream})
+}
+
+func (h benchHandler) clientStream(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	res, err := h.svc.ClientStream(ctx, BenchClientStreamServerStream{stream: stream})
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
 }
