@@ -81,7 +81,11 @@ func (r *run) command(ctx context.Context, b *block) (err error) {
 			}
 			continue
 		}
-		if status, err := r.shell.run("type " + quote(program) + " >/dev/null"); err != nil {
+		probe := "type " + quote(program) + " >/dev/null"
+		if program == "protoc" { // in Debian, what it includes is a package of its own
+			probe = "protoc -o /dev/null google/protobuf/descriptor.proto 2>/dev/null"
+		}
+		if status, err := r.shell.run(probe); err != nil {
 			return err
 		} else if status != 0 {
 			return r.skip(b, program, "not installed")
