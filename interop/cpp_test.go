@@ -15,7 +15,7 @@ func (c *cell) compileCPP() string {
 	pkgConfig := c.need("pkg-config", "pkg-config")
 	flags, err := exec.CommandContext(soon(c), pkgConfig, "--cflags", "--libs", "grpc++", "protobuf").Output()
 	if err != nil {
-		c.missing("libgrpc++ is missing: install Debian's package libgrpc++-dev, as install.sh does")
+		c.missing("libgrpc++ or protobuf's headers are missing: install Debian's packages libgrpc++-dev and libprotobuf-dev, as install.sh does")
 	}
 	c.version = strings.TrimSpace(c.output(exec.CommandContext(soon(c), pkgConfig, "--modversion", "grpc++")))
 

@@ -10,7 +10,7 @@ cd "$(dirname "$0")"
 
 packages='nginx socat curl'
 [ "${1:-}" = short ] || packages="$packages haproxy systemd python3-grpcio python3-protobuf
-	g++ pkg-config protobuf-compiler protobuf-compiler-grpc libgrpc++-dev"
+	g++ pkg-config protobuf-compiler libprotobuf-dev protobuf-compiler-grpc libgrpc++-dev"
 # Another node than Debian's will do.
 command -v npm >/dev/null || packages="$packages nodejs npm"
 
