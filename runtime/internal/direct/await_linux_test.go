@@ -2,6 +2,7 @@ package direct
 
 import (
 	"context"
+	"errors"
 	"net"
 	"testing"
 
@@ -41,6 +42,48 @@ func TestStreamThatWaitsForReadyIsBegunAnewWhenAServerComes(t *testing.T) {
 	s.move(next.accept)
 	if err := await(t, "the echo", received); err != nil {
 		t.Errorf("the stream comes to %v", err)
+	}
+}
+
+func TestStreamThatWaitsForReadySurvivesAServerThatCrashesAsItStarts(t *testing.T) {
+	received, _, s := beginAnew(t, t.Context(), grpc.WaitForReady(true))
+	s.move(func(c *net.UnixConn) { c.Close() })
+	dials := s.dialed()
+	fixture.Eventually(t, "the crash", func() bool { return s.dialed() > dials })
+	next := newHost(t, service{stream: echo}, ServerConfig{})
+	s.move(next.accept)
+	if err := await(t, "the echo", received); err != nil {
+		t.Errorf("the stream comes to %v", err)
+	}
+}
+
+// Who sends does not wait for an answer to what it has not sent yet.
+func TestSendingGoesOnWhenAStreamIsBegunAnew(t *testing.T) {
+	old := newSleeper(t, service{})
+	c, s := newSleepersClient(t, old)
+	opened, err := c.NewStream(t.Context(), &upDesc, upMethod, []grpc.CallOption{grpc.WaitForReady(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := opened.(*clientStream)
+	old.queued(1)
+	s.move(nil)
+	received, sent := make(chan error, 1), make(chan error, 1)
+	got := &blob{}
+	go func() { received <- stream.RecvMsg(got) }()
+	dials := s.dialed()
+	old.drain()
+	await(t, "the drain", old.drained)
+	fixture.Eventually(t, "the receiver to look for a server", func() bool { return s.dialed() > dials })
+	go func() { sent <- stream.SendMsg(&blob{Value: []byte("x")}) }()
+	fixture.Eventually(t, "the sender to wait", func() bool { return stream.recv.mu.waiter.Load() != nil })
+	next := newHost(t, count, ServerConfig{}) // which answers at the end
+	s.move(next.accept)
+	if err := errors.Join(await(t, "SendMsg", sent), stream.CloseSend()); err != nil {
+		t.Errorf("sending comes to %v", err)
+	}
+	if err := await(t, "the answer", received); err != nil || string(got.Value) != "x" {
+		t.Errorf("receiving comes to %q, %v", got.Value, err)
 	}
 }
 

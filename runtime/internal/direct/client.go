@@ -24,8 +24,8 @@ type ClientConfig struct {
 	// Dial connects to the server and finds out who it is. An error leaves the call to HTTP/2,
 	// which tries the same and knows what to do about it.
 	Dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error)
-	// Connected is told of each new connection, Lost when the server is found to have ended or to be
-	// gone, by each call that finds it. Either may be nil.
+	// Connected is told of each new connection, Lost when nobody is found to be there, or the server to have
+	// ended, once however many calls find it. Either may be nil.
 	Connected func(credentials.AuthInfo)
 	Lost      func()
 	Stats     handlers
@@ -68,11 +68,13 @@ func NewClient(conf ClientConfig) *Client {
 func (c *Client) Close() { c.pool.close() }
 
 // What is known of a server that does not speak this: nothing against it; that it speaks HTTP/2
-// only, and HTTP/2 has not connected to it yet, or has; or that it did not answer.
+// only, and HTTP/2 has not connected to it yet, or has; or that it did not answer, as one that is
+// stopped, or has crashed.
 const (
 	notRefused int32 = iota
 	refusedForNext
 	refusedForThis
+	unanswered
 )
 
 // fullPause is how long a client lets a server alone that has too many connections.
@@ -81,14 +83,17 @@ const fullPause = time.Second
 // HTTP2Connected is to be called whenever HTTP/2 has connected. That may be to another server than
 // before: calls from now on go to that one, too, and it may speak this if the last one did not.
 func (c *Client) HTTP2Connected() {
-	if c.pool.flush() {
-		c.generation.Add(1)
-		c.conf.Lost()
+	if dead := c.pool.flush(); dead != nil {
+		c.lost(dead.generation)
 	}
+	c.askAgain()
 	if !c.refused.CompareAndSwap(refusedForThis, notRefused) {
 		c.refused.CompareAndSwap(refusedForNext, refusedForThis)
 	}
 }
+
+// askAgain lets a server be asked again that has not answered.
+func (c *Client) askAgain() { c.refused.CompareAndSwap(unanswered, notRefused) }
 
 // Connect makes sure that there is a connection. The error is ErrHTTP2 if there cannot be one.
 func (c *Client) Connect(ctx context.Context) error {
@@ -104,8 +109,11 @@ func (c *Client) Connect(ctx context.Context) error {
 
 // acquire returns an idle connection or a new one.
 func (c *Client) acquire(ctx context.Context) (*conn, error) {
-	if conn := c.pool.get(); conn != nil {
-		return conn, nil
+	for conn := c.pool.get(); conn != nil; conn = c.pool.get() {
+		if conn.generation == c.generation.Load() {
+			return conn, nil
+		}
+		c.pool.drop(conn) // a call was on it when its server was lost
 	}
 	if until := c.full.Load(); c.refused.Load() != notRefused || until != nil && time.Now().Before(*until) {
 		return nil, ErrHTTP2
@@ -129,6 +137,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	if !c.pool.reserve() {
 		return nil, ErrHTTP2
 	}
+	generation := c.generation.Load()
 	dialing, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	uds, info, err := c.conf.Dial(dialing)
@@ -136,7 +145,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		c.pool.unreserve()
 		c.proven.Store(false)
 		if ctx.Err() == nil {
-			c.conf.Lost()
+			c.lost(generation)
 		}
 		return nil, ErrHTTP2
 	}
@@ -151,7 +160,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		case errors.Is(err, errPlain):
 			c.refused.Store(refusedForNext)
 		case ctx.Err() == nil:
-			c.refused.Store(refusedForThis)
+			c.refused.Store(unanswered)
 		}
 		return nil, ErrHTTP2
 	}
@@ -180,16 +189,17 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 // connections lead to the same server, which is about to end or has ended.
 func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
 	c.pool.drop(dead)
-	if c.lost(dead) {
+	if c.lost(dead.generation) {
 		c.pool.flush()
 	}
 	return c.acquire(ctx)
 }
 
-// lost takes note that the server has closed a connection. It reports whether that is news: many calls
-// may find the end of a server, each at its time, when there are connections to the next one already.
-func (c *Client) lost(dead *conn) bool {
-	if !c.generation.CompareAndSwap(dead.generation, dead.generation+1) {
+// lost takes note that the server to which connections of this generation lead has gone. It reports
+// whether that is news: many calls may find the end of a server, each at its time, when there are
+// connections to the next one already.
+func (c *Client) lost(generation int64) bool {
+	if !c.generation.CompareAndSwap(generation, generation+1) {
 		return false
 	}
 	c.conf.Lost()
@@ -211,8 +221,9 @@ func (c *Client) await(ctx context.Context) (*conn, error) {
 		case <-ctx.Done():
 			return nil, ErrHTTP2
 		}
+		c.askAgain()
 		conn, err := c.acquire(ctx)
-		if err == nil || c.refused.Load() != notRefused || c.pool.isClosed() {
+		if r := c.refused.Load(); err == nil || r == refusedForNext || r == refusedForThis || c.pool.isClosed() {
 			return conn, err
 		}
 	}

@@ -1,5 +1,7 @@
 package direct
 
+import "errors"
+
 // A server that ends says of calls that it has not processed them, or hangs up before it can have
 // read one. Such a call is begun anew at the next server, without a doubt whether it was done. For that
 // everything that was sent is kept, until the server has begun to answer, or must have begun the call.
@@ -8,10 +10,15 @@ package direct
 // that was about to end.
 const maxTries = 5
 
-// replayLimit is how much of a call is kept for another try. A server that has not read the call
-// frame yet has all of it in its queue, and Linux lets no more than 208 KiB in
-// (net.core.wmem_default), so after more than that it has begun.
-const replayLimit = 256 << 10
+// replayLimit is how much of a call is kept at least for another try. A server that has not read the
+// call frame yet has all of it in its queue, and after more than that can hold it has begun. Linux
+// lets in what SO_SNDBUF says, 208 KiB by default (net.core.wmem_default), and at most one buffer of 48
+// KiB more (unix_stream_sendmsg in net/unix/af_unix.c).
+const (
+	replayLimit = 208<<10 + largestBuffer
+
+	largestBuffer = 48 << 10
+)
 
 // keeps reports whether what is sent next has to be kept for another try.
 func (r *sender) keeps() bool {
@@ -29,7 +36,7 @@ func (s *clientStream) keep(data payload) {
 // commit keeps nothing any more if the server must have begun the call. The caller holds send.mu, and
 // all that is kept was written.
 func (s *clientStream) commit() {
-	if s.desc.ClientStreams && s.send.replaySize > replayLimit {
+	if n := s.send.replaySize; s.desc.ClientStreams && n > replayLimit && n > s.conn.Load().sendBuffer()+largestBuffer {
 		s.begun.Store(true)
 	}
 	if s.begun.Load() {
@@ -66,7 +73,14 @@ func (s *clientStream) retry() error {
 	}
 	s.send.mu.Lock()
 	defer s.send.mu.Unlock()
+	if s.begun.Load() {
+		// While this one looked for a server, who sends has found that the last one must have begun
+		// the call, and keeps nothing any more.
+		s.client.pool.put(c)
+		return errors.New("the server has gone in the middle of the call")
+	}
 	s.conn.Store(c)
+	defer s.recv.mu.look()
 	if s.abort != nil {
 		c.abort.Store(&s.abort)
 	}

@@ -45,6 +45,8 @@ func (s *clientStream) sendData(data payload, keep bool) error {
 	s.send.mu.Lock()
 	c := s.conn.Load()
 	if keep {
+		// What commit goes by has to be written.
+		soon = soon && s.send.replaySize+data.len() <= replayLimit
 		s.keep(data)
 	}
 	err := s.write(data, true, !s.desc.ClientStreams, soon)
@@ -61,15 +63,20 @@ func (s *clientStream) sendData(data payload, keep bool) error {
 		return nil // RecvMsg is next, and finds out
 	}
 	// The server has ended the call, or will not process it.
-	s.recv.mu.Lock()
+	begunAnew := func() bool { return s.conn.Load() != c }
+	if !s.recv.mu.LockUnless(begunAnew) {
+		return nil // by who receives, and this message went with the replay
+	}
 	defer s.recv.mu.Unlock()
-	if s.conn.Load() == c && !s.recv.finished && !s.recv.peeked {
-		s.peek()
+	if !begunAnew() && !s.recv.finished && !s.recv.peeked {
+		if _, err := s.peek(); err != nil {
+			s.finish(err)
+		}
 	}
-	if s.conn.Load() == c {
-		return io.EOF
+	if begunAnew() {
+		return nil
 	}
-	return nil // it went with the replay
+	return io.EOF
 }
 
 func (s *clientStream) CloseSend() error {

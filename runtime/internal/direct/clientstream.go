@@ -67,7 +67,7 @@ type sender struct {
 
 // receiver is the receiving half of a call. The mutex is held while somebody waits for the server.
 type receiver struct {
-	mu       sync.Mutex
+	mu       turn
 	peeked   bool // the header of the next frame was read
 	kind     kind
 	n        int
@@ -242,7 +242,7 @@ func (s *clientStream) broken(err error) error {
 	if errors.Is(err, ErrHTTP2) {
 		return status.Error(codes.Unavailable, "the server has gone before the call began")
 	}
-	s.client.lost(s.conn.Load())
+	s.client.lost(s.conn.Load().generation)
 	return status.Errorf(codes.Unavailable, "error reading from server: %v", err)
 }
 

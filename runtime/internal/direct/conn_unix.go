@@ -59,3 +59,10 @@ func (c *conn) idle() bool {
 	})
 	return err == nil && peekErr == syscall.EAGAIN
 }
+
+// sendBuffer returns how much the kernel lets a connection queue.
+func (c *conn) sendBuffer() int {
+	n := 0
+	c.raw.Control(func(fd uintptr) { n, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF) })
+	return n
+}

@@ -1,13 +1,19 @@
 package direct
 
 import (
+	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // A server is lost when it has gone while no connection to it was open, and when another
@@ -83,11 +89,172 @@ func TestLossIsReportedOnceHoweverManyCallsFindIt(t *testing.T) {
 func TestConnectionThatIsDeadIsNotReady(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	c, s := newClient(t, h.accept)
+	stream := openRunning(t, c)
+	fillPool(t, c, 3)
+	h.Stop()
+	h.runs.Wait()
+	s.move(nil)
+	stream.RecvMsg(&blob{})
+	if err := c.Connect(t.Context()); err != ErrHTTP2 {
+		t.Errorf("connecting comes to %v", err)
+	}
+}
+
+func TestConnectionWhoseEndNobodyHasFoundIsNotReady(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	c, s := newClient(t, h.accept)
 	mustEcho(t, c, "x")
 	h.Stop()
-	await(t, "Serve", h.errs)
+	h.runs.Wait()
 	s.move(nil)
 	if err := c.Connect(t.Context()); err != ErrHTTP2 {
 		t.Errorf("connecting comes to %v", err)
+	}
+}
+
+// openRunning returns a stream that the server has begun.
+func openRunning(t *testing.T, c *Client) grpc.ClientStream {
+	t.Helper()
+	stream := open(t, c, &bothDesc)
+	if err := errors.Join(stream.SendMsg(&blob{}), stream.RecvMsg(&blob{})); err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// Whoever finds the end of a server first leaves nothing behind with which others meet it, however many
+// connections there were.
+func TestConnectionsToALostServerAreNotUsed(t *testing.T) {
+	const conns = 4 * maxTries
+	for name, lose := range map[string]func(t *testing.T, c *Client, s *site, next *host){
+		"idle ones, when a stream finds it": func(t *testing.T, c *Client, s *site, next *host) {
+			old := newHost(t, service{}, ServerConfig{})
+			s.move(old.accept)
+			stream := openRunning(t, c)
+			fillPool(t, c, conns)
+			s.move(next.accept)
+			old.Stop()
+			if code := status.Code(stream.RecvMsg(&blob{})); code != codes.Unavailable {
+				t.Errorf("the stream ends with %v", code)
+			}
+		},
+		"those of calls that end later": func(t *testing.T, c *Client, s *site, next *host) {
+			entered, release := make(chan struct{}, conns), make(chan struct{})
+			old := newHost(t, service{unary: func(_ context.Context, m *blob) (*blob, error) {
+				entered <- struct{}{}
+				<-release
+				return m, nil
+			}}, ServerConfig{})
+			s.move(old.accept)
+			fillPool(t, c, conns+1)
+			var calls sync.WaitGroup
+			for range conns {
+				calls.Go(func() {
+					if _, err := invoke(t, c, "slow"); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			for range conns {
+				await(t, "a handler", entered)
+			}
+			s.move(next.accept)
+			drained := make(chan struct{})
+			go func() {
+				defer close(drained)
+				old.Drain()
+			}()
+			fixture.Eventually(t, "the drain", func() bool {
+				old.mu.Lock()
+				defer old.mu.Unlock()
+				return old.draining && len(old.conns) == conns
+			})
+			mustEcho(t, c, "finds it")
+			close(release)
+			calls.Wait()
+			await(t, "the drain", drained)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := newHost(t, service{}, ServerConfig{})
+			c, s := newClient(t, nil)
+			lose(t, c, s, next)
+			mustEcho(t, c, "x")
+			if all, idle := c.pool.size(); all != idle {
+				t.Errorf("there are %d connections, %d idle", all, idle)
+			}
+		})
+	}
+}
+
+// events keeps in order what a client tells.
+type events struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (e *events) add(event string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, event)
+}
+
+func (e *events) client(t *testing.T, s *site, hs handlers) *Client {
+	c := NewClient(ClientConfig{
+		Dial: s.dial, MaxConns: 10, Stats: hs,
+		Connected: func(credentials.AuthInfo) { e.add("connected") },
+		Lost:      func() { e.add("lost") },
+	})
+	t.Cleanup(c.Close)
+	return c
+}
+
+// While HTTP/2 tells of a new server, a call finds the end of the old one.
+func TestLossThatTwoFindAtTheSameTimeIsReportedOnce(t *testing.T) {
+	old, next := newHost(t, service{}, ServerConfig{}), newHost(t, service{}, ServerConfig{})
+	s := &site{t: t, accept: old.accept}
+	var meanwhile func()
+	told := &events{}
+	c := told.client(t, s, handlers{statsFuncs{conn: func(e stats.ConnStats) {
+		if _, ok := e.(*stats.ConnEnd); ok && meanwhile != nil {
+			f := meanwhile
+			meanwhile = nil
+			f()
+		}
+	}}})
+	stream := openRunning(t, c)
+	fillPool(t, c, 1)
+	s.move(next.accept)
+	old.Stop()
+	old.runs.Wait()
+	meanwhile = func() {
+		stream.RecvMsg(&blob{})
+		mustEcho(t, c, "x")
+	}
+	c.HTTP2Connected()
+	if want := []string{"connected", "connected", "lost", "connected"}; !slices.Equal(told.all, want) {
+		t.Errorf("the client tells %q, want %q", told.all, want)
+	}
+}
+
+// A server that drains cannot be connected to, so it is lost; and not again when what it still did has ended.
+func TestServerThatEndsSlowlyIsLostOnce(t *testing.T) {
+	old, next := newHost(t, service{}, ServerConfig{}), newHost(t, service{}, ServerConfig{})
+	s := &site{t: t, accept: old.accept}
+	told := &events{}
+	c := told.client(t, s, nil)
+	stream := openRunning(t, c)
+	s.move(nil)
+	if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+		t.Errorf("the call comes to %v", err)
+	}
+	s.move(next.accept)
+	mustEcho(t, c, "x")
+	old.Stop()
+	if code := status.Code(stream.RecvMsg(&blob{})); code != codes.Unavailable {
+		t.Errorf("the stream ends with %v", code)
+	}
+	if want := []string{"connected", "lost", "connected"}; !slices.Equal(told.all, want) {
+		t.Errorf("the client tells %q, want %q", told.all, want)
 	}
 }

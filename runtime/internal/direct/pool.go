@@ -93,10 +93,12 @@ func (p *pool) drop(c *conn) {
 }
 
 // flush closes the idle connections, of which one may have been found dead: they lead to the same
-// server. It reports whether one was dead already.
-func (p *pool) flush() (dead bool) {
+// server. It returns one that was dead already, or nil.
+func (p *pool) flush() (dead *conn) {
 	for _, c := range p.takeIdle() {
-		dead = dead || !c.idle()
+		if dead == nil && !c.idle() {
+			dead = c
+		}
 		c.Close()
 	}
 	return dead

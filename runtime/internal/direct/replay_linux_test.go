@@ -1,0 +1,204 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+// count is a service that answers how many bytes its messages had.
+var count = service{stream: func(ss grpc.ServerStream) error {
+	var got []byte
+	for {
+		m := &blob{}
+		switch err := ss.RecvMsg(m); {
+		case err == io.EOF:
+			return ss.SendMsg(&blob{Value: got})
+		case err != nil:
+			return err
+		}
+		got = append(got, m.Value...)
+	}
+}}
+
+// startSending opens a stream to a server that has not read it and then drains, and sends one message there.
+// Calls made anew go to next.
+func startSending(t *testing.T, next *host) (stream *clientStream, drain func()) {
+	t.Helper()
+	old := newSleeper(t, count)
+	c, s := newSleepersClient(t, old)
+	stream = open(t, c, &upDesc).(*clientStream)
+	if err := stream.SendMsg(&blob{Value: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	old.queued(1)
+	s.move(next.accept)
+	return stream, func() {
+		old.drain()
+		await(t, "the drain", old.drained)
+	}
+}
+
+// sendSoon sends as if messages came one right after the other, so that the flusher writes them, and waits for
+// it to have tried.
+func (s *clientStream) sendSoon(t *testing.T, m *blob) error {
+	t.Helper()
+	s.send.pacing.last = time.Now().Add(time.Hour)
+	err := s.SendMsg(m)
+	c := s.conn.Load()
+	fixture.Eventually(t, "the flusher", func() bool {
+		c.pendingMu.Lock()
+		defer c.pendingMu.Unlock()
+		return c.flusher == nil || c.flusher.idle
+	})
+	return err
+}
+
+// wantCount ends the stream and checks what the server got.
+func (s *clientStream) wantCount(t *testing.T, want int) {
+	t.Helper()
+	m := &blob{}
+	if err := errors.Join(s.CloseSend(), s.RecvMsg(m)); err != nil || len(m.Value) != want {
+		t.Errorf("the server got %d bytes, %v; want %d", len(m.Value), err, want)
+	}
+}
+
+// An error of what was left to the flusher shows later. Until then nothing is known of what the server
+// has read, however much was sent.
+func TestMessagesThatTheFlusherCouldNotWriteAreSentAnew(t *testing.T) {
+	stream, drain := startSending(t, newHost(t, count, ServerConfig{}))
+	drain()
+	sent := 1
+	for sent <= 2*replayLimit {
+		if err := stream.sendSoon(t, &blob{Value: make([]byte, 4000)}); err != nil {
+			t.Fatal(err)
+		}
+		sent += 4000
+	}
+	stream.wantCount(t, sent)
+}
+
+func TestNothingIsKeptOfACallThatTheServerMustHaveBegun(t *testing.T) {
+	h := newHost(t, count, ServerConfig{})
+	c, _ := newClient(t, h.accept)
+	stream := open(t, c, &upDesc).(*clientStream)
+	sent := 0
+	for sent <= 2*replayLimit {
+		if err := stream.SendMsg(&blob{Value: make([]byte, 64<<10)}); err != nil {
+			t.Fatal(err)
+		}
+		sent += 64 << 10
+	}
+	if stream.send.keeps() {
+		t.Errorf("%d messages are kept", len(stream.send.replay))
+	}
+	stream.wantCount(t, sent)
+}
+
+// The administrator may have let the kernel queue more than by default.
+func TestMoreIsKeptWhereTheKernelQueuesMore(t *testing.T) {
+	stream, drain := startSending(t, newHost(t, count, ServerConfig{}))
+	const queue = replayLimit + 64<<10
+	if err := stream.conn.Load().SetWriteBuffer(queue); err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.conn.Load().sendBuffer(); n < queue {
+		t.Skipf("net.core.wmem_max allows for %d bytes only", n)
+	}
+	sent := 1
+	for sent <= replayLimit {
+		if err := stream.SendMsg(&blob{Value: make([]byte, 10<<10)}); err != nil {
+			t.Fatal(err)
+		}
+		sent += 10 << 10
+	}
+	drain()
+	stream.wantCount(t, sent)
+}
+
+// While who receives looks for another server, who sends may find that the last one must have begun the call.
+func TestCallThatTheServerMustHaveBegunIsNotBegunAnew(t *testing.T) {
+	next := newHost(t, count, ServerConfig{})
+	stream, drain := startSending(t, next)
+	drain()
+	stream.recv.mu.Lock()
+	stream.begun.Store(true)
+	err := stream.retry()
+	stream.recv.mu.Unlock()
+	if err == nil {
+		t.Error("the call is begun anew without what was sent before")
+	}
+	if all, idle := stream.client.pool.size(); idle != 1 || all != 1 {
+		t.Errorf("there are %d connections, %d idle; want that to the next server", all, idle)
+	}
+}
+
+// The end that SendMsg has told of stays the end.
+func TestCallIsNotBegunAnewAfterSendMsgHasSaidThatItIsOver(t *testing.T) {
+	old := newHost(t, service{}, ServerConfig{})
+	s := &site{t: t, accept: old.accept}
+	stop := false
+	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 10, Stats: handlers{statsFuncs{rpc: func(_ context.Context, e stats.RPCStats) {
+		if _, ok := e.(*stats.OutHeader); ok && stop { // after the look at the connection, and before it is written to
+			stop = false
+			s.move(nil)
+			old.Stop()
+			old.runs.Wait()
+		}
+	}}}})
+	t.Cleanup(c.Close)
+	mustEcho(t, c, "x")
+	stop = true
+	stream := open(t, c, &bothDesc)
+	if err := stream.SendMsg(&blob{}); err != io.EOF {
+		t.Fatalf("sending comes to %v", err)
+	}
+	next := newHost(t, service{stream: func(grpc.ServerStream) error {
+		t.Error("the next server has the call")
+		return nil
+	}}, ServerConfig{})
+	s.move(next.accept)
+	if err := stream.RecvMsg(&blob{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("receiving comes to %v", err)
+	}
+}
+
+// Who sends and who receives find the end of a server at any time, each before, after, or while the
+// other does.
+func TestSendingWhileReceivingSurvivesADrain(t *testing.T) {
+	for i := range 30 {
+		t.Run("", func(t *testing.T) {
+			stream, drain := startSending(t, newHost(t, count, ServerConfig{}))
+			received, drained := make(chan error, 1), make(chan struct{})
+			reply := &blob{}
+			go func() { received <- stream.RecvMsg(reply) }()
+			time.AfterFunc(time.Duration(i)*20*time.Microsecond, func() {
+				defer close(drained)
+				drain()
+			})
+			sent, m := 1, &blob{Value: make([]byte, 1000)}
+			for range 1000 {
+				if err := stream.SendMsg(m); err != nil {
+					t.Fatalf("sending comes to %v", err)
+				}
+				sent += len(m.Value)
+			}
+			if err := stream.CloseSend(); err != nil {
+				t.Fatal(err)
+			}
+			if err := await(t, "the reply", received); err != nil || len(reply.Value) != sent {
+				t.Errorf("the server got %d of %d bytes, %v", len(reply.Value), sent, err)
+			}
+			await(t, "the drain", drained)
+		})
+	}
+}
