@@ -23,7 +23,8 @@ import (
 //	heir   ready, when it is about to accept
 //	owner  go, and from then on it is the heir's
 //
-// Up to go the owner serves as ever, and whatever happens to the heir changes nothing. The
+// Up to go the owner serves as ever, and whatever happens to the heir changes nothing, but for mode and
+// owner of the file, which an heir sets just before it is ready, and sets back unless it is killed. The
 // socket file stays the same one throughout, so bind mounts of it stay good; so does the
 // lock, which belongs to the open file that both have.
 const (
@@ -328,9 +329,11 @@ func (l *Listener) Commit() error {
 	defer l.owner.Store(nil)
 	defer conn.Close()
 	if err := l.prepare(); err != nil {
+		l.unprepare()
 		return takeOverError(l.addr, "prepare", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
 	}
 	if err := l.commit(conn); err != nil {
+		l.unprepare()
 		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
 	}
 	if l.claim == nil {
@@ -357,6 +360,24 @@ func (l *Listener) prepare() error {
 		return net.ErrClosed
 	}
 	return l.claim.pin.apply(&l.conf)
+}
+
+// unprepare gives the owner, who goes on serving, its file back as it was.
+func (l *Listener) unprepare() {
+	if l.claim == nil {
+		return
+	}
+	l.claim.mu.Lock()
+	defer l.claim.mu.Unlock()
+	if l.claim.pin == nil {
+		return
+	}
+	before := l.claim.pin.stat
+	conf := ListenConfig{Mode: fs.FileMode(before.Mode) & fs.ModePerm}
+	if l.conf.Owner != nil {
+		conf.Owner = &Owner{UID: int(before.Uid), GID: int(before.Gid)}
+	}
+	l.claim.pin.apply(&conf) // what this process was not allowed to change is as it was
 }
 
 func (l *Listener) commit(conn *net.UnixConn) error {

@@ -124,9 +124,17 @@ func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	owner := listen(t, path)
+	before := ownerAndMode(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	handed := offer(ctx, owner)
-	heir := takeOver(t, path)
+	conf := socket.ListenConfig{Mode: 0o666}
+	if os.Geteuid() == 0 {
+		conf.Owner = &socket.Owner{UID: -1, GID: 4242}
+	}
+	heir, err := conf.TakeOver(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cancel()
 	if err := <-handed; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the owner sees %v", err)
@@ -136,6 +144,18 @@ func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 	}
 	heir.Close()
 	checkConnects(t, owner, path)
+	if after := ownerAndMode(t, path); after != before {
+		t.Errorf("the owner's file was %s and is %s", before, after)
+	}
+}
+
+func ownerAndMode(t *testing.T, path string) string {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d:%d %#o", st.Uid, st.Gid, st.Mode)
 }
 
 func TestWithdrawnSocketIsNotHandedOver(t *testing.T) {

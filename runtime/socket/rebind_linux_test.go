@@ -84,6 +84,7 @@ func TestListenerThatWasReplacedIsNotHandedOver(t *testing.T) {
 	if _, err := heir.Read(answer); err != nil || answer[0] != 'N' {
 		t.Errorf("the heir is answered %q, %v", answer, err)
 	}
+	heir.Close()
 	if err := <-handed; err == nil || !strings.Contains(err.Error(), "made anew") {
 		t.Errorf("the owner sees %v", err)
 	}
