@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -25,6 +26,10 @@ func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*s
 	case config.takeover:
 		return takeOver(ctx, config, addr)
 	case config.standby != nil:
+		l, err := config.listen.Listen(ctx, addr.String())
+		if !errors.Is(err, socket.ErrInUse) {
+			return l, err
+		}
 		config.event(slog.LevelInfo, "standing by")
 		return config.listen.ListenStandby(config.standby, addr.String())
 	default:

@@ -15,8 +15,8 @@ import (
 type arrivals struct {
 	accepted, handshakes atomic.Int64
 	last                 atomic.Pointer[time.Time] // when the last was accepted; nil if none was
-	complained           atomic.Pointer[time.Time] // when a failure to accept was last logged; nil if none was
-	unknown              bool                      // handshakes are not counted: the credentials are the program's
+	complaints           complaints
+	unknown              bool // handshakes are not counted: the credentials are the program's
 }
 
 func (a *arrivals) greeted() bool { return a.unknown || a.handshakes.Load() >= a.accepted.Load() }
@@ -52,6 +52,16 @@ func (l countingListener) Accept() (net.Conn, error) {
 // complaintPause is how often a trouble that goes on is logged.
 const complaintPause = time.Minute
 
+// complaints says when a trouble is to be logged. Its method may be called concurrently.
+type complaints struct {
+	last atomic.Pointer[time.Time] // nil if there was none
+}
+
+func (c *complaints) due(now time.Time) bool {
+	last := c.last.Load()
+	return (last == nil || now.Sub(*last) > complaintPause) && c.last.CompareAndSwap(last, &now)
+}
+
 // notAccepted tells of a failure after which grpc tries again, and says nothing: most likely the
 // process has no descriptor left. Attempts succeed and fail by turns then.
 func (s *Server) notAccepted(err error) {
@@ -59,8 +69,7 @@ func (s *Server) notAccepted(err error) {
 		return
 	}
 	s.config.counters.notAccepted.Add(1)
-	now, last := time.Now(), s.arrivals.complained.Load()
-	if (last == nil || now.Sub(*last) > complaintPause) && s.arrivals.complained.CompareAndSwap(last, &now) {
+	if s.arrivals.complaints.due(time.Now()) {
 		s.config.event(slog.LevelError, "cannot accept", slog.Any("error", err))
 	}
 }

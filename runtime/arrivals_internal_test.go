@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A service manager's listener is withdrawn with a deadline, and others by closing them.
@@ -15,6 +16,20 @@ func TestEndOfAcceptingIsNoFailure(t *testing.T) {
 		s.notAccepted(err)
 		if got := s.Stats().NotAccepted; got != want {
 			t.Errorf("%v counts %d times, want %d", err, got, want)
+		}
+	}
+}
+
+func TestTroubleThatGoesOnIsLoggedNowAndThen(t *testing.T) {
+	t.Parallel()
+	var c complaints
+	start := time.Now()
+	for _, at := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, true}, {0, false}, {complaintPause, false}, {complaintPause + 1, true}, {2 * complaintPause, false}, {3 * complaintPause, true}} {
+		if got := c.due(start.Add(at.after)); got != at.want {
+			t.Errorf("after %v it is %v that it is to be logged", at.after, got)
 		}
 	}
 }

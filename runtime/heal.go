@@ -12,64 +12,84 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// rebindPause is how long a server that has lost its path waits before it tries again, should nothing
-// at the path change: nothing tells of the death of the process that has taken it.
-const rebindPause = time.Second
+const (
+	// lookPause is how often a server looks at its path though nothing has told of a change. Nothing
+	// does when a directory further up is moved away; nor on macOS and the BSDs, whose kernels tell of
+	// regular files alone.
+	lookPause = 10 * time.Second
 
-// failedPause is how soon a server tries again at most, whatever changes at the path.
-const failedPause = 50 * time.Millisecond
+	// rebindPause is how long a server that has lost its path waits before it tries again: nothing tells
+	// of the death of the process that has taken it.
+	rebindPause = time.Second
+
+	// failedPause is how soon a server tries again at most, whatever changes at the path: the attempt may
+	// itself have made changes.
+	failedPause = 50 * time.Millisecond
+)
 
 // lookAfter watches over the socket file until ctx ends. When somebody has removed or replaced
 // it, as cleaners of temporary directories do, it binds the path again and sends the new
-// listener. What is in use by others is left alone, and looked at again.
+// listener, which has to be received. What is in use by others is left alone, and looked at again.
+// It closes the channel at its end.
 func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan<- *socket.Listener) {
+	defer close(rebound)
 	if l.Address().IsAbstract() {
+		<-ctx.Done()
 		return
 	}
 	changes := make(chan struct{}, 1)
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	watch.Go(func() { s.watch(ctx, changes) })
-	var retry <-chan time.Time // nil while the path is the server's
-	lost, told := "", ""       // why it is not, and what was logged of that
+	var lost loss
+	next := time.After(lookPause)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-changes:
-		case <-retry:
+		case <-next:
 		}
-		next, err := l.Rebind()
+		again, err := l.Rebind()
 		if err != nil {
-			// Whoever starts just now has the lock for a moment.
-			passing := errors.Is(err, socket.ErrInUse) && err.Error() != lost
-			lost = err.Error()
-			if !passing && told != lost {
-				told = lost
+			if lost.news(err) {
 				s.config.event(slog.LevelError, "socket lost", slog.Any("error", err))
 			}
-			retry = time.After(rebindPause)
 			select {
-			case <-time.After(failedPause): // the attempt may itself have made changes
+			case <-time.After(failedPause):
 			case <-ctx.Done():
 			}
+			next = time.After(rebindPause)
 			continue
 		}
-		if next == nil && told != "" {
-			s.config.event(slog.LevelInfo, "socket back")
-		}
-		retry, lost, told = nil, "", ""
-		if next != nil {
+		if again != nil {
 			s.config.counters.rebound.Add(1)
 			s.config.event(slog.LevelWarn, "socket bound again")
-			l = next
-			select {
-			case rebound <- next:
-			case <-ctx.Done():
-				next.UnixListener.Close()
-			}
+			l = again
+			rebound <- again
+		} else if lost.told != "" && !s.isClosed() { // which has nothing to lose any more
+			s.config.event(slog.LevelInfo, "socket back")
 		}
+		lost, next = loss{}, time.After(lookPause)
 	}
+}
+
+// loss is why a server does not have its path.
+type loss struct {
+	last string // the reason that was found last
+	told string // the one that was logged last
+}
+
+// news takes note of a reason, and reports whether it is to be logged.
+func (l *loss) news(err error) bool {
+	// Whoever starts just now has the lock for a moment.
+	passing := errors.Is(err, socket.ErrInUse) && err.Error() != l.last
+	l.last = err.Error()
+	if passing || l.told == l.last {
+		return false
+	}
+	l.told = l.last
+	return true
 }
 
 // watch tells of changes at the path until ctx ends.

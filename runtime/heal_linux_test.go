@@ -286,3 +286,29 @@ func TestDirectoryThatIsMovedAwayIsReportedAndFoundAgain(t *testing.T) {
 		})
 	}
 }
+
+// No event tells of what happens further up.
+func TestDirectoryFurtherUpThatIsMovedAwayIsReportedAndFoundAgain(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("the server looks by itself after ten seconds")
+	}
+	up := filepath.Join(fixture.ShortDir(t), "a")
+	dir := filepath.Join(up, "b")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "s.sock")
+	log := &syncBuffer{}
+	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	if err := errors.Join(os.Rename(up, up+".away"), os.MkdirAll(dir, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	fixture.Eventually(t, "the loss", func() bool { return strings.Contains(log.String(), `msg="socket lost"`) })
+	if err := errors.Join(os.RemoveAll(up), os.Rename(up+".away", up)); err != nil {
+		t.Fatal(err)
+	}
+	fixture.Eventually(t, "the return", func() bool { return strings.Contains(log.String(), `msg="socket back"`) })
+	client, _ := dial(t, path)
+	greet(t, client)
+}

@@ -201,28 +201,43 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	rebound := make(chan *socket.Listener)
-	var watcher sync.WaitGroup
-	watcher.Go(func() { s.lookAfter(watching, s.current(), rebound) })
-	defer watcher.Wait()
-	defer stopWatching()
+	go s.lookAfter(watching, s.current(), rebound)
+	defer func() {
+		stopWatching()
+		for l := range rebound {
+			l.UnixListener.Close()
+		}
+	}()
 	for {
 		select {
 		case err := <-served:
 			return err
-		case l := <-rebound:
-			served = s.moveTo(l, served)
+		case l, ok := <-rebound:
+			if ok { // else ctx has ended, and so has the watch
+				served = s.moveTo(l, served)
+			}
 		case <-ctx.Done():
 			stopWatching()
-			watcher.Wait()
+			for l := range rebound { // clients may have come to it already
+				served = s.moveTo(l, served)
+			}
 			s.drain()
 			return <-served
 		case <-s.handedOver:
 			stopWatching()
-			watcher.Wait()
+			for l := range rebound {
+				l.UnixListener.Close()
+			}
 			s.leave(served)
 			return nil
 		}
 	}
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == stateClosed
 }
 
 // start makes the step from new to serving, which can be made once.
