@@ -61,7 +61,7 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 		policy: config.policy,
 		unary:  chainUnary(config.unary),
 		stream: chainStream(config.stream),
-		links:  links{events: logFor(addr, config.events)},
+		links:  links{addr: addr, events: logFor(addr, config.events)},
 	}
 	c.direct = config.directClient(c.dialDirect, &c.links)
 	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
@@ -111,15 +111,28 @@ func (c *ClientConn) verify(server socket.Peer) error {
 		if c.direct != nil {
 			c.direct.HTTP2Connected()
 		}
-		c.links.connectedHTTP2(server)
-		c.reconnect.rest()
+		c.reconnect.connected(c.awaitAnswer)
+		c.links.greet(server)
 		return nil
 	}
 	return c.failed(&untrustedServerError{c.addr, server, c.policy})
 }
 
+// awaitAnswer takes note of the server's answer when it comes.
+func (c *ClientConn) awaitAnswer(ctx context.Context) {
+	for ctx.Err() == nil {
+		state := c.grpc.GetState()
+		if state == connectivity.Ready {
+			c.links.answered()
+			return
+		}
+		c.grpc.WaitForStateChange(ctx, state)
+	}
+}
+
 // failed takes note of why an attempt to connect failed, and waits for a change at the path.
 func (c *ClientConn) failed(err error) error {
+	c.links.giveUp()
 	c.links.fail(err)
 	c.reconnect.watch()
 	return err
@@ -204,6 +217,7 @@ func (c *ClientConn) WaitReady(ctx context.Context) error {
 		state := c.grpc.GetState()
 		switch state {
 		case connectivity.Ready:
+			c.links.answered()
 			return nil
 		case connectivity.Shutdown:
 			return fmt.Errorf("wait for the server on %s: %w", c.addr, net.ErrClosed)
@@ -220,7 +234,7 @@ func (c *ClientConn) notReady(cause error) error {
 	if err := c.links.trouble.Load(); err != nil {
 		return fmt.Errorf("wait for the server: %w: %w", cause, *err)
 	}
-	return fmt.Errorf("wait for the server on %s: %w: %s", c.addr, cause, unanswered)
+	return fmt.Errorf("wait for the server on %s: %w", c.addr, cause)
 }
 
 // Close ends the connection and fails the calls that run on it with codes.Canceled. Closing

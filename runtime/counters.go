@@ -62,7 +62,8 @@ type ClientStats struct {
 	// Reconnects are connections that were the first after the server had been lost: it ended,
 	// crashed, or could not be reached.
 	Reconnects ByTransport
-	// Calls were begun.
+	// Calls were made. A unary call of the direct transport counts when it has ended, all others when
+	// they begin.
 	Calls ByTransport
 	// Failed are attempts to connect that came to nothing.
 	Failed int64

@@ -71,6 +71,7 @@ func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, e
 		// A path as the authority is refused by nginx, grpc-js and Rust's h2.
 		grpc.WithAuthority("localhost"),
 		grpc.WithConnectParams(connectParams),
+		grpc.WithIdleTimeout(0), // or a connection that this end has closed would look like a server's loss
 		grpc.WithStaticStreamWindowSize(http2Window),
 		grpc.WithStaticConnWindowSize(http2Window),
 	}

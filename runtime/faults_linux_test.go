@@ -197,6 +197,11 @@ func TestTenThousandConnectsLeakNothing(t *testing.T) {
 	srv := serve(t, path, newGreeter())
 	client, conn := dial(t, path)
 	greet(t, client)
+	// The server's watch opens descriptors, too.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	fixture.Eventually(t, "the server to watch its path", func() bool { return srv.Stats().Rebound == 1 })
 	before := fixture.OpenFiles(t)
 	for range 100 {
 		for _, conn := range connect(t, path, 98) {

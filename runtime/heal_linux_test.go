@@ -301,6 +301,10 @@ func TestDirectoryFurtherUpThatIsMovedAwayIsReportedAndFoundAgain(t *testing.T) 
 	path := filepath.Join(dir, "s.sock")
 	log := &syncBuffer{}
 	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	fixture.Eventually(t, "the watch", func() bool { return strings.Contains(log.String(), `msg="socket bound again"`) })
 	if err := errors.Join(os.Rename(up, up+".away"), os.MkdirAll(dir, 0o700)); err != nil {
 		t.Fatal(err)
 	}

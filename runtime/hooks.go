@@ -36,7 +36,7 @@ func (c *ClientConn) follow(ctx context.Context, h hooks) {
 	for ctx.Err() == nil {
 		state := c.grpc.GetState()
 		// A server may have gone and come back since the last look, with the state the same.
-		latest := c.links.http2.made.Load()
+		latest := c.links.handshakes.Load()
 		switch {
 		case seen != 0 && (state != connectivity.Ready || latest != seen):
 			seen = 0

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 
@@ -19,11 +20,17 @@ func WithEventLog(logger *slog.Logger) DialOption {
 
 // links are a client's links to its server, one for each transport.
 type links struct {
+	addr          socket.Address
 	events        *slog.Logger // nil for none
 	direct, http2 link
 
-	failed, refused atomic.Int64          // attempts to connect; refused are among failed
-	trouble         atomic.Pointer[error] // of the last attempt; nil if it came to a server that the policy permits
+	failed, refused atomic.Int64 // attempts to connect; refused are among failed
+
+	// Of HTTP/2, whose attempts come one after the other:
+	handshakes atomic.Int64                // with servers that the policy permits
+	greeted    atomic.Pointer[socket.Peer] // the last one's server, as long as that has not answered
+	trouble    atomic.Pointer[error]       // of the last attempt; nil after a success
+	told       atomic.Pointer[string]      // the trouble that was logged last; nil since a success
 }
 
 // link is what is known of one transport's connections.
@@ -32,17 +39,56 @@ type link struct {
 	lost           atomic.Bool // since the last connection was made
 }
 
-// connected takes note of a new connection of HTTP/2, of which there is one at a time.
-func (l *links) connectedHTTP2(server socket.Peer) {
-	l.trouble.Store(nil)
+// greet takes note of a connection on which HTTP/2 will be spoken, if the server answers.
+func (l *links) greet(server socket.Peer) {
+	l.giveUp()
+	err := l.noAnswer()
+	l.trouble.Store(&err)
+	l.greeted.Store(&server)
+	l.handshakes.Add(1)
+}
+
+func (l *links) noAnswer() error { return fmt.Errorf("%s: %s", l.addr, unanswered) }
+
+// answered takes note that the server has answered, in case that is news.
+func (l *links) answered() {
+	if server := l.greeted.Swap(nil); server != nil {
+		l.trouble.Store(nil)
+		l.lose(&l.http2, "http2") // the connection before: there is one at a time
+		l.connected(&l.http2, "http2", *server)
+	}
+}
+
+// giveUp is for when there is another attempt: a server that has not answered will not.
+func (l *links) giveUp() {
+	if l.greeted.Swap(nil) != nil {
+		l.fail(l.noAnswer())
+	}
+}
+
+// fail takes note of an attempt to connect that came to nothing.
+func (l *links) fail(err error) {
+	l.trouble.Store(&err)
+	if errors.Is(err, context.Canceled) {
+		return // it was given up, as by Close, and says nothing about the server
+	}
+	l.failed.Add(1)
+	var untrusted *untrustedServerError
+	if errors.As(err, &untrusted) {
+		l.refused.Add(1)
+	}
 	l.lose(&l.http2, "http2")
-	l.connected(&l.http2, "http2", server)
+	reason := err.Error()
+	if last := l.told.Swap(&reason); last == nil || *last != reason {
+		l.event(slog.LevelWarn, "cannot connect", slog.Any("error", err))
+	}
 }
 
 // connectedDirect takes note of a new connection of the direct transport, of which there are many.
 func (l *links) connectedDirect(server socket.Peer) { l.connected(&l.direct, "direct", server) }
 
 func (l *links) connected(link *link, transport string, server socket.Peer) {
+	l.told.Store(nil)
 	again := link.lost.Swap(false)
 	if again {
 		link.regained.Add(1)
@@ -58,21 +104,6 @@ func (l *links) lostDirect() { l.lose(&l.direct, "direct") }
 func (l *links) lose(link *link, transport string) {
 	if link.made.Load() > 0 && !link.lost.Swap(true) {
 		l.event(slog.LevelInfo, "server lost", slog.String("transport", transport))
-	}
-}
-
-// fail takes note of an attempt to connect that came to nothing.
-func (l *links) fail(err error) {
-	last := l.trouble.Swap(&err)
-	l.failed.Add(1)
-	var untrusted *untrustedServerError
-	if errors.As(err, &untrusted) {
-		l.refused.Add(1)
-	}
-	l.lose(&l.http2, "http2")
-	// One that was given up, as by Close, says nothing about the server.
-	if (last == nil || (*last).Error() != err.Error()) && !errors.Is(err, context.Canceled) {
-		l.event(slog.LevelWarn, "cannot connect", slog.Any("error", err))
 	}
 }
 

@@ -15,7 +15,8 @@ type reconnector struct {
 	changed func()
 
 	mu     sync.Mutex
-	cancel context.CancelFunc // nil while it does not watch
+	cancel context.CancelFunc // ends the watch; nil while it does not watch
+	leave  context.CancelFunc // ends what connected has begun; nil if it has not
 	closed bool
 	done   sync.WaitGroup
 }
@@ -32,13 +33,27 @@ func (r *reconnector) watch() {
 	r.done.Go(func() { socket.Watch(ctx, r.addr, r.changed) })
 }
 
-// rest ends the watch.
-func (r *reconnector) rest() {
+// connected ends the watch, and goes on with what is to be done with a new connection, until there is
+// another one.
+func (r *reconnector) connected(goOn func(context.Context)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cancel != nil {
-		r.cancel()
-		r.cancel = nil
+	r.rest()
+	if r.closed {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.leave = cancel
+	r.done.Go(func() { goOn(ctx) })
+}
+
+// rest ends all that goes on. The caller holds mu.
+func (r *reconnector) rest() {
+	for _, end := range []*context.CancelFunc{&r.cancel, &r.leave} {
+		if *end != nil {
+			(*end)()
+			*end = nil
+		}
 	}
 }
 
@@ -46,7 +61,7 @@ func (r *reconnector) rest() {
 func (r *reconnector) close() {
 	r.mu.Lock()
 	r.closed = true
-	r.mu.Unlock()
 	r.rest()
+	r.mu.Unlock()
 	r.done.Wait()
 }
