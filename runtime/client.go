@@ -31,7 +31,7 @@ type ClientConn struct {
 	unary     grpc.UnaryClientInterceptor  // nil if there is none
 	stream    grpc.StreamClientInterceptor // nil if there is none
 	reconnect *reconnector
-	links     links
+	links     *links
 	calls     transportCounter
 
 	stopFollowing context.CancelFunc // ends what calls the hooks
@@ -61,9 +61,9 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 		policy: config.policy,
 		unary:  chainUnary(config.unary),
 		stream: chainStream(config.stream),
-		links:  links{addr: addr, events: logFor(addr, config.events)},
+		links:  newLinks(addr, config.events),
 	}
-	c.direct = config.directClient(c.dialDirect, &c.links)
+	c.direct = config.directClient(c.dialDirect, c.links)
 	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
@@ -101,6 +101,7 @@ func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials
 		conn.Close()
 		return nil, nil, &untrustedServerError{c.addr, info.Peer, c.policy}
 	}
+	c.links.reached()
 	info.Direct = true
 	return conn, info, nil
 }

@@ -254,10 +254,13 @@ func TestCallToAHungServerSaysSo(t *testing.T) {
 	if want := "does not answer"; !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error is %v; want %q and the path in it", err, want)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if err := conn.WaitReady(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "does not answer") {
-		t.Errorf("WaitReady says %v", err)
+	_, direct := dial(t, path) // which asks for the direct transport first
+	for _, conn := range []*runtime.ClientConn{conn, direct} {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		if err := conn.WaitReady(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "does not answer") {
+			t.Errorf("WaitReady says %v", err)
+		}
 	}
 }
 

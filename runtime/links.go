@@ -20,17 +20,21 @@ func WithEventLog(logger *slog.Logger) DialOption {
 
 // links are a client's links to its server, one for each transport.
 type links struct {
-	addr          socket.Address
+	silence       error        // why an attempt fails that comes to a server which does not answer
 	events        *slog.Logger // nil for none
 	direct, http2 link
 
-	failed, refused atomic.Int64 // attempts to connect; refused are among failed
+	failed, refused atomic.Int64          // attempts to connect; refused are among failed
+	trouble         atomic.Pointer[error] // of the last attempt; nil after a success
 
 	// Of HTTP/2, whose attempts come one after the other:
 	handshakes atomic.Int64                // with servers that the policy permits
 	greeted    atomic.Pointer[socket.Peer] // the last one's server, as long as that has not answered
-	trouble    atomic.Pointer[error]       // of the last attempt; nil after a success
 	told       atomic.Pointer[string]      // the trouble that was logged last; nil since a success
+}
+
+func newLinks(addr socket.Address, events *slog.Logger) *links {
+	return &links{events: logFor(addr, events), silence: fmt.Errorf("%s: %s", addr, unanswered)}
 }
 
 // link is what is known of one transport's connections.
@@ -42,18 +46,17 @@ type link struct {
 // greet takes note of a connection on which HTTP/2 will be spoken, if the server answers.
 func (l *links) greet(server socket.Peer) {
 	l.giveUp()
-	err := l.noAnswer()
-	l.trouble.Store(&err)
+	l.reached()
 	l.greeted.Store(&server)
 	l.handshakes.Add(1)
 }
 
-func (l *links) noAnswer() error { return fmt.Errorf("%s: %s", l.addr, unanswered) }
+// reached takes note that there is somebody, who may or may not answer.
+func (l *links) reached() { l.trouble.Store(&l.silence) }
 
 // answered takes note that the server has answered, in case that is news.
 func (l *links) answered() {
 	if server := l.greeted.Swap(nil); server != nil {
-		l.trouble.Store(nil)
 		l.lose(&l.http2, "http2") // the connection before: there is one at a time
 		l.connected(&l.http2, "http2", *server)
 	}
@@ -62,7 +65,7 @@ func (l *links) answered() {
 // giveUp is for when there is another attempt: a server that has not answered will not.
 func (l *links) giveUp() {
 	if l.greeted.Swap(nil) != nil {
-		l.fail(l.noAnswer())
+		l.fail(l.silence)
 	}
 }
 
@@ -88,6 +91,7 @@ func (l *links) fail(err error) {
 func (l *links) connectedDirect(server socket.Peer) { l.connected(&l.direct, "direct", server) }
 
 func (l *links) connected(link *link, transport string, server socket.Peer) {
+	l.trouble.Store(nil)
 	l.told.Store(nil)
 	again := link.lost.Swap(false)
 	if again {

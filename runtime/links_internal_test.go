@@ -12,7 +12,7 @@ import (
 // An attempt that was given up, as by Close, says nothing about the server.
 func TestAttemptThatIsGivenUpIsNoFailure(t *testing.T) {
 	t.Parallel()
-	var l links
+	l := newLinks(socket.Address{}, nil)
 	l.greet(socket.Peer{})
 	l.answered()
 	l.fail(fmt.Errorf("connect: %w", context.Canceled))

@@ -171,7 +171,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		c.pool.unreserve()
 		return nil, ErrHTTP2
 	}
-	conn.generation = c.generation.Load()
+	conn.generation = generation // if the server was lost meanwhile, this is for one call
 	if hs := c.conf.Stats; hs != nil {
 		ctx := hs.tagConn(context.Background(), &stats.ConnTagInfo{RemoteAddr: conn.peer.Addr, LocalAddr: conn.peer.LocalAddr})
 		hs.conn(ctx, &stats.ConnBegin{Client: true})
