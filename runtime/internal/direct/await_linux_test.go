@@ -76,7 +76,7 @@ func TestSendingGoesOnWhenAStreamIsBegunAnew(t *testing.T) {
 	await(t, "the drain", old.drained)
 	fixture.Eventually(t, "the receiver to look for a server", func() bool { return s.dialed() > dials })
 	go func() { sent <- stream.SendMsg(&blob{Value: []byte("x")}) }()
-	fixture.Eventually(t, "the sender to wait", func() bool { return stream.recv.mu.waiter.Load() != nil })
+	fixture.Eventually(t, "the sender to wait", func() bool { return stream.recv.mu.change.Load() != nil })
 	next := newHost(t, count, ServerConfig{}) // which answers at the end
 	s.move(next.accept)
 	if err := errors.Join(await(t, "SendMsg", sent), stream.CloseSend()); err != nil {

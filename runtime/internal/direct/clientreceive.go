@@ -195,7 +195,7 @@ func (s *clientStream) headerCame(md metadata.MD, wireLength int) {
 		md["content-type"] = []string{contentType}
 	}
 	a.header = md
-	a.setKnown()
+	s.setKnown()
 	if hs := s.client.conf.Stats; hs != nil {
 		hs.rpc(s.ctx, &stats.InHeader{Client: true, WireLength: wireLength, Header: md.Copy()})
 	}
@@ -220,6 +220,7 @@ func (s *clientStream) readStatus(n int) error {
 		// Over HTTP/2 such a trailer would have been a header as well.
 		h.md["content-type"] = []string{contentType}
 	}
+	s.setKnown()
 	r.answer.setTrailer(h.md)
 	if hs := s.client.conf.Stats; hs != nil {
 		hs.rpc(s.ctx, &stats.InTrailer{Client: true, WireLength: n + frameHeaderLen, Trailer: h.md.Copy()})
@@ -252,10 +253,8 @@ func (h *statusHead) err() error {
 
 func (s *clientStream) Header() (metadata.MD, error) {
 	a := &s.recv.answer
-	if !s.recv.mu.TryLock() {
-		// Somebody receives, and will find it.
-		<-a.wait()
-		return a.get()
+	if !s.recv.mu.LockUnless(a.isKnown) {
+		return a.get() // found by who receives
 	}
 	defer s.recv.mu.Unlock()
 	for !a.known && !s.recv.finished {
@@ -271,7 +270,7 @@ func (s *clientStream) Header() (metadata.MD, error) {
 		case k == kindMessage:
 			s.headerCame(nil, frameHeaderLen)
 		default:
-			a.setKnown() // there is none
+			s.setKnown() // there is none
 		}
 	}
 	return a.get()
@@ -287,36 +286,25 @@ func (s *clientStream) Trailer() metadata.MD {
 	return a.trailer
 }
 
-func (a *answers) setKnown() {
+// setKnown says so to who waits for the header while another receives.
+func (s *clientStream) setKnown() {
+	a := &s.recv.answer
+	a.mu.Lock()
+	a.known = true
+	a.mu.Unlock()
+	s.recv.mu.look()
+}
+
+func (a *answers) isKnown() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.known {
-		return
-	}
-	a.known = true
-	if a.ready != nil {
-		close(a.ready)
-	}
+	return a.known
 }
 
 func (a *answers) setTrailer(md metadata.MD) {
-	a.setKnown()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.trailer = md
-}
-
-// wait returns what is closed when the header is known.
-func (a *answers) wait() <-chan struct{} {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.ready == nil {
-		a.ready = make(chan struct{})
-		if a.known {
-			close(a.ready)
-		}
-	}
-	return a.ready
 }
 
 func (a *answers) get() (metadata.MD, error) {

@@ -72,10 +72,10 @@ func (s *clientStream) retry() error {
 		return err
 	}
 	s.send.mu.Lock()
-	defer s.send.mu.Unlock()
 	if s.begun.Load() {
 		// While this one looked for a server, who sends has found that the last one must have begun
 		// the call, and keeps nothing any more.
+		s.send.mu.Unlock()
 		s.client.pool.put(c)
 		return errors.New("the server has gone in the middle of the call")
 	}
@@ -89,8 +89,22 @@ func (s *clientStream) retry() error {
 	}
 	s.send.called = false
 	c.accepted.Store(false)
+	if !s.desc.ClientStreams || !s.desc.ServerStreams {
+		s.writeReplay()
+		return nil
+	}
+	// The server may answer to each message, and want that to be received before it reads on. That it
+	// has got the beginning has to be known before anybody receives.
+	s.write(payload{}, false, s.send.ended && len(s.send.replay) == 0, false)
+	go s.writeReplay() // ends at the latest when the connection is closed
+	return nil
+}
+
+// writeReplay writes what was kept, and unlocks send.mu, which the caller has locked.
+func (s *clientStream) writeReplay() {
+	defer s.send.mu.Unlock()
 	replay := s.send.replay
-	if len(replay) == 0 && (s.desc.ClientStreams || s.send.ended) {
+	if len(replay) == 0 && !s.send.called && (s.desc.ClientStreams || s.send.ended) {
 		s.write(payload{}, false, s.send.ended, false)
 	}
 	for i, data := range replay {
@@ -98,5 +112,4 @@ func (s *clientStream) retry() error {
 			break // the next to receive finds out
 		}
 	}
-	return nil
 }

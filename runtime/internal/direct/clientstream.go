@@ -86,8 +86,7 @@ type answers struct {
 	mu      sync.Mutex
 	header  metadata.MD
 	trailer metadata.MD
-	known   bool          // the header is, or there will be none
-	ready   chan struct{} // closed then; nil unless somebody waits
+	known   bool // the header is, or there will be none
 }
 
 // begin starts the call on conn.
@@ -183,7 +182,7 @@ func (s *clientStream) finish(err error) {
 		err = nil
 	}
 	c := s.release()
-	r.answer.setKnown()
+	s.setKnown()
 	if hs := s.client.conf.Stats; hs != nil {
 		hs.rpc(s.ctx, &stats.End{Client: true, BeginTime: s.beginTime, EndTime: time.Now(), Trailer: r.answer.trailer, Error: err})
 	}

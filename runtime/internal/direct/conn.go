@@ -112,14 +112,26 @@ func (c *conn) flushSoon() error {
 }
 
 // flushPending writes what was left to the flusher: whoever waits for an answer to it is not to wait
-// for that as well.
+// for that as well. Nor is it to wait for room to write: the other end may not read on before it was
+// received from.
 func (c *conn) flushPending() {
+	if !c.writing.TryLock() {
+		return // the flusher is at it
+	}
+	defer c.writing.Unlock()
 	c.pendingMu.Lock()
+	defer c.pendingMu.Unlock()
+	if c.err != nil || c.closed.Load() {
+		c.pending = c.pending[:0]
+	}
 	if len(c.pending) == 0 {
-		c.pendingMu.Unlock()
 		return
 	}
-	c.flushNow()
+	n := c.tryWrite(c.pending)
+	if n > 0 {
+		c.accepted.Store(true)
+	}
+	c.pending = c.pending[:copy(c.pending, c.pending[n:])] // the flusher, which is awake, writes the rest
 }
 
 func (c *conn) flushLoop(f *flusher) {

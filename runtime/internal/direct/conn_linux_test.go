@@ -2,6 +2,7 @@ package direct
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -268,5 +269,34 @@ func TestRequestsWhoseEndIsLate(t *testing.T) {
 			t.Fatalf("the request has become %.100q", got)
 		}
 		slow.wantStatus()
+	}
+}
+
+// Who receives does not wait for room to write, as the other end may make none before it was received from.
+func TestStreamOfSmallMessagesAndLargeAnswersDoesNotStall(t *testing.T) {
+	h := newHost(t, answerAll, ServerConfig{})
+	c, _ := newClient(t, h.accept)
+	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
+	defer cancel()
+	stream, err := c.NewStream(ctx, &bothDesc, bothMethod, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const messages = 3000
+	sent := make(chan error, 1)
+	go func() {
+		for range messages {
+			if err := stream.SendMsg(&blob{Value: make([]byte, 500)}); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- stream.CloseSend()
+	}()
+	if n, err := receiveAll(stream); n != messages || err != nil {
+		t.Errorf("%d messages are received, %v", n, err)
+	}
+	if err := await(t, "the messages to be sent", sent); err != nil {
+		t.Errorf("sending comes to %v", err)
 	}
 }

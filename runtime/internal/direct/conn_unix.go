@@ -66,3 +66,14 @@ func (c *conn) sendBuffer() int {
 	c.raw.Control(func(fd uintptr) { n, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF) })
 	return n
 }
+
+// tryWrite writes what the kernel takes at once, and returns how much that was. An error shows when more
+// is written.
+func (c *conn) tryWrite(b []byte) int {
+	n := 0
+	c.raw.Write(func(fd uintptr) bool {
+		n, _ = syscall.Write(int(fd), b)
+		return true
+	})
+	return max(n, 0)
+}

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
@@ -200,5 +201,122 @@ func TestSendingWhileReceivingSurvivesADrain(t *testing.T) {
 			}
 			await(t, "the drain", drained)
 		})
+	}
+}
+
+// answerAll is a service that answers each message with a large one, and so has to be received from before it
+// reads on.
+var answerAll = service{stream: func(ss grpc.ServerStream) error {
+	for {
+		switch err := ss.RecvMsg(&blob{}); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := ss.SendMsg(&blob{Value: make([]byte, 32<<10)}); err != nil {
+			return err
+		}
+	}
+}}
+
+// receiveAll receives to the end of the stream, and returns how many messages that were.
+func receiveAll(stream grpc.ClientStream) (n int, err error) {
+	for {
+		if err := stream.RecvMsg(&blob{}); err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return n, err
+		}
+		n++
+	}
+}
+
+// What is sent anew is more than the server reads before it is received from.
+func TestStreamThatIsBegunAnewIsReceivedFromMeanwhile(t *testing.T) {
+	old := newSleeper(t, service{})
+	c, s := newSleepersClient(t, old)
+	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
+	defer cancel()
+	stream, err := c.NewStream(ctx, &bothDesc, bothMethod, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const messages = 40
+	sent := make(chan error, 1)
+	go func() {
+		for range messages {
+			if err := stream.SendMsg(&blob{Value: make([]byte, 5000)}); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- errors.Join(stream.SendMsg(&blob{Value: make([]byte, 1<<20)}), stream.CloseSend())
+	}()
+	old.queued(messages * 5000)
+	s.move(newHost(t, answerAll, ServerConfig{}).accept)
+	go old.drain()
+	if n, err := receiveAll(stream); n != messages+1 || err != nil {
+		t.Errorf("%d messages are received, %v", n, err)
+	}
+	if err := await(t, "the messages to be sent", sent); err != nil {
+		t.Errorf("sending comes to %v", err)
+	}
+	await(t, "the drain", old.drained)
+}
+
+func TestHeaderIsFoundWhileAnotherWaitsForTheMessage(t *testing.T) {
+	release := make(chan struct{})
+	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+		if err := ss.SendHeader(metadata.Pairs("k", "v")); err != nil {
+			return err
+		}
+		<-release
+		return nil
+	}}, ServerConfig{})
+	c, _ := newClient(t, h.accept)
+	stream := open(t, c, &bothDesc)
+	received, found := make(chan error, 1), make(chan metadata.MD, 1)
+	go func() { received <- stream.RecvMsg(&blob{}) }()
+	go func() {
+		md, _ := stream.Header()
+		found <- md
+	}()
+	if md := await(t, "the header", found); md.Get("k") == nil {
+		t.Errorf("the header is %v", md)
+	}
+	close(release)
+	if err := await(t, "the end", received); err != io.EOF {
+		t.Errorf("receiving comes to %v", err)
+	}
+}
+
+func TestHeaderIsFoundThoughWhoSendsBeginsTheStreamAnew(t *testing.T) {
+	old := newSleeper(t, service{})
+	c, s := newSleepersClient(t, old)
+	stream, err := c.NewStream(t.Context(), &bothDesc, bothMethod, []grpc.CallOption{grpc.WaitForReady(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.queued(1)
+	s.move(nil)
+	old.drain()
+	await(t, "the drain", old.drained)
+	dials := s.dialed()
+	sent, found := make(chan error, 1), make(chan error, 1)
+	go func() { sent <- stream.SendMsg(&blob{}) }()
+	fixture.Eventually(t, "the sender to look for a server", func() bool { return s.dialed() > dials })
+	go func() {
+		_, err := stream.Header()
+		found <- err
+	}()
+	fixture.Eventually(t, "Header to wait", func() bool { return stream.(*clientStream).recv.mu.change.Load() != nil })
+	s.move(newHost(t, service{}, ServerConfig{}).accept)
+	if err := await(t, "SendMsg", sent); err != nil {
+		t.Errorf("sending comes to %v", err)
+	}
+	if err := await(t, "the header", found); err != nil {
+		t.Errorf("the header comes to %v", err)
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// turn is a mutex whose holder can tell one that waits for it that there is no need to any more.
+// turn is a mutex whose holder can tell those that wait for it that there is no need to any more.
 type turn struct {
 	sync.Mutex
-	waiter atomic.Pointer[chan struct{}]
+	change atomic.Pointer[chan struct{}] // closed when there is reason to look; nil if nobody waits
 }
 
 func (t *turn) Unlock() {
@@ -16,27 +16,39 @@ func (t *turn) Unlock() {
 	t.look()
 }
 
-// look makes who waits in LockUnless look again whether that is still needed.
+// look makes those that wait in LockUnless look again whether that is still needed.
 func (t *turn) look() {
-	if w := t.waiter.Load(); w != nil {
-		select {
-		case *w <- struct{}{}:
-		default: // it has not looked yet since the last time
-		}
+	if t.change.Load() == nil {
+		return
+	}
+	if c := t.change.Swap(nil); c != nil {
+		close(*c)
 	}
 }
 
 // LockUnless locks, unless needless comes true while somebody else has the turn, who then calls look.
-// It reports whether it has locked. One goroutine at a time may call it.
+// It reports whether it has locked.
 func (t *turn) LockUnless(needless func() bool) bool {
-	w := make(chan struct{}, 1)
-	t.waiter.Store(&w)
-	defer t.waiter.Store(nil)
-	for !t.TryLock() {
+	for {
+		change := t.nextChange() // before the look, so that none is missed
+		if t.TryLock() {
+			return true
+		}
 		if needless() {
 			return false
 		}
-		<-w
+		<-change
 	}
-	return true
+}
+
+func (t *turn) nextChange() <-chan struct{} {
+	for {
+		if c := t.change.Load(); c != nil {
+			return *c
+		}
+		c := make(chan struct{})
+		if t.change.CompareAndSwap(nil, &c) {
+			return c
+		}
+	}
 }
