@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -120,4 +121,21 @@ func TestStreamThatWaitsForAServerEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// One that was stopped for a while answers later.
+func TestServerThatHasNotAnsweredIsAskedAgainLater(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	c, s := newClient(t, func(c *net.UnixConn) { c.Close() })
+	for range 3 {
+		if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+			t.Errorf("the call comes to %v", err)
+		}
+	}
+	if n := s.dialed(); n != 1 {
+		t.Errorf("the client connects %d times", n)
+	}
+	s.move(h.accept)
+	c.silent.set(-time.Millisecond) // so much for the pause
+	mustEcho(t, c, "x")
 }

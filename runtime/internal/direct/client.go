@@ -3,8 +3,10 @@ package direct
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -46,8 +48,9 @@ type Client struct {
 
 	generation atomic.Int64 // of connections; another one since a server was lost
 
-	refused atomic.Int32              // one of the constants below
-	full    atomic.Pointer[time.Time] // until when not to bother a server that has too many connections
+	refused atomic.Int32 // one of the constants below
+	full    deadline     // until then a server with too many connections is not bothered
+	silent  deadline     // until then a server that has not answered is not asked again
 }
 
 // NewClient returns a client, which connects when a call needs it.
@@ -67,18 +70,35 @@ func NewClient(conf ClientConfig) *Client {
 // Close closes all connections. Calls that run fail with codes.Canceled.
 func (c *Client) Close() { c.pool.close() }
 
-// What is known of a server that does not speak this: nothing against it; that it speaks HTTP/2
-// only, and HTTP/2 has not connected to it yet, or has; or that it did not answer, as one that is
-// stopped, or has crashed.
+// What is known of a server that does not speak this: nothing against it; or that it speaks HTTP/2
+// only, and HTTP/2 has not connected to it yet, or has.
 const (
 	notRefused int32 = iota
 	refusedForNext
 	refusedForThis
-	unanswered
 )
 
-// fullPause is how long a client lets a server alone that has too many connections.
-const fullPause = time.Second
+const (
+	// fullPause is how long a client lets a server alone that has too many connections.
+	fullPause = time.Second
+
+	// silentPause is for one that has not answered, as it was stopped, or has crashed: a call waits two
+	// seconds for the answer.
+	silentPause = 10 * time.Second
+)
+
+// deadline is a time that may be set and looked at concurrently; the zero deadline is over.
+type deadline struct{ atomic.Pointer[time.Time] }
+
+func (d *deadline) set(after time.Duration) {
+	t := time.Now().Add(after)
+	d.Store(&t)
+}
+
+func (d *deadline) over() bool {
+	t := d.Load()
+	return t == nil || !time.Now().Before(*t)
+}
 
 // HTTP2Connected is to be called whenever HTTP/2 has connected. That may be to another server than
 // before: calls from now on go to that one, too, and it may speak this if the last one did not.
@@ -86,14 +106,11 @@ func (c *Client) HTTP2Connected() {
 	if dead := c.pool.flush(); dead != nil {
 		c.lost(dead.generation)
 	}
-	c.askAgain()
+	c.silent.Store(nil)
 	if !c.refused.CompareAndSwap(refusedForThis, notRefused) {
 		c.refused.CompareAndSwap(refusedForNext, refusedForThis)
 	}
 }
-
-// askAgain lets a server be asked again that has not answered.
-func (c *Client) askAgain() { c.refused.CompareAndSwap(unanswered, notRefused) }
 
 // Connect makes sure that there is a connection. The error is ErrHTTP2 if there cannot be one.
 func (c *Client) Connect(ctx context.Context) error {
@@ -115,7 +132,7 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) {
 		}
 		c.pool.drop(conn) // a call was on it when its server was lost
 	}
-	if until := c.full.Load(); c.refused.Load() != notRefused || until != nil && time.Now().Before(*until) {
+	if c.refused.Load() != notRefused || !c.full.over() || !c.silent.over() {
 		return nil, ErrHTTP2
 	}
 	if !c.proven.Load() {
@@ -125,7 +142,7 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) {
 		case <-ctx.Done():
 			return nil, ErrHTTP2
 		}
-		if c.refused.Load() != notRefused {
+		if c.refused.Load() != notRefused || !c.silent.over() {
 			return nil, ErrHTTP2
 		}
 	}
@@ -144,7 +161,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	if err != nil {
 		c.pool.unreserve()
 		c.proven.Store(false)
-		if ctx.Err() == nil {
+		if nobodyIsThere(err) {
 			c.lost(generation)
 		}
 		return nil, ErrHTTP2
@@ -155,12 +172,11 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		c.proven.Store(false)
 		switch {
 		case errors.Is(err, errFull):
-			until := time.Now().Add(fullPause)
-			c.full.Store(&until)
+			c.full.set(fullPause)
 		case errors.Is(err, errPlain):
 			c.refused.Store(refusedForNext)
 		case ctx.Err() == nil:
-			c.refused.Store(unanswered)
+			c.silent.set(silentPause)
 		}
 		return nil, ErrHTTP2
 	}
@@ -183,6 +199,11 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	c.conf.Connected(info)
 	return conn, nil
+}
+
+// nobodyIsThere tells the absence of a server from what this end lacks, and from a queue that is full.
+func nobodyIsThere(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
 }
 
 // replace closes a connection that the server has closed, and gets another one. The other idle
@@ -221,9 +242,9 @@ func (c *Client) await(ctx context.Context) (*conn, error) {
 		case <-ctx.Done():
 			return nil, ErrHTTP2
 		}
-		c.askAgain()
+		c.silent.Store(nil)
 		conn, err := c.acquire(ctx)
-		if r := c.refused.Load(); err == nil || r == refusedForNext || r == refusedForThis || c.pool.isClosed() {
+		if err == nil || c.refused.Load() != notRefused || c.pool.isClosed() {
 			return conn, err
 		}
 	}

@@ -91,7 +91,7 @@ func TestEndOfAConnectionIsToldWithoutALock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{})
-			s := &site{t: t, accept: h.accept}
+			s := newSite(t, h.accept)
 			left := make(chan int, 10)
 			var c *Client
 			c = NewClient(ClientConfig{Dial: s.dial, MaxConns: 10, Stats: handlers{statsFuncs{conn: func(e stats.ConnStats) {

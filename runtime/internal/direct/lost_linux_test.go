@@ -3,10 +3,12 @@ package direct
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -31,7 +33,7 @@ func TestLossIsFoundWithoutACallThatMeetsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{})
-			s := &site{t: t, accept: h.accept}
+			s := newSite(t, h.accept)
 			connected, lost := 0, 0
 			c := NewClient(ClientConfig{
 				Dial: s.dial, MaxConns: 2,
@@ -59,7 +61,7 @@ func TestLossIsFoundWithoutACallThatMeetsIt(t *testing.T) {
 // Two calls find the end of one server, the second when a connection to the next server is there.
 func TestLossIsReportedOnceHoweverManyCallsFindIt(t *testing.T) {
 	old, next := newHost(t, service{stream: echo}, ServerConfig{}), newHost(t, service{}, ServerConfig{})
-	s := &site{t: t, accept: old.accept}
+	s := newSite(t, old.accept)
 	lost := 0
 	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 10, Lost: func() { lost++ }})
 	defer c.Close()
@@ -212,7 +214,7 @@ func (e *events) client(t *testing.T, s *site, hs handlers) *Client {
 // While HTTP/2 tells of a new server, a call finds the end of the old one.
 func TestLossThatTwoFindAtTheSameTimeIsReportedOnce(t *testing.T) {
 	old, next := newHost(t, service{}, ServerConfig{}), newHost(t, service{}, ServerConfig{})
-	s := &site{t: t, accept: old.accept}
+	s := newSite(t, old.accept)
 	var meanwhile func()
 	told := &events{}
 	c := told.client(t, s, handlers{statsFuncs{conn: func(e stats.ConnStats) {
@@ -240,7 +242,7 @@ func TestLossThatTwoFindAtTheSameTimeIsReportedOnce(t *testing.T) {
 // A server that drains cannot be connected to, so it is lost; and not again when what it still did has ended.
 func TestServerThatEndsSlowlyIsLostOnce(t *testing.T) {
 	old, next := newHost(t, service{}, ServerConfig{}), newHost(t, service{}, ServerConfig{})
-	s := &site{t: t, accept: old.accept}
+	s := newSite(t, old.accept)
 	told := &events{}
 	c := told.client(t, s, nil)
 	stream := openRunning(t, c)
@@ -255,6 +257,28 @@ func TestServerThatEndsSlowlyIsLostOnce(t *testing.T) {
 		t.Errorf("the stream ends with %v", code)
 	}
 	if want := []string{"connected", "lost", "connected"}; !slices.Equal(told.all, want) {
+		t.Errorf("the client tells %q, want %q", told.all, want)
+	}
+}
+
+// What this end lacks, or a queue that is full, says nothing about the server.
+func TestConnectionsStayWhenAnotherCannotBeMade(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	s := newSite(t, h.accept)
+	told := &events{}
+	c := told.client(t, s, nil)
+	stream := openRunning(t, c)
+	s.move(nil)
+	for _, s.errno = range []unix.Errno{unix.EMFILE, unix.EAGAIN} {
+		if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+			t.Errorf("the call comes to %v", err)
+		}
+	}
+	if err := errors.Join(stream.CloseSend(), stream.RecvMsg(&blob{})); !errors.Is(err, io.EOF) {
+		t.Errorf("the stream ends with %v", err)
+	}
+	mustEcho(t, c, "on the connection of the stream")
+	if want := []string{"connected"}; !slices.Equal(told.all, want) {
 		t.Errorf("the client tells %q, want %q", told.all, want)
 	}
 }

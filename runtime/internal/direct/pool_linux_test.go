@@ -62,7 +62,7 @@ func TestPoolIsLastInFirstOut(t *testing.T) {
 // Calls beyond the cap go over HTTP/2, until another one has ended.
 func TestPoolCap(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
-	s := &site{t: t, accept: h.accept}
+	s := newSite(t, h.accept)
 	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 2})
 	defer c.Close()
 	a, b := open(t, c, &bothDesc), open(t, c, &bothDesc)
@@ -214,8 +214,7 @@ func TestFullServers(t *testing.T) {
 	if err := await(t, "Serve", h.errs); err != nil {
 		t.Errorf("the reason is %v", err)
 	}
-	over := time.Now().Add(-time.Millisecond)
-	c.full.Store(&over) // so much for the pause
+	c.full.set(-time.Millisecond) // so much for the pause
 	mustEcho(t, c, "x")
 }
 

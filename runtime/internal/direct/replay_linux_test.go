@@ -146,7 +146,7 @@ func TestCallThatTheServerMustHaveBegunIsNotBegunAnew(t *testing.T) {
 // The end that SendMsg has told of stays the end.
 func TestCallIsNotBegunAnewAfterSendMsgHasSaidThatItIsOver(t *testing.T) {
 	old := newHost(t, service{}, ServerConfig{})
-	s := &site{t: t, accept: old.accept}
+	s := newSite(t, old.accept)
 	stop := false
 	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 10, Stats: handlers{statsFuncs{rpc: func(_ context.Context, e stats.RPCStats) {
 		if _, ok := e.(*stats.OutHeader); ok && stop { // after the look at the connection, and before it is written to

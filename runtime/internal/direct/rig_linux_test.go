@@ -157,7 +157,12 @@ type site struct {
 
 	mu     sync.Mutex
 	accept func(*net.UnixConn) // what is there now; nil for nothing
+	errno  unix.Errno          // why nobody can connect then
 	dials  int
+}
+
+func newSite(t testing.TB, accept func(*net.UnixConn)) *site {
+	return &site{t: t, accept: accept, errno: unix.ECONNREFUSED}
 }
 
 func (s *site) dial(context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
@@ -165,7 +170,7 @@ func (s *site) dial(context.Context) (*net.UnixConn, credentials.AuthInfo, error
 	defer s.mu.Unlock()
 	s.dials++
 	if s.accept == nil {
-		return nil, nil, errors.New("nobody is there")
+		return nil, nil, os.NewSyscallError("connect", s.errno)
 	}
 	client, server := pair(s.t)
 	s.accept(server)
@@ -186,7 +191,7 @@ func (s *site) dialed() int {
 
 // newClient returns a client of what accepts.
 func newClient(t testing.TB, accept func(*net.UnixConn)) (*Client, *site) {
-	s := &site{t: t, accept: accept}
+	s := newSite(t, accept)
 	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 100})
 	t.Cleanup(c.Close)
 	return c, s
