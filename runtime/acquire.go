@@ -26,7 +26,7 @@ func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*s
 	case config.takeover:
 		return takeOver(ctx, config, addr)
 	case config.standby != nil:
-		l, err := config.listen.Listen(ctx, addr.String())
+		l, err := config.listen.Listen(config.standby, addr.String())
 		if !errors.Is(err, socket.ErrInUse) {
 			return l, err
 		}

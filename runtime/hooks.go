@@ -32,18 +32,19 @@ func WithOnDisconnect(f func()) DialOption {
 // follow calls the hooks as connections come and go, and keeps the client connected, until ctx
 // ends.
 func (c *ClientConn) follow(ctx context.Context, h hooks) {
-	var seen int64 // the connection that the hooks know of; 0 if none
+	connected := false // as far as the hooks know
+	var seen int64     // which connection that was
 	for ctx.Err() == nil {
 		state := c.grpc.GetState()
 		// A server may have gone and come back since the last look, with the state the same.
 		latest := c.links.handshakes.Load()
 		switch {
-		case seen != 0 && (state != connectivity.Ready || latest != seen):
-			seen = 0
+		case connected && (state != connectivity.Ready || latest != seen):
+			connected = false
 			callAll(h.onDisconnect)
 			continue // much may have happened meanwhile
-		case seen == 0 && state == connectivity.Ready:
-			seen = latest
+		case !connected && state == connectivity.Ready:
+			connected, seen = true, latest
 			callAll(h.onConnect)
 			continue
 		case state == connectivity.Idle:
@@ -51,7 +52,7 @@ func (c *ClientConn) follow(ctx context.Context, h hooks) {
 		}
 		c.grpc.WaitForStateChange(ctx, state)
 	}
-	if seen != 0 {
+	if connected {
 		callAll(h.onDisconnect)
 	}
 }

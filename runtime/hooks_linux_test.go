@@ -2,7 +2,11 @@ package runtime_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
@@ -124,5 +128,25 @@ func TestWithoutHooksNothingConnectsUnasked(t *testing.T) {
 	greet(t, client)
 	if n := connections.begun.Load(); n != 1 {
 		t.Errorf("%d connections were made, want that of the call", n)
+	}
+}
+
+// With credentials of the program's own nothing is known of connections but that they are there.
+func TestHooksRunOnceForAConnectionWithOtherCredentials(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	serve(t, path, newGreeter())
+	var connected, disconnected atomic.Int64
+	client, conn := dial(t, path,
+		runtime.WithGRPCDialOptions(grpc.WithTransportCredentials(insecure.NewCredentials())),
+		runtime.WithOnConnect(func() { connected.Add(1) }),
+		runtime.WithOnDisconnect(func() { disconnected.Add(1) }))
+	fixture.Eventually(t, "the connection", func() bool { return connected.Load() > 0 })
+	greet(t, client)
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if c, d := connected.Load(), disconnected.Load(); c != 1 || d != 1 {
+		t.Errorf("connected %d times, and disconnected %d times", c, d)
 	}
 }

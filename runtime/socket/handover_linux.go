@@ -328,12 +328,13 @@ func (l *Listener) Commit() error {
 	}
 	defer l.owner.Store(nil)
 	defer conn.Close()
-	if err := l.prepare(); err != nil {
-		l.unprepare()
+	undo, err := l.prepare()
+	if err != nil {
+		undo()
 		return takeOverError(l.addr, "prepare", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
 	}
 	if err := l.commit(conn); err != nil {
-		l.unprepare()
+		undo()
 		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
 	}
 	if l.claim == nil {
@@ -349,35 +350,36 @@ func (l *Listener) Commit() error {
 	return nil
 }
 
-// prepare does what can fail while the owner still serves: after its go there is no way back.
-func (l *Listener) prepare() error {
+// prepare does what can fail while the owner still serves: after its go there is no way back. With undo the
+// owner has its file as it was.
+func (l *Listener) prepare() (undo func(), err error) {
+	undo = func() {}
 	if l.claim == nil {
-		return nil
+		return undo, nil
 	}
 	l.claim.mu.Lock()
 	defer l.claim.mu.Unlock()
-	if l.claim.pin == nil {
-		return net.ErrClosed
+	pin := l.claim.pin
+	if pin == nil {
+		return undo, net.ErrClosed
 	}
-	return l.claim.pin.apply(&l.conf)
-}
-
-// unprepare gives the owner, who goes on serving, its file back as it was.
-func (l *Listener) unprepare() {
-	if l.claim == nil {
-		return
+	var before unix.Stat_t
+	if err := unix.Fstat(pin.fd, &before); err != nil {
+		return undo, os.NewSyscallError("fstat", err)
 	}
-	l.claim.mu.Lock()
-	defer l.claim.mu.Unlock()
-	if l.claim.pin == nil {
-		return
+	undo = func() {
+		l.claim.mu.Lock()
+		defer l.claim.mu.Unlock()
+		if l.claim.pin != pin {
+			return // closed meanwhile
+		}
+		// What this process was not allowed to change is as it was.
+		if l.conf.Owner != nil {
+			pin.chown(int(before.Uid), int(before.Gid))
+		}
+		pin.chmod(before.Mode & 0o7777)
 	}
-	before := l.claim.pin.stat
-	conf := ListenConfig{Mode: fs.FileMode(before.Mode) & fs.ModePerm}
-	if l.conf.Owner != nil {
-		conf.Owner = &Owner{UID: int(before.Uid), GID: int(before.Gid)}
-	}
-	l.claim.pin.apply(&conf) // what this process was not allowed to change is as it was
+	return undo, pin.apply(&l.conf)
 }
 
 func (l *Listener) commit(conn *net.UnixConn) error {

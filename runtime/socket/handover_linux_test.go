@@ -124,7 +124,6 @@ func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	owner := listen(t, path)
-	before := ownerAndMode(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	handed := offer(ctx, owner)
 	conf := socket.ListenConfig{Mode: 0o666}
@@ -135,6 +134,10 @@ func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(path, 0o640); err != nil { // by hand, and meanwhile
+		t.Fatal(err)
+	}
+	before := ownerAndMode(t, path)
 	cancel()
 	if err := <-handed; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the owner sees %v", err)

@@ -7,15 +7,9 @@ import (
 	"time"
 )
 
-// How long ListenStandby waits between two attempts: at the longest, for what makes no
-// announcement; where there are no announcements at all; and right after one, when the kernel is about
-// to drop the lock.
-const (
-	longestReleaseWait     = time.Second
-	unannouncedReleaseWait = 50 * time.Millisecond
-	shortReleaseWait       = time.Millisecond
-	shortReleaseTries      = 20
-)
+// unannouncedReleaseWait is how long ListenStandby waits between two attempts where nothing tells of a
+// lock that is given up.
+const unannouncedReleaseWait = 50 * time.Millisecond
 
 // ListenStandby is Listen, but while the path is in use it waits for the owner to give it up,
 // or to die. On Linux it has the path within a few milliseconds, elsewhere, and where no inotify
@@ -29,24 +23,17 @@ func (c *ListenConfig) ListenStandby(ctx context.Context, path string) (*Listene
 	if err != nil {
 		return nil, err
 	}
-	short := 0
-	for {
-		l, err := c.Listen(ctx, addr.String())
-		if !errors.Is(err, ErrInUse) {
-			return l, err
-		}
-		if short > 0 {
-			short--
-			pause(ctx, shortReleaseWait)
-		} else {
-			dir, name := addr.split()
-			awaitRelease(ctx, dir+lockName(name))
-			short = shortReleaseTries
-		}
+	dir, name := addr.split()
+	lock := dir + lockName(name)
+	l, err := c.Listen(ctx, addr.String())
+	for errors.Is(err, ErrInUse) {
+		awaitRelease(ctx, lock)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
+		l, err = c.Listen(ctx, addr.String())
 	}
+	return l, err
 }
 
 // pause waits that long, or until ctx ends.
