@@ -139,3 +139,18 @@ func TestServerThatHasNotAnsweredIsAskedAgainLater(t *testing.T) {
 	c.silent.set(-time.Millisecond) // so much for the pause
 	mustEcho(t, c, "x")
 }
+
+// A caller with a short deadline says nothing about the server.
+func TestServerIsNotSilentBecauseACallerHasNoTime(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	c, _ := newClient(t, h.accept)
+	for i := range 2000 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%100)*time.Microsecond)
+		c.Invoke(ctx, unaryMethod, &blob{}, &blob{}, nil)
+		cancel()
+		c.pool.flush() // so that each call connects
+		if !c.silent.over() {
+			t.Fatalf("the server counts as silent after call %d", i)
+		}
+	}
+}

@@ -175,7 +175,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 			c.full.set(fullPause)
 		case errors.Is(err, errPlain):
 			c.refused.Store(refusedForNext)
-		case ctx.Err() == nil:
+		case ctx.Err() == nil && !isOver(ctx):
 			c.silent.set(silentPause)
 		}
 		return nil, ErrHTTP2
@@ -199,6 +199,12 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	c.conf.Connected(info)
 	return conn, nil
+}
+
+// isOver reports whether ctx ends any moment now.
+func isOver(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
 }
 
 // nobodyIsThere tells the absence of a server from what this end lacks, and from a queue that is full.
@@ -232,14 +238,17 @@ func (c *Client) lost(generation int64) bool {
 const awaitPause = 20 * time.Millisecond
 
 // await returns a connection when there is a server. The error is ErrHTTP2 if that speaks nothing
-// else, or ctx ends.
-func (c *Client) await(ctx context.Context) (*conn, error) {
+// else, or ctx ends, or the call has ended.
+func (c *Client) await(ctx context.Context, ended func() bool) (*conn, error) {
 	tick := time.NewTicker(awaitPause)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			return nil, ErrHTTP2
+		}
+		if ended() {
 			return nil, ErrHTTP2
 		}
 		c.silent.Store(nil)

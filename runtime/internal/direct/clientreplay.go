@@ -66,7 +66,7 @@ func (r *sender) dropReplay() {
 func (s *clientStream) retry() error {
 	c, err := s.client.replace(s.caller, s.conn.Load())
 	if err != nil && s.desc != &unaryDesc && !s.opts.failFast {
-		c, err = s.client.await(s.caller)
+		c, err = s.client.await(s.caller, func() bool { return s.killed.Load() != nil })
 	}
 	if err != nil {
 		return err
@@ -89,12 +89,12 @@ func (s *clientStream) retry() error {
 	}
 	s.send.called = false
 	c.accepted.Store(false)
-	if !s.desc.ClientStreams || !s.desc.ServerStreams {
+	if !s.desc.ClientStreams {
 		s.writeReplay()
 		return nil
 	}
-	// The server may answer to each message, and want that to be received before it reads on. That it
-	// has got the beginning has to be known before anybody receives.
+	// The server may answer before it has read all, and want that to be received before it reads on. That
+	// it has got the beginning has to be known before anybody receives.
 	s.write(payload{}, false, s.send.ended && len(s.send.replay) == 0, false)
 	go s.writeReplay() // ends at the latest when the connection is closed
 	return nil
@@ -104,8 +104,8 @@ func (s *clientStream) retry() error {
 func (s *clientStream) writeReplay() {
 	defer s.send.mu.Unlock()
 	replay := s.send.replay
-	if len(replay) == 0 && !s.send.called && (s.desc.ClientStreams || s.send.ended) {
-		s.write(payload{}, false, s.send.ended, false)
+	if len(replay) == 0 && !s.send.called && s.send.ended {
+		s.write(payload{}, false, true, false)
 	}
 	for i, data := range replay {
 		if s.write(data, true, s.send.ended && i == len(replay)-1, false) != nil {

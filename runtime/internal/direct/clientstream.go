@@ -228,7 +228,7 @@ func (s *clientStream) broken(err error) error {
 	if err := s.caller.Err(); err != nil {
 		return status.FromContextError(err).Err()
 	}
-	if deadline, ok := s.caller.Deadline(); ok && !time.Now().Before(deadline) {
+	if isOver(s.caller) {
 		// The server's end of the same deadline was a little quicker than the context here.
 		return status.FromContextError(context.DeadlineExceeded).Err()
 	}

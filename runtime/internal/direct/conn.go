@@ -79,7 +79,9 @@ func (c *conn) Close() error {
 		return nil
 	}
 	err := c.UnixConn.Close()
-	c.rest()
+	c.pendingMu.Lock()
+	c.endFlusher() // and leaves the memory to who may be about to write
+	c.pendingMu.Unlock()
 	if c.onClose != nil {
 		c.onClose()
 	}
@@ -153,15 +155,20 @@ func (c *conn) flushLoop(f *flusher) {
 func (c *conn) rest() {
 	c.pendingMu.Lock()
 	defer c.pendingMu.Unlock()
-	if c.flusher != nil {
-		close(c.flusher.wake)
-		c.flusher = nil
-	}
+	c.endFlusher()
 	if cap(c.pending) > keepIdle && len(c.pending) == 0 {
 		c.pending = nil
 	}
 	if cap(c.scratch) > keepIdle {
 		c.scratch = nil
+	}
+}
+
+// endFlusher is called with pendingMu held.
+func (c *conn) endFlusher() {
+	if c.flusher != nil {
+		close(c.flusher.wake)
+		c.flusher = nil
 	}
 }
 

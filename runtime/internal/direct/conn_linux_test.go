@@ -11,7 +11,9 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
@@ -298,5 +300,76 @@ func TestStreamOfSmallMessagesAndLargeAnswersDoesNotStall(t *testing.T) {
 	}
 	if err := await(t, "the messages to be sent", sent); err != nil {
 		t.Errorf("sending comes to %v", err)
+	}
+}
+
+// For the race detector: what a connection keeps belongs to who sends, until the end of the call.
+func TestServerStopsWhileAHandlerSends(t *testing.T) {
+	for range 20 {
+		began := make(chan struct{})
+		h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+			close(began)
+			for {
+				if err := ss.SendMsg(&blob{Value: make([]byte, 2000)}); err != nil {
+					return err
+				}
+			}
+		}}, ServerConfig{})
+		c, _ := newClient(t, h.accept)
+		stream := open(t, c, &bothDesc)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := receiveAll(stream)
+			ended <- err
+		}()
+		await(t, "the handler", began)
+		h.Stop()
+		if err := await(t, "the end", ended); err == nil {
+			t.Error("the stream ends well")
+		}
+	}
+}
+
+// A handler that sends and one that receives do not wait for each other.
+func TestTrailerIsSetWhileAnotherSends(t *testing.T) {
+	const messages, answers = 100, 20
+	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+		sent := make(chan error, 1)
+		go func() {
+			for range answers {
+				if err := ss.SendMsg(&blob{Value: make([]byte, 100<<10)}); err != nil {
+					sent <- err
+					return
+				}
+			}
+			sent <- nil
+		}()
+		for {
+			switch err := ss.RecvMsg(&blob{}); {
+			case err == io.EOF:
+				return <-sent
+			case err != nil:
+				return err
+			}
+			ss.SetTrailer(metadata.Pairs("k", "v"))
+		}
+	}}, ServerConfig{})
+	c, _ := newClient(t, h.accept)
+	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
+	defer cancel()
+	stream, err := c.NewStream(ctx, &bothDesc, bothMethod, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range messages { // before anything is received
+		if err := stream.SendMsg(&blob{Value: make([]byte, 10<<10)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := receiveAll(stream); n != answers || err != nil || len(stream.Trailer().Get("k")) != messages {
+		t.Errorf("received %d messages, %v, and %d trailers", n, err, len(stream.Trailer().Get("k")))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -318,5 +319,59 @@ func TestHeaderIsFoundThoughWhoSendsBeginsTheStreamAnew(t *testing.T) {
 	}
 	if err := await(t, "the header", found); err != nil {
 		t.Errorf("the header comes to %v", err)
+	}
+}
+
+// A server may answer before it has read anything.
+func TestClientStreamThatIsBegunAnewIsAnsweredMeanwhile(t *testing.T) {
+	blocked := make(chan struct{})
+	c, s := newClient(t, fake(t, func(w *wire) {
+		<-blocked
+		w.CloseRead()
+		w.Write(frame(kindGoAway))
+		io.Copy(io.Discard, w)
+	}))
+	stream := open(t, c, &upDesc)
+	const large = 600 << 10
+	s.move(newHost(t, service{stream: func(ss grpc.ServerStream) error {
+		return ss.SendMsg(&blob{Value: make([]byte, large)})
+	}}, ServerConfig{}).accept)
+	sent := make(chan error, 1)
+	go func() { sent <- errors.Join(stream.SendMsg(&blob{Value: make([]byte, large)}), stream.CloseSend()) }()
+	fixture.Eventually(t, "the message to fill the queue", func() bool {
+		n := 0
+		stream.(*clientStream).conn.Load().raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+		return n > 100<<10
+	})
+	close(blocked)
+	received := make(chan error, 1)
+	go func() { received <- stream.RecvMsg(&blob{}) }()
+	if err := await(t, "the answer", received); err != nil {
+		t.Errorf("the call comes to %v", err)
+	}
+	await(t, "the message to be sent", sent)
+}
+
+// The receiver may wait for a server for long; a message that cannot be sent anyhow ends the call.
+func TestCallThatEndsWaitsForNoServer(t *testing.T) {
+	old := newSleeper(t, service{})
+	c, s := newSleepersClient(t, old)
+	stream, err := c.NewStream(t.Context(), &bothDesc, bothMethod, []grpc.CallOption{grpc.WaitForReady(true), grpc.MaxCallSendMsgSize(100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.queued(1)
+	s.move(nil)
+	received, sent := make(chan error, 1), make(chan error, 1)
+	go func() { received <- stream.RecvMsg(&blob{}) }()
+	dials := s.dialed()
+	old.drain()
+	await(t, "the drain", old.drained)
+	fixture.Eventually(t, "the receiver to look for a server", func() bool { return s.dialed() > dials })
+	go func() { sent <- stream.SendMsg(&blob{Value: make([]byte, 1000)}) }()
+	for what, c := range map[string]chan error{"SendMsg": sent, "RecvMsg": received} {
+		if err := await(t, what, c); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("%s comes to %v", what, err)
+		}
 	}
 }

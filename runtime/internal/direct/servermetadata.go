@@ -1,6 +1,8 @@
 package direct
 
 import (
+	"sync"
+
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
@@ -12,6 +14,60 @@ var (
 	errHeaderSent = status.Error(codes.Internal, "transport: SendHeader called multiple times")
 	errHeaderSize = status.Error(codes.Internal, "transport: trying to send header list size larger than the limit set by peer")
 )
+
+// serverMetadata is what a handler says besides messages. It has a mutex of its own: who sends may wait
+// for the client, and who sets a trailer must not.
+type serverMetadata struct {
+	mu         sync.Mutex
+	header     metadata.MD
+	trailer    metadata.MD
+	headerSent bool
+	ended      bool
+}
+
+func (m *serverMetadata) addHeader(md metadata.MD) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.headerSent || m.ended {
+		return errHeaderSent
+	}
+	m.header = metadata.Join(m.header, md)
+	return nil
+}
+
+func (m *serverMetadata) addTrailer(md metadata.MD) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return errHeaderSent
+	}
+	m.trailer = metadata.Join(m.trailer, md)
+	return nil
+}
+
+// state reports whether the header was sent, and whether there is anything in it.
+func (m *serverMetadata) state() (sent, set bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.headerSent, m.header.Len() > 0
+}
+
+// sendHeader returns the header, to which nothing can be added any more.
+func (m *serverMetadata) sendHeader() metadata.MD {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.headerSent = true
+	return m.header
+}
+
+// end reports whether there is a header that was not sent, and returns the trailer. Nothing can be added
+// any more.
+func (m *serverMetadata) end() (withHeader bool, trailer metadata.MD) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = true
+	return !m.headerSent && m.header.Len() > 0, m.trailer
+}
 
 func (s *serverStream) SetHeader(md metadata.MD) error {
 	if md.Len() == 0 {
@@ -38,15 +94,7 @@ type transportStream serverStream
 
 func (t *transportStream) Method() string { return t.fullName }
 
-func (t *transportStream) SetHeader(md metadata.MD) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.headerSent || t.done {
-		return errHeaderSent
-	}
-	t.header = metadata.Join(t.header, md)
-	return nil
-}
+func (t *transportStream) SetHeader(md metadata.MD) error { return t.md.addHeader(md) }
 
 func (t *transportStream) SendHeader(md metadata.MD) error {
 	s := (*serverStream)(t)
@@ -55,11 +103,8 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	if s.done {
 		return s.contextError()
 	}
-	if s.headerSent {
-		return errHeaderSent
-	}
-	if md.Len() > 0 {
-		s.header = metadata.Join(s.header, md)
+	if err := s.md.addHeader(md); err != nil {
+		return err
 	}
 	s.conn.pendingMu.Lock()
 	if err := s.appendHeader(); err != nil {
@@ -76,20 +121,12 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	return nil
 }
 
-func (t *transportStream) SetTrailer(md metadata.MD) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.done {
-		return errHeaderSent
-	}
-	t.trailer = metadata.Join(t.trailer, md)
-	return nil
-}
+func (t *transportStream) SetTrailer(md metadata.MD) error { return t.md.addTrailer(md) }
 
 // appendHeader appends the header frame. The caller holds mu and the connection's.
 func (s *serverStream) appendHeader() error {
-	s.headerSent = true
-	md := sendable(s.header)
+	header := s.md.sendHeader()
+	md := sendable(header)
 	if err := unreadable(md); err != nil {
 		return err
 	}
@@ -100,12 +137,12 @@ func (s *serverStream) appendHeader() error {
 	b = appendMetadata(b, md)
 	closeFrame(b, start)
 	s.conn.pending = b
-	s.statsHeader()
+	s.statsHeader(header)
 	return nil
 }
 
-func (s *serverStream) statsHeader() {
+func (s *serverStream) statsHeader(header metadata.MD) {
 	if hs := s.conn.server.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.OutHeader{Header: s.header.Copy()})
+		hs.rpc(s.ctx, &stats.OutHeader{Header: header.Copy()})
 	}
 }

@@ -81,13 +81,12 @@ func (s *serverStream) sendPayload(data payload) error {
 // endHeader appends the header, if there is one and it was not sent; no more can be set. The caller
 // holds mu and the connection's.
 func (s *serverStream) endHeader() error {
-	switch {
-	case s.headerSent:
-	case s.header.Len() > 0:
+	switch sent, set := s.md.state(); {
+	case sent:
+	case set:
 		return s.appendHeader()
 	default:
-		s.headerSent = true // a message says so
-		s.statsHeader()
+		s.statsHeader(s.md.sendHeader()) // a message says that there is none
 	}
 	return nil
 }

@@ -33,16 +33,15 @@ type serverStream struct {
 
 	pacing pacing
 
-	mu         sync.Mutex // guards what follows, and sending
-	header     metadata.MD
-	headerSent bool
-	trailer    metadata.MD
-	reply      payload // the only message, of a server that sends one; it goes with the status
-	held       bool    // it is there, and was not sent
-	replied    bool
-	done       bool // the status was sent
-	unsent     bool // no, it could not be
-	last       bool // with it the connection ends
+	md serverMetadata
+
+	mu      sync.Mutex // guards what follows, and sending, which may wait for the client to receive
+	reply   payload    // the only message, of a server that sends one; it goes with the status
+	held    bool       // it is there, and was not sent
+	replied bool
+	done    bool // the status was sent
+	unsent  bool // no, it could not be
+	last    bool // with it the connection ends
 }
 
 func (s *serverStream) Context() context.Context { return s.ctx }
@@ -72,18 +71,19 @@ func (s *serverStream) sendStatus(st *status.Status) {
 	s.done = true
 	s.last = !s.requestEnded()
 	s.conn.pendingMu.Lock()
-	if !s.headerSent && s.header.Len() > 0 {
+	withHeader, trailer := s.md.end()
+	if withHeader {
 		if err := s.appendHeader(); err != nil {
-			st, s.trailer = status.Convert(err), nil
+			st, trailer = status.Convert(err), nil
 		}
 	}
-	s.appendHeld(s.statusFrame(st))
+	s.appendHeld(s.statusFrame(st, trailer))
 	s.unsent = s.conn.flushNow() != nil
 	if s.unsent {
 		return // the client has gone
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.OutTrailer{Trailer: s.trailer.Copy()})
+		hs.rpc(s.ctx, &stats.OutTrailer{Trailer: trailer.Copy()})
 	}
 }
 
@@ -128,8 +128,8 @@ func (s *serverStream) requestEnded() bool {
 
 const detailsKey = "grpc-status-details-bin"
 
-func (s *serverStream) statusFrame(st *status.Status) []byte {
-	md := sendable(s.trailer)
+func (s *serverStream) statusFrame(st *status.Status, trailer metadata.MD) []byte {
+	md := sendable(trailer)
 	if err := unreadable(md); err != nil {
 		st, md = status.Convert(err), nil
 	}
