@@ -125,7 +125,16 @@ func (c *Client) Connect(ctx context.Context) error {
 }
 
 // acquire returns an idle connection or a new one.
-func (c *Client) acquire(ctx context.Context) (*conn, error) {
+func (c *Client) acquire(ctx context.Context) (*conn, error) { return c.acquireIn(ctx, false) }
+
+// acquireIn is acquire for who may have reserved a place for a connection, which is given up if there is no
+// new one.
+func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
+	defer func() {
+		if reserved {
+			c.pool.unreserve()
+		}
+	}()
 	for conn := c.pool.get(); conn != nil; conn = c.pool.get() {
 		if conn.generation == c.generation.Load() {
 			return conn, nil
@@ -146,14 +155,15 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) {
 			return nil, ErrHTTP2
 		}
 	}
+	if !reserved && !c.pool.reserve() {
+		return nil, ErrHTTP2
+	}
+	reserved = false
 	return c.connect(ctx)
 }
 
-// connect makes a new connection.
+// connect makes a new connection in the place that the caller has reserved.
 func (c *Client) connect(ctx context.Context) (*conn, error) {
-	if !c.pool.reserve() {
-		return nil, ErrHTTP2
-	}
 	generation := c.generation.Load()
 	dialing, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
@@ -212,14 +222,14 @@ func nobodyIsThere(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
 }
 
-// replace closes a connection that the server has closed, and gets another one. The other idle
-// connections lead to the same server, which is about to end or has ended.
+// replace closes a connection that the server has closed, and gets another one in its place. The other
+// idle connections lead to the same server, which is about to end or has ended.
 func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
-	c.pool.drop(dead)
+	c.pool.vacate(dead)
 	if c.lost(dead.generation) {
 		c.pool.flush()
 	}
-	return c.acquire(ctx)
+	return c.acquireIn(ctx, true)
 }
 
 // lost takes note that the server to which connections of this generation lead has gone. It reports

@@ -11,9 +11,12 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
@@ -371,5 +374,43 @@ func TestTrailerIsSetWhileAnotherSends(t *testing.T) {
 	}
 	if n, err := receiveAll(stream); n != answers || err != nil || len(stream.Trailer().Get("k")) != messages {
 		t.Errorf("received %d messages, %v, and %d trailers", n, err, len(stream.Trailer().Get("k")))
+	}
+}
+
+// What is wrong with a request is told to who receives it, though another waits for the client to receive.
+func TestErrorIsReceivedWhileAnotherSends(t *testing.T) {
+	full, failed := make(chan *serverConn, 1), make(chan error, 1)
+	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+		sent := make(chan error, 1)
+		full <- ss.(*serverStream).conn
+		go func() {
+			for {
+				if err := ss.SendMsg(&blob{Value: make([]byte, 100<<10)}); err != nil {
+					sent <- err
+					return
+				}
+			}
+		}()
+		err := ss.RecvMsg(&blob{})
+		failed <- err
+		<-sent
+		return nil // the first error is the status
+	}}, ServerConfig{MaxRecv: 1000})
+	c, _ := newClient(t, h.accept)
+	stream := open(t, c, &bothDesc)
+	raw := await(t, "the handler", full).raw
+	fixture.Eventually(t, "the answers to fill the queue", func() bool {
+		n := 0
+		raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+		return n > 100<<10
+	})
+	if err := stream.SendMsg(&blob{Value: make([]byte, 2000)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := await(t, "the error", failed); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("receiving comes to %v", err)
+	}
+	if _, err := receiveAll(stream); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("the stream ends with %v", err)
 	}
 }

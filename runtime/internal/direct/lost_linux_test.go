@@ -282,3 +282,35 @@ func TestConnectionsStayWhenAnotherCannotBeMade(t *testing.T) {
 		t.Errorf("the client tells %q, want %q", told.all, want)
 	}
 }
+
+// Another call that looks for a connection at the same time does not get the place of one that is replaced.
+func TestStreamThatIsBegunAnewKeepsItsPlace(t *testing.T) {
+	old, next := newSleeper(t, service{}), newHost(t, service{}, ServerConfig{})
+	s := newSite(t, old.accept)
+	var c *Client
+	c = NewClient(ClientConfig{Dial: s.dial, MaxConns: 1, Lost: func() {
+		if _, err := invoke(t, c, "meanwhile"); err != ErrHTTP2 {
+			t.Errorf("a call beyond the limit comes to %v", err)
+		}
+	}})
+	t.Cleanup(c.Close)
+	mustEcho(t, c, "first")
+	stream := open(t, c, &bothDesc)
+	if err := stream.SendMsg(&blob{}); err != nil {
+		t.Fatal(err)
+	}
+	old.queued(1)
+	s.move(next.accept)
+	old.drain()
+	if err := stream.RecvMsg(&blob{}); err != nil {
+		t.Errorf("the stream comes to %v", err)
+	}
+	await(t, "the drain", old.drained)
+	if err := errors.Join(stream.CloseSend(), stream.RecvMsg(&blob{})); !errors.Is(err, io.EOF) {
+		t.Errorf("the stream ends with %v", err)
+	}
+	mustEcho(t, c, "last")
+	if all, idle := c.pool.size(); all != 1 || idle != 1 || c.pool.dials != 0 {
+		t.Errorf("there are %d connections, %d idle, and %d places reserved", all, idle, c.pool.dials)
+	}
+}

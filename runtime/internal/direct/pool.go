@@ -92,6 +92,15 @@ func (p *pool) drop(c *conn) {
 	delete(p.all, c)
 }
 
+// vacate closes a connection that is in use, and reserves its place.
+func (p *pool) vacate(c *conn) {
+	c.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.all, c)
+	p.dials++
+}
+
 // flush closes the idle connections, of which one may have been found dead: they lead to the same
 // server. It returns one that was dead already, or nil.
 func (p *pool) flush() (dead *conn) {

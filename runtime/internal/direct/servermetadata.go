@@ -99,7 +99,7 @@ func (t *transportStream) SetHeader(md metadata.MD) error { return t.md.addHeade
 func (t *transportStream) SendHeader(md metadata.MD) error {
 	s := (*serverStream)(t)
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.done {
 		return s.contextError()
 	}

@@ -23,7 +23,7 @@ func (s *serverStream) SendMsg(m any) error {
 // send returns the message's size.
 func (s *serverStream) send(m any) (int, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	var scratch []byte
 	if !s.done && !s.held {
 		scratch = s.conn.scratch[:0]

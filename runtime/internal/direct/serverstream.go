@@ -3,6 +3,7 @@ package direct
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -33,7 +34,8 @@ type serverStream struct {
 
 	pacing pacing
 
-	md serverMetadata
+	md      serverMetadata
+	verdict atomic.Pointer[status.Status] // of an error that has ended the call; nil if there was none
 
 	mu      sync.Mutex // guards what follows, and sending, which may wait for the client to receive
 	reply   payload    // the only message, of a server that sends one; it goes with the status
@@ -56,17 +58,32 @@ func (s *serverStream) contextError() error {
 	return status.FromContextError(err).Err()
 }
 
-// abort ends the call with the status of err.
+// abort ends the call with the status of err. Whoever receives does not wait for who sends, who may
+// wait for the client.
 func (s *serverStream) abort(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sendStatus(status.Convert(err))
+	s.verdict.CompareAndSwap(nil, status.Convert(err))
+	if s.mu.TryLock() {
+		s.unlock()
+	}
+}
+
+// unlock unlocks mu, and sends the status of a call that an error has ended meanwhile.
+func (s *serverStream) unlock() {
+	s.mu.Unlock()
+	if st := s.verdict.Load(); st != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.sendStatus(st)
+	}
 }
 
 // sendStatus sends what was held back and the status, once. The caller holds mu.
 func (s *serverStream) sendStatus(st *status.Status) {
 	if s.done {
 		return
+	}
+	if verdict := s.verdict.Load(); verdict != nil {
+		st = verdict
 	}
 	s.done = true
 	s.last = !s.requestEnded()
