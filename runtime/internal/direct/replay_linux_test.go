@@ -255,7 +255,7 @@ func TestStreamThatIsBegunAnewIsReceivedFromMeanwhile(t *testing.T) {
 		}
 		sent <- errors.Join(stream.SendMsg(&blob{Value: make([]byte, 1<<20)}), stream.CloseSend())
 	}()
-	old.queued(messages * 5000)
+	old.queued(100_000) // of messages written one by one it has room for 170 KB
 	s.move(newHost(t, answerAll, ServerConfig{}).accept)
 	go old.drain()
 	if n, err := receiveAll(stream); n != messages+1 || err != nil {
