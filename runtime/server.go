@@ -202,12 +202,13 @@ func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	rebound := make(chan *socket.Listener)
 	go s.lookAfter(watching, s.current(), rebound)
-	defer func() {
+	endWatch := func() {
 		stopWatching()
 		for l := range rebound {
 			l.UnixListener.Close()
 		}
-	}()
+	}
+	defer endWatch()
 	for {
 		select {
 		case err := <-served:
@@ -224,10 +225,7 @@ func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 			s.drain()
 			return <-served
 		case <-s.handedOver:
-			stopWatching()
-			for l := range rebound {
-				l.UnixListener.Close()
-			}
+			endWatch()
 			s.leave(served)
 			return nil
 		}

@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
-	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
@@ -289,15 +290,7 @@ func TestStreamOfSmallMessagesAndLargeAnswersDoesNotStall(t *testing.T) {
 	}
 	const messages = 3000
 	sent := make(chan error, 1)
-	go func() {
-		for range messages {
-			if err := stream.SendMsg(&blob{Value: make([]byte, 500)}); err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- stream.CloseSend()
-	}()
+	go func() { sent <- errors.Join(sendMany(stream, messages, 500), stream.CloseSend()) }()
 	if n, err := receiveAll(stream); n != messages || err != nil {
 		t.Errorf("%d messages are received, %v", n, err)
 	}
@@ -312,11 +305,7 @@ func TestServerStopsWhileAHandlerSends(t *testing.T) {
 		began := make(chan struct{})
 		h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
 			close(began)
-			for {
-				if err := ss.SendMsg(&blob{Value: make([]byte, 2000)}); err != nil {
-					return err
-				}
-			}
+			return sendMany(ss, math.MaxInt, 2000)
 		}}, ServerConfig{})
 		c, _ := newClient(t, h.accept)
 		stream := open(t, c, &bothDesc)
@@ -338,15 +327,7 @@ func TestTrailerIsSetWhileAnotherSends(t *testing.T) {
 	const messages, answers = 100, 20
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
 		sent := make(chan error, 1)
-		go func() {
-			for range answers {
-				if err := ss.SendMsg(&blob{Value: make([]byte, 100<<10)}); err != nil {
-					sent <- err
-					return
-				}
-			}
-			sent <- nil
-		}()
+		go func() { sent <- sendMany(ss, answers, 100<<10) }()
 		for {
 			switch err := ss.RecvMsg(&blob{}); {
 			case err == io.EOF:
@@ -364,12 +345,8 @@ func TestTrailerIsSetWhileAnotherSends(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range messages { // before anything is received
-		if err := stream.SendMsg(&blob{Value: make([]byte, 10<<10)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := stream.CloseSend(); err != nil {
+	// Before anything is received.
+	if err := errors.Join(sendMany(stream, messages, 10<<10), stream.CloseSend()); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := receiveAll(stream); n != answers || err != nil || len(stream.Trailer().Get("k")) != messages {
@@ -379,18 +356,11 @@ func TestTrailerIsSetWhileAnotherSends(t *testing.T) {
 
 // What is wrong with a request is told to who receives it, though another waits for the client to receive.
 func TestErrorIsReceivedWhileAnotherSends(t *testing.T) {
-	full, failed := make(chan *serverConn, 1), make(chan error, 1)
+	began, failed := make(chan *serverConn, 1), make(chan error, 1)
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
 		sent := make(chan error, 1)
-		full <- ss.(*serverStream).conn
-		go func() {
-			for {
-				if err := ss.SendMsg(&blob{Value: make([]byte, 100<<10)}); err != nil {
-					sent <- err
-					return
-				}
-			}
-		}()
+		began <- ss.(*serverStream).conn
+		go func() { sent <- sendMany(ss, math.MaxInt, 100<<10) }()
 		err := ss.RecvMsg(&blob{})
 		failed <- err
 		<-sent
@@ -398,12 +368,7 @@ func TestErrorIsReceivedWhileAnotherSends(t *testing.T) {
 	}}, ServerConfig{MaxRecv: 1000})
 	c, _ := newClient(t, h.accept)
 	stream := open(t, c, &bothDesc)
-	raw := await(t, "the handler", full).raw
-	fixture.Eventually(t, "the answers to fill the queue", func() bool {
-		n := 0
-		raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
-		return n > 100<<10
-	})
+	await(t, "the handler", began).awaitFull(t)
 	if err := stream.SendMsg(&blob{Value: make([]byte, 2000)}); err != nil {
 		t.Fatal(err)
 	}

@@ -221,6 +221,26 @@ var answerAll = service{stream: func(ss grpc.ServerStream) error {
 	}
 }}
 
+// sendMany sends n messages of a size, as far as that goes.
+func sendMany(stream interface{ SendMsg(any) error }, n, size int) error {
+	for range n {
+		if err := stream.SendMsg(&blob{Value: make([]byte, size)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitFull waits until much is in the queue to the other end.
+func (c *conn) awaitFull(t *testing.T) {
+	t.Helper()
+	fixture.Eventually(t, "the queue to fill", func() bool {
+		n := 0
+		c.raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+		return n > 100<<10
+	})
+}
+
 // receiveAll receives to the end of the stream, and returns how many messages that were.
 func receiveAll(stream grpc.ClientStream) (n int, err error) {
 	for {
@@ -247,13 +267,7 @@ func TestStreamThatIsBegunAnewIsReceivedFromMeanwhile(t *testing.T) {
 	const messages = 40
 	sent := make(chan error, 1)
 	go func() {
-		for range messages {
-			if err := stream.SendMsg(&blob{Value: make([]byte, 5000)}); err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- errors.Join(stream.SendMsg(&blob{Value: make([]byte, 1<<20)}), stream.CloseSend())
+		sent <- errors.Join(sendMany(stream, messages, 5000), sendMany(stream, 1, 1<<20), stream.CloseSend())
 	}()
 	old.queued(100_000) // of messages written one by one it has room for 170 KB
 	s.move(newHost(t, answerAll, ServerConfig{}).accept)
@@ -338,11 +352,7 @@ func TestClientStreamThatIsBegunAnewIsAnsweredMeanwhile(t *testing.T) {
 	}}, ServerConfig{}).accept)
 	sent := make(chan error, 1)
 	go func() { sent <- errors.Join(stream.SendMsg(&blob{Value: make([]byte, large)}), stream.CloseSend()) }()
-	fixture.Eventually(t, "the message to fill the queue", func() bool {
-		n := 0
-		stream.(*clientStream).conn.Load().raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
-		return n > 100<<10
-	})
+	stream.(*clientStream).conn.Load().awaitFull(t)
 	close(blocked)
 	received := make(chan error, 1)
 	go func() { received <- stream.RecvMsg(&blob{}) }()

@@ -1,0 +1,103 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Commit completes TakeOver: when it returns nil, the listener and its path are the caller's,
+// which must accept from then on, and the former owner accepts nobody any more. Clients see the
+// caller's credentials. With an error, which wraps [ErrInUse], the owner goes on serving; Close
+// the listener then. On every other Listener Commit does nothing.
+func (l *Listener) Commit() error {
+	conn := l.owner.Load()
+	if conn == nil {
+		return nil
+	}
+	defer l.owner.Store(nil)
+	defer conn.Close()
+	undo, err := l.prepare()
+	if err != nil {
+		undo()
+		return takeOverError(l.addr, "prepare", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
+	}
+	if err := l.commit(conn); err != nil {
+		undo()
+		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
+	}
+	if l.claim == nil {
+		return nil
+	}
+	l.claim.mu.Lock()
+	defer l.claim.mu.Unlock()
+	if l.claim.pin == nil {
+		return takeOverError(l.addr, "commit", net.ErrClosed)
+	}
+	l.claim.theirs = false
+	writePID(l.claim.lock)
+	return nil
+}
+
+// prepare does what can fail while the owner still serves: after its go there is no way back. With undo the
+// owner has its file as it was.
+func (l *Listener) prepare() (undo func(), err error) {
+	undo = func() {}
+	if l.claim == nil {
+		return undo, nil
+	}
+	l.claim.mu.Lock()
+	defer l.claim.mu.Unlock()
+	pin := l.claim.pin
+	if pin == nil {
+		return undo, net.ErrClosed
+	}
+	var before unix.Stat_t
+	if err := unix.Fstat(pin.fd, &before); err != nil {
+		return undo, os.NewSyscallError("fstat", err)
+	}
+	undo = func() {
+		l.claim.mu.Lock()
+		defer l.claim.mu.Unlock()
+		if l.claim.pin != pin {
+			return // closed meanwhile
+		}
+		// What this process was not allowed to change is as it was.
+		if l.conf.Owner != nil {
+			pin.chown(int(before.Uid), int(before.Gid))
+		}
+		pin.chmod(before.Mode & 0o7777)
+	}
+	return undo, pin.apply(&l.conf)
+}
+
+func (l *Listener) commit(conn *net.UnixConn) error {
+	if err := conn.SetDeadline(time.Now().Add(handoverStep)); err != nil {
+		return err
+	}
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	// listen(2) once more makes the kernel tell clients who this process is.
+	var listenErr error
+	if err := raw.Control(func(fd uintptr) { listenErr = unix.Listen(int(fd), backlog) }); err != nil || listenErr != nil {
+		return errors.Join(err, listenErr)
+	}
+	if _, err := conn.Write([]byte{handoverReady}); err != nil {
+		return err
+	}
+	answer := make([]byte, 1)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return fmt.Errorf("the owner has not let go: %w", err)
+	}
+	if answer[0] != handoverGo {
+		return fmt.Errorf("the owner sent %q instead of letting go", answer)
+	}
+	return nil
+}
