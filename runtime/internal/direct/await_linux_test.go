@@ -2,7 +2,6 @@ package direct
 
 import (
 	"context"
-	"errors"
 	"net"
 	"testing"
 	"time"
@@ -77,11 +76,13 @@ func TestSendingGoesOnWhenAStreamIsBegunAnew(t *testing.T) {
 	await(t, "the drain", old.drained)
 	fixture.Eventually(t, "the receiver to look for a server", func() bool { return s.dialed() > dials })
 	go func() { sent <- stream.SendMsg(&blob{Value: []byte("x")}) }()
-	fixture.Eventually(t, "the sender to wait", func() bool { return stream.recv.mu.change.Load() != nil })
+	if err := await(t, "SendMsg", sent); err != nil {
+		t.Errorf("sending comes to %v", err)
+	}
 	next := newHost(t, count, ServerConfig{}) // which answers at the end
 	s.move(next.accept)
-	if err := errors.Join(await(t, "SendMsg", sent), stream.CloseSend()); err != nil {
-		t.Errorf("sending comes to %v", err)
+	if err := stream.CloseSend(); err != nil {
+		t.Errorf("ending comes to %v", err)
 	}
 	if err := await(t, "the answer", received); err != nil || string(got.Value) != "x" {
 		t.Errorf("receiving comes to %q, %v", got.Value, err)

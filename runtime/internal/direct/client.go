@@ -9,11 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
-	"google.golang.org/grpc/status"
 )
 
 // ErrHTTP2 is returned for a call that has to go over HTTP/2: the server speaks nothing else or is
@@ -31,15 +28,17 @@ type ClientConfig struct {
 	Connected func(credentials.AuthInfo)
 	Lost      func()
 	Stats     handlers
-	MaxRecv   int // bytes of a message; 0 for grpc's 4 MiB
-	MaxConns  int // connections, and so calls at once; more go over HTTP/2
+	MaxRecv   int   // bytes of a message; 0 for grpc's 4 MiB
+	MaxConns  int   // connections, and so calls at once; more go over HTTP/2
+	Budget    int64 // bytes that all streams may have waiting; 0 for 64 MiB
 }
 
 // Client makes calls. Its methods may be called concurrently; Close ends it.
 type Client struct {
-	conf  ClientConfig
-	codec codec
-	pool  pool
+	conf   ClientConfig
+	codec  codec
+	pool   pool
+	budget *budget
 
 	// greeting is held by who connects while it is not known whether the server speaks this, so
 	// that one call finds out and not a hundred.
@@ -64,7 +63,7 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.Lost == nil {
 		conf.Lost = func() {}
 	}
-	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
+	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
 // Close closes all connections. Calls that run fail with codes.Canceled.
@@ -147,11 +146,15 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 	if !c.proven.Load() {
 		select {
 		case c.greeting <- struct{}{}:
-			defer func() { <-c.greeting }()
 		case <-ctx.Done():
 			return nil, ErrHTTP2
 		}
-		if c.refused.Load() != notRefused || !c.silent.over() {
+		if c.proven.Load() {
+			<-c.greeting // the others need not wait until this one has connected
+		} else {
+			defer func() { <-c.greeting }()
+		}
+		if c.refused.Load() != notRefused || !c.full.over() || !c.silent.over() {
 			return nil, ErrHTTP2
 		}
 	}
@@ -197,6 +200,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		c.pool.unreserve()
 		return nil, ErrHTTP2
 	}
+	conn.hangUp = func() { conn.Close() }
 	conn.generation = generation // if the server was lost meanwhile, this is for one call
 	if hs := c.conf.Stats; hs != nil {
 		ctx := hs.tagConn(context.Background(), &stats.ConnTagInfo{RemoteAddr: conn.peer.Addr, LocalAddr: conn.peer.LocalAddr})
@@ -267,58 +271,4 @@ func (c *Client) await(ctx context.Context, ended func() bool) (*conn, error) {
 			return conn, err
 		}
 	}
-}
-
-// Invoke makes a unary call. See [grpc.ClientConn.Invoke].
-func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
-	s, err := c.newStream(ctx, &unaryDesc, method, opts)
-	if err != nil {
-		return err
-	}
-	if err := s.SendMsg(args); err != nil {
-		return err
-	}
-	return s.RecvMsg(reply)
-}
-
-var unaryDesc grpc.StreamDesc
-
-// NewStream begins a call with streams. See [grpc.ClientConn.NewStream].
-func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts []grpc.CallOption) (grpc.ClientStream, error) {
-	s, err := c.newStream(ctx, desc, method, opts)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-func (c *Client) newStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts []grpc.CallOption) (*clientStream, error) {
-	s := &clientStream{client: c, desc: desc, method: method}
-	if !s.opts.apply(c, opts) {
-		return nil, ErrHTTP2
-	}
-	if md, ok := metadata.FromOutgoingContext(ctx); ok {
-		if validate(md) != nil || sizeOf(md)+len(method) > maxHead {
-			return nil, ErrHTTP2
-		}
-		s.md = sendable(md)
-	}
-	if err := ctx.Err(); err != nil {
-		err = status.FromContextError(err).Err()
-		s.opts.finished(err)
-		return nil, err
-	}
-	conn, err := c.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if desc != &unaryDesc && !conn.idle() {
-		// A unary call finds out by itself, and can still go over HTTP/2. A stream cannot once it is
-		// in the caller's hands.
-		if conn, err = c.replace(ctx, conn); err != nil {
-			return nil, err
-		}
-	}
-	s.begin(ctx, conn)
-	return s, nil
 }

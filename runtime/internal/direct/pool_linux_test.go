@@ -292,7 +292,7 @@ func TestIdleConnectionsHoldNoBuffer(t *testing.T) {
 	if conn.rd.buf != nil {
 		t.Errorf("it holds %d bytes to read into", cap(*conn.rd.buf))
 	}
-	if n := cap(conn.pending) + cap(conn.spare) + cap(conn.scratch); n > 3*keepIdle {
+	if n := cap(conn.out) + cap(conn.scratch); n > 2*keepIdle {
 		t.Errorf("it holds %d bytes to write from", n)
 	}
 }

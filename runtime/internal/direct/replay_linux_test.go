@@ -54,13 +54,12 @@ func startSending(t *testing.T, next *host) (stream *clientStream, drain func())
 // it to have tried.
 func (s *clientStream) sendSoon(t *testing.T, m *blob) error {
 	t.Helper()
-	s.send.pacing.last = time.Now().Add(time.Hour)
+	s.pacing.last = time.Now().Add(time.Hour)
 	err := s.SendMsg(m)
-	c := s.conn.Load()
 	fixture.Eventually(t, "the flusher", func() bool {
-		c.pendingMu.Lock()
-		defer c.pendingMu.Unlock()
-		return c.flusher == nil || c.flusher.idle
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return !s.out.flusher && !s.out.writing
 	})
 	return err
 }
@@ -100,9 +99,11 @@ func TestNothingIsKeptOfACallThatTheServerMustHaveBegun(t *testing.T) {
 		}
 		sent += 64 << 10
 	}
-	if stream.send.keeps() {
-		t.Errorf("%d messages are kept", len(stream.send.replay))
-	}
+	fixture.Eventually(t, "what was kept to be dropped", func() bool {
+		stream.mu.Lock()
+		defer stream.mu.Unlock()
+		return !stream.out.keeping && stream.out.next == 0
+	})
 	stream.wantCount(t, sent)
 }
 
@@ -110,10 +111,10 @@ func TestNothingIsKeptOfACallThatTheServerMustHaveBegun(t *testing.T) {
 func TestMoreIsKeptWhereTheKernelQueuesMore(t *testing.T) {
 	stream, drain := startSending(t, newHost(t, count, ServerConfig{}))
 	const queue = replayLimit + 64<<10
-	if err := stream.conn.Load().SetWriteBuffer(queue); err != nil {
+	if err := stream.conn.SetWriteBuffer(queue); err != nil {
 		t.Fatal(err)
 	}
-	if n := stream.conn.Load().sendBuffer(); n < queue {
+	if n := stream.conn.sendBuffer(); n < queue {
 		t.Skipf("net.core.wmem_max allows for %d bytes only", n)
 	}
 	sent := 1
@@ -127,20 +128,19 @@ func TestMoreIsKeptWhereTheKernelQueuesMore(t *testing.T) {
 	stream.wantCount(t, sent)
 }
 
-// While who receives looks for another server, who sends may find that the last one must have begun the call.
+// What is known of the call is looked at when nobody writes any more.
 func TestCallThatTheServerMustHaveBegunIsNotBegunAnew(t *testing.T) {
 	next := newHost(t, count, ServerConfig{})
 	stream, drain := startSending(t, next)
 	drain()
-	stream.recv.mu.Lock()
-	stream.begun.Store(true)
-	err := stream.retry()
-	stream.recv.mu.Unlock()
-	if err == nil {
-		t.Error("the call is begun anew without what was sent before")
-	}
-	if all, idle := stream.client.pool.size(); idle != 1 || all != 1 {
-		t.Errorf("there are %d connections, %d idle; want that to the next server", all, idle)
+	stream.mu.Lock()
+	stream.state.step(eventMuchTaken)
+	stream.mu.Unlock()
+	stream.reading.Lock()
+	again, err := stream.sendAgain(nil)
+	stream.reading.Unlock()
+	if again || status.Code(err) != codes.Unavailable {
+		t.Errorf("the call is sent again: %v, %v", again, err)
 	}
 }
 
@@ -326,7 +326,7 @@ func TestHeaderIsFoundThoughWhoSendsBeginsTheStreamAnew(t *testing.T) {
 		_, err := stream.Header()
 		found <- err
 	}()
-	fixture.Eventually(t, "Header to wait", func() bool { return stream.(*clientStream).recv.mu.change.Load() != nil })
+	fixture.Eventually(t, "Header to wait", func() bool { return stream.(*clientStream).headerWaits.Load() > 0 })
 	s.move(newHost(t, service{}, ServerConfig{}).accept)
 	if err := await(t, "SendMsg", sent); err != nil {
 		t.Errorf("sending comes to %v", err)
@@ -352,7 +352,7 @@ func TestClientStreamThatIsBegunAnewIsAnsweredMeanwhile(t *testing.T) {
 	}}, ServerConfig{}).accept)
 	sent := make(chan error, 1)
 	go func() { sent <- errors.Join(stream.SendMsg(&blob{Value: make([]byte, large)}), stream.CloseSend()) }()
-	stream.(*clientStream).conn.Load().awaitFull(t)
+	stream.(*clientStream).conn.awaitFull(t)
 	close(blocked)
 	received := make(chan error, 1)
 	go func() { received <- stream.RecvMsg(&blob{}) }()

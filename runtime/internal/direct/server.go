@@ -19,8 +19,9 @@ type ServerConfig struct {
 	Unary    []grpc.UnaryServerInterceptor // the first is the outermost
 	Stream   []grpc.StreamServerInterceptor
 	Stats    handlers
-	MaxRecv  int // bytes of a message; 0 for grpc's 4 MiB
-	MaxConns int // how many connections to serve at once; more are told to use HTTP/2
+	MaxRecv  int   // bytes of a message; 0 for grpc's 4 MiB
+	MaxConns int   // how many connections to serve at once; more are told to use HTTP/2
+	Budget   int64 // bytes that all streams may have waiting; 0 for 64 MiB
 }
 
 // Server serves calls on connections that its owner accepts. Register all services before the
@@ -30,6 +31,7 @@ type Server struct {
 	unary   grpc.UnaryServerInterceptor // nil if there is none
 	stream  grpc.StreamServerInterceptor
 	codec   codec
+	budget  *budget
 	methods map[string]*method // by full name
 	known   map[string]bool    // names of services
 	serving sync.WaitGroup     // connections
@@ -59,6 +61,7 @@ func NewServer(conf ServerConfig) *Server {
 		unary:   chainUnaryServer(conf.Unary),
 		stream:  chainStreamServer(conf.Stream),
 		codec:   newCodec(&buffers{}),
+		budget:  newBudget(conf.Budget),
 		methods: map[string]*method{},
 		known:   map[string]bool{},
 		conns:   map[*serverConn]struct{}{},

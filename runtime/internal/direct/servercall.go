@@ -27,7 +27,8 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := &serverStream{conn: sc, wireLength: n + frameHeaderLen}
+	s := &serverStream{wireLength: n + frameHeaderLen}
+	s.init(sc)
 	s.call.values = sc.values
 	if head.timeout > 0 {
 		s.call.deadline = time.Now().Add(head.timeout)

@@ -185,9 +185,7 @@ func (sc *serverConn) hungUp() {
 
 // goAway tells the client that its call was not processed.
 func (sc *serverConn) goAway() {
-	sc.pendingMu.Lock()
-	sc.pending = appendFrameHeader(sc.pending, kindGoAway, 0)
-	sc.flushNow()
+	sc.Write(appendFrameHeader(nil, kindGoAway, 0))
 	sc.discard()
 }
 

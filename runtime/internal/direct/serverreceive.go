@@ -13,38 +13,38 @@ import (
 
 // readRequest reads the request of a client that sends one message, up to its end.
 func (s *serverStream) readRequest() error {
-	rd, limit := &s.conn.rd, s.conn.server.conf.MaxRecv
+	rd, limit := &s.conn.rd, s.in.limit
 	k, n, err := rd.header()
 	if err != nil {
 		return unexpectedEOF(err)
 	}
 	switch {
 	case k == kindEnd && n == 0:
-		s.ended = true
+		s.request = requestEnded
 		s.requestErr = status.Error(codes.Internal, "cardinality violation: received no request message from non-client-streaming RPC")
 		return nil
 	case k != kindMessage:
 		return violationf("a frame of kind %q instead of a request", k)
 	case n > limit:
-		s.unread = true
+		s.request = requestUnread
 		s.requestErr = tooLarge(n, limit)
 		return nil
 	}
-	if s.request, err = rd.message(n); err != nil {
+	if s.message, err = rd.message(n); err != nil {
 		return err
 	}
-	s.requested = true
+	s.hasMessage = true
 	if rd.w-rd.r < frameHeaderLen {
-		s.request.b = bytes.Clone(s.request.b) // what follows overwrites the buffer
+		s.message.b = bytes.Clone(s.message.b) // what follows overwrites the buffer
 	}
 	k, n, err = rd.header()
 	switch {
 	case err != nil:
 		return unexpectedEOF(err)
 	case k == kindEnd && n == 0:
-		s.ended = true
+		s.request = requestEnded
 	case k == kindMessage:
-		s.unread = true
+		s.request = requestUnread
 		s.requestErr = status.Error(codes.Internal, "cardinality violation: received multiple request messages for non-client-streaming RPC")
 	default:
 		return violationf("a frame of kind %q after the request", k)
@@ -74,8 +74,8 @@ func (s *serverStream) RecvMsg(m any) error {
 // receive returns the message's size.
 func (s *serverStream) receive(m any) (int, error) {
 	s.receiving.Lock()
-	defer s.receiving.Unlock()
-	if s.received {
+	defer s.doneReceiving()
+	if s.over {
 		return 0, s.contextError()
 	}
 	p, err := s.next()
@@ -86,48 +86,83 @@ func (s *serverStream) receive(m any) (int, error) {
 	return n, s.conn.server.codec.unmarshal(p, m)
 }
 
+// doneReceiving unlocks receiving. A Send that waits leaves it to who receives to take in what comes, and
+// wants it done when nobody receives any more.
+func (s *serverStream) doneReceiving() {
+	s.receiving.Unlock()
+	if s.out.waiting.Load() > 0 {
+		s.takeIn()
+	}
+}
+
+// takeIn takes in what comes, unless somebody receives.
+func (s *serverStream) takeIn() {
+	if s.receiving.TryLock() {
+		if s.request == requestOpen && s.method.desc.ClientStreams {
+			s.in.startTaking()
+		}
+		s.receiving.Unlock()
+	}
+}
+
+// arrived is called when a frame was taken in; see inboxOwner.
+func (s *serverStream) arrived(kind) {}
+
+// sendWaits reports whether what comes is to be taken in; see inboxOwner.
+func (s *serverStream) sendWaits() bool { return s.out.waiting.Load() > 0 }
+
 // next returns the next message, which is good until the one after it. The caller holds receiving.
 func (s *serverStream) next() (payload, error) {
 	if !s.method.desc.ClientStreams {
 		switch {
-		case s.requested:
-			s.requested = false
-			return s.request, nil
+		case s.hasMessage:
+			s.hasMessage = false
+			return s.message, nil
 		case s.requestErr != nil:
 			return payload{}, s.requestErr
 		default:
 			return payload{}, io.EOF
 		}
 	}
-	if s.ended {
+	if s.request == requestEnded {
 		return payload{}, io.EOF
 	}
-	s.conn.flushPending()
+	s.mu.Lock()
+	s.out.write(false) // who waits for an answer is not to wait for the flusher as well
+	s.out.settle()
+	s.mu.Unlock()
 	s.pacing.received.Store(true)
-	rd, limit := &s.conn.rd, s.conn.server.conf.MaxRecv
-	k, n, err := rd.header()
+	k, n, err := s.in.peek()
 	switch {
 	case err != nil:
 		return payload{}, s.lost(err)
 	case k == kindEnd && n == 0:
-		s.ended = true
+		s.readEnd()
 		return payload{}, io.EOF
 	case k != kindMessage:
 		return payload{}, s.lost(violationf("a frame of kind %q instead of a message", k))
-	case n > limit:
-		s.unread = true
-		return payload{}, tooLarge(n, limit)
+	case n > s.in.limit:
+		s.request = requestUnread
+		return payload{}, tooLarge(n, s.in.limit)
 	}
-	b, err := rd.message(n)
+	p, err := s.in.message()
 	if err != nil {
 		return payload{}, s.lost(err)
 	}
-	return b, nil
+	return p, nil
+}
+
+// readEnd reads the frame that says that there are no more messages. The caller holds receiving.
+func (s *serverStream) readEnd() {
+	if _, n, err := s.in.peek(); err == nil && n == 0 {
+		s.in.skip()
+		s.request = requestEnded
+	}
 }
 
 // lost is for a connection from which no more can be read.
 func (s *serverStream) lost(err error) error {
-	s.unread = true
+	s.request = requestUnread
 	if v := violation(""); errors.As(err, &v) {
 		s.broken = err
 		return status.Error(codes.Internal, err.Error())

@@ -22,90 +22,80 @@ func (s *serverStream) SendMsg(m any) error {
 
 // send returns the message's size.
 func (s *serverStream) send(m any) (int, error) {
-	s.mu.Lock()
-	defer s.unlock()
-	var scratch []byte
-	if !s.done && !s.held {
-		scratch = s.conn.scratch[:0]
-	}
-	data, err := s.conn.server.codec.marshal(m, defaultMaxSend, scratch)
+	data, err := s.conn.server.codec.marshal(m, defaultMaxSend, s.scratch[:0])
 	if err != nil {
 		return 0, err
 	}
-	if s.done {
-		// The connection may serve another call by now.
-		data.free()
-		return 0, s.contextError()
-	}
 	if data.slices == nil {
-		s.conn.scratch = data.b
+		s.scratch = data.b
 	}
 	n := data.len()
+	s.mu.Lock()
+	defer s.unlock()
+	if s.holds() {
+		if s.answer == answeringStatus {
+			data.free()
+			return 0, s.contextError()
+		}
+		s.reply, s.replied = data, replyingHeld
+		s.scratch = nil // it holds the reply
+		return n, s.endHeader()
+	}
 	return n, s.sendPayload(data)
+}
+
+// holds reports whether the next message is held back until the status.
+func (s *serverStream) holds() bool {
+	return !s.method.desc.ServerStreams && s.replied == replyingOpen
 }
 
 // sendPayload takes data over. The caller holds mu.
 func (s *serverStream) sendPayload(data payload) error {
-	if !s.method.desc.ServerStreams && !s.replied {
-		// The client needs it and the status to go on, so they go together.
-		s.reply, s.held, s.replied = data, true, true
-		s.conn.pendingMu.Lock()
-		defer s.conn.pendingMu.Unlock()
-		return s.endHeader()
-	}
-	defer data.free()
 	soon := s.pacing.soon()
-	c := s.conn.conn
-	c.pendingMu.Lock()
-	err := s.endHeader()
-	if err == nil {
-		err = s.appendHeld(nil)
+	if s.out.admit() != nil {
+		data.free()
+		return s.contextError()
 	}
-	if err == nil && c.appendMessage(data, nil) != nil {
-		err = s.contextError()
-	}
-	if err != nil {
-		c.pendingMu.Unlock()
+	if err := s.endHeader(); err != nil {
+		data.free()
 		return err
 	}
-	flush := c.flushNow
-	if soon {
-		flush = c.flushSoon
-	}
-	if flush() != nil {
+	s.queueReply()
+	s.out.appendMessage(data)
+	s.out.send(soon)
+	if s.out.err != nil {
 		return s.contextError()
 	}
 	return nil
 }
 
-// endHeader appends the header, if there is one and it was not sent; no more can be set. The caller
-// holds mu and the connection's.
+// endHeader queues the header, if there is one and it was not sent; no more can be set. The caller
+// holds mu.
 func (s *serverStream) endHeader() error {
-	switch sent, set := s.md.state(); {
-	case sent:
-	case set:
-		return s.appendHeader()
-	default:
-		s.statsHeader(s.md.sendHeader()) // a message says that there is none
-	}
-	return nil
-}
-
-// appendHeld appends the reply, if it was held back, and the frames after that. The caller holds
-// mu and the connection's.
-func (s *serverStream) appendHeld(after []byte) error {
-	if !s.held {
-		s.conn.pending = append(s.conn.pending, after...)
+	if s.answer != answeringOpen {
 		return nil
 	}
-	defer s.dropReply()
-	if s.conn.appendMessage(s.reply, after) != nil {
-		return s.contextError()
+	if s.header.Len() > 0 {
+		return s.queueHeader()
 	}
+	s.answer = answeringHeader // a message says that there is none
+	s.sentHeader()
 	return nil
 }
 
-func (s *serverStream) dropReply() {
-	s.reply.free()
-	s.held = false
+// queueReply queues the reply, if it was held back. The caller holds mu.
+func (s *serverStream) queueReply() {
+	if s.replied == replyingHeld {
+		s.out.appendMessage(s.reply)
+		s.reply, s.replied = payload{}, replyingSent
+	}
 }
+
+// taken is called when the kernel has taken bytes; see outboxOwner.
+func (s *serverStream) taken() {}
+
+// waits is called when a Send waits; see outboxOwner.
+func (s *serverStream) waits() { s.takeIn() }
+
+// written is called when the last writer of a call that is over has ended; see outboxOwner.
+func (s *serverStream) written() {}

@@ -3,7 +3,6 @@ package direct
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -12,7 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// serverStream is a call in the server. It is the [grpc.ServerStream] of its handler.
+// serverStream is a call in the server. It is the [grpc.ServerStream] of its handler. What it sends goes
+// through out, which is in serversend.go, and what it receives through in, in serverreceive.go.
 type serverStream struct {
 	conn     *serverConn
 	call     callContext
@@ -22,28 +22,63 @@ type serverStream struct {
 
 	wireLength int // of the call frame
 
-	// What the client has sent.
-	receiving  sync.Mutex // held while somebody receives
-	received   bool       // the call is over; the connection may serve another
-	request    payload    // the only message, of a client that sends one
-	requested  bool       // it is there, and was not received
-	requestErr error      // what was wrong with it
-	ended      bool       // the client has sent all
-	unread     bool       // the client has sent what was not read
-	broken     error      // what the client did against the protocol
+	// Used by who sends, as in grpc one goroutine at a time:
+	scratch []byte // for a small message
+	pacing  pacing
 
-	pacing pacing
+	// receiving is held by who receives. Lock it before mu. It guards:
+	receiving  sync.Mutex
+	in         inbox
+	request    request
+	message    payload // the only one, of a client that sends one
+	hasMessage bool    // it is there, and was not received
+	requestErr error   // what was wrong with it
+	over       bool    // the call is over; the connection may serve another
+	broken     error   // what the client did against the protocol
 
-	md      serverMetadata
-	verdict atomic.Pointer[status.Status] // of an error that has ended the call; nil if there was none
+	mu      monitor // guards what follows, and parts of in
+	out     outbox
+	answer  answering
+	header  metadata.MD
+	trailer metadata.MD
+	reply   payload          // the only message, of a server that sends one; it goes with the status
+	replied replying         // what has become of it
+	last    bool             // the connection ends with the call
+	events  []stats.RPCStats // for stats handlers, who are told when mu is unlocked
+}
 
-	mu      sync.Mutex // guards what follows, and sending, which may wait for the client to receive
-	reply   payload    // the only message, of a server that sends one; it goes with the status
-	held    bool       // it is there, and was not sent
-	replied bool
-	done    bool // the status was sent
-	unsent  bool // no, it could not be
-	last    bool // with it the connection ends
+// request is how much of what the client sends was read. It only goes forward.
+type request int8
+
+const (
+	requestOpen   request = iota // more may come
+	requestEnded                 // all
+	requestUnread                // there is something that is not read
+)
+
+// answering is what was sent, or is queued. It only goes forward.
+type answering int8
+
+const (
+	answeringOpen   answering = iota // nothing, and a header can be set
+	answeringHeader                  // the header, or a message without; a trailer can be set
+	answeringStatus                  // the status
+)
+
+// replying is for the only message of a server that sends one. It only goes forward.
+type replying int8
+
+const (
+	replyingOpen replying = iota // there is none yet
+	replyingHeld                 // it waits for the status, as the client needs both to go on
+	replyingSent                 // it is queued
+)
+
+func (s *serverStream) init(sc *serverConn) {
+	s.conn = sc
+	budget := sc.server.budget
+	s.out.init(&s.mu, s, sc.conn, budget, sc.server.codec.pool)
+	s.in = inbox{conn: sc.conn, owner: s, limit: sc.server.conf.MaxRecv, mu: &s.mu, budget: budget}
 }
 
 func (s *serverStream) Context() context.Context { return s.ctx }
@@ -58,66 +93,37 @@ func (s *serverStream) contextError() error {
 	return status.FromContextError(err).Err()
 }
 
-// abort ends the call with the status of err. Whoever receives does not wait for who sends, who may
-// wait for the client.
+// abort ends the call with the status of err, unless an error has ended it before.
 func (s *serverStream) abort(err error) {
-	s.verdict.CompareAndSwap(nil, status.Convert(err))
-	if s.mu.TryLock() {
-		s.unlock()
-	}
-}
-
-// unlock unlocks mu, and sends the status of a call that an error has ended meanwhile.
-func (s *serverStream) unlock() {
-	s.mu.Unlock()
-	if st := s.verdict.Load(); st != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.sendStatus(st)
-	}
-}
-
-// sendStatus sends what was held back and the status, once. The caller holds mu.
-func (s *serverStream) sendStatus(st *status.Status) {
-	if s.done {
-		return
-	}
-	if verdict := s.verdict.Load(); verdict != nil {
-		st = verdict
-	}
-	s.done = true
-	s.last = !s.requestEnded()
-	s.conn.pendingMu.Lock()
-	withHeader, trailer := s.md.end()
-	if withHeader {
-		if err := s.appendHeader(); err != nil {
-			st, trailer = status.Convert(err), nil
-		}
-	}
-	s.appendHeld(s.statusFrame(st, trailer))
-	s.unsent = s.conn.flushNow() != nil
-	if s.unsent {
-		return // the client has gone
-	}
-	if hs := s.conn.server.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.OutTrailer{Trailer: trailer.Copy()})
+	last := !s.requestEnded()
+	s.mu.Lock()
+	defer s.unlock()
+	if s.queueStatus(status.Convert(err), last) {
+		s.out.send(false)
+		s.sentTrailer()
 	}
 }
 
 // finish sends the status, and reports whether the connection can have another call.
 func (s *serverStream) finish(st *status.Status) (again bool) {
+	ended := s.requestEnded()
 	s.mu.Lock()
-	s.sendStatus(st)
-	unsent, last := s.unsent, s.last
-	s.mu.Unlock()
+	first := s.queueStatus(st, !ended)
+	unsent, last := s.out.drain() != nil, s.last
+	if first {
+		s.sentTrailer()
+	}
+	s.out.close()
+	s.unlock()
+	s.in.close()
 	// A handler may have left a goroutine behind that receives.
 	if !s.receiving.TryLock() {
 		return false
 	}
 	defer s.receiving.Unlock()
-	s.received = true
-	if s.requested {
-		s.request.free()
+	s.over = true
+	if s.hasMessage {
+		s.message.free()
 	}
 	switch {
 	case unsent:
@@ -129,6 +135,52 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 	return true
 }
 
+// queueStatus queues what was held back and the status. The first status stays, and what comes later is
+// not queued; queueStatus reports whether this is it. The caller holds mu.
+func (s *serverStream) queueStatus(st *status.Status, last bool) bool {
+	if s.answer == answeringStatus {
+		return false
+	}
+	s.last = last
+	if s.answer == answeringOpen && s.header.Len() > 0 {
+		if err := s.queueHeader(); err != nil {
+			st, s.trailer = status.Convert(err), nil
+		}
+	}
+	s.answer = answeringStatus
+	s.queueReply()
+	b := s.out.chunk(0)
+	n := len(*b)
+	*b = appendStatus(*b, st, s.trailer, last)
+	s.out.queued += len(*b) - n
+	s.out.seal()
+	return true
+}
+
+// sentHeader notes for stats handlers that the header is sent. The caller holds mu.
+func (s *serverStream) sentHeader() {
+	if s.conn.server.conf.Stats != nil {
+		s.events = append(s.events, &stats.OutHeader{Header: s.header.Copy()})
+	}
+}
+
+// sentTrailer notes for stats handlers that the status is sent, if it can be. The caller holds mu.
+func (s *serverStream) sentTrailer() {
+	if s.conn.server.conf.Stats != nil && s.out.err == nil {
+		s.events = append(s.events, &stats.OutTrailer{Trailer: s.trailer.Copy()})
+	}
+}
+
+// unlock unlocks mu, and then tells stats handlers what was noted for them.
+func (s *serverStream) unlock() {
+	events := s.events
+	s.events = nil
+	s.mu.Unlock()
+	for _, e := range events {
+		s.conn.server.conf.Stats.rpc(s.ctx, e)
+	}
+}
+
 // requestEnded reports whether all that the client sends in this call was read, so that the next
 // comes after it.
 func (s *serverStream) requestEnded() bool {
@@ -136,22 +188,22 @@ func (s *serverStream) requestEnded() bool {
 		return false
 	}
 	defer s.receiving.Unlock()
-	if !s.ended && !s.unread && s.conn.rd.buffered(kindEnd) {
-		_, n, _ := s.conn.rd.header()
-		s.ended = n == 0
+	if s.request == requestOpen && s.in.buffered(kindEnd) {
+		s.readEnd()
 	}
-	return s.ended
+	return s.request == requestEnded
 }
 
 const detailsKey = "grpc-status-details-bin"
 
-func (s *serverStream) statusFrame(st *status.Status, trailer metadata.MD) []byte {
+// appendStatus appends the frame that ends the call.
+func appendStatus(b []byte, st *status.Status, trailer metadata.MD, last bool) []byte {
 	md := sendable(trailer)
 	if err := unreadable(md); err != nil {
 		st, md = status.Convert(err), nil
 	}
 	// Not all is UTF-8 that handlers return, and status messages must be.
-	h := statusHead{last: s.last, code: uint32(st.Code()), message: string([]rune(st.Message())), md: md}
+	h := statusHead{last: last, code: uint32(st.Code()), message: string([]rune(st.Message())), md: md}
 	if st.Code() != codes.OK {
 		if p := st.Proto(); len(p.GetDetails()) > 0 {
 			if details, err := proto.Marshal(p); err == nil {
@@ -162,9 +214,9 @@ func (s *serverStream) statusFrame(st *status.Status, trailer metadata.MD) []byt
 	}
 	if sizeOf(h.md)+len(h.message) > maxHead {
 		st := status.Convert(errHeaderSize)
-		h = statusHead{last: s.last, code: uint32(st.Code()), message: st.Message()}
+		h = statusHead{last: last, code: uint32(st.Code()), message: st.Message()}
 	}
-	b, start := openFrame(nil, kindStatus)
+	b, start := openFrame(b, kindStatus)
 	b = h.append(b)
 	closeFrame(b, start)
 	return b

@@ -1,11 +1,11 @@
-//go:build unix
-
 package direct
 
 import (
 	"io"
 	"os"
 	"syscall" // whose Read and Write the race detector takes for what they are, a hand-over
+
+	"golang.org/x/sys/unix"
 )
 
 // fill waits with a buffer of its own only while there is something to read.
@@ -50,6 +50,31 @@ func (c *conn) readResult(waitErr error) (int, error) {
 	return c.readN, nil
 }
 
+// writeOnce is what the poller calls for write when there may be room.
+func (c *conn) writeOnce(fd uintptr) (done bool) {
+	for {
+		n, err := writePieces(int(fd), c.pieces)
+		c.wrote, c.writeErr = max(n, 0), nil
+		switch err {
+		case nil:
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return !c.wait
+		default:
+			c.writeErr = os.NewSyscallError("write", err)
+			return true
+		}
+	}
+}
+
+func writePieces(fd int, pieces [][]byte) (int, error) {
+	if len(pieces) == 1 || raceDetector {
+		return syscall.Write(fd, pieces[0])
+	}
+	return unix.Writev(fd, pieces)
+}
+
 // idle reports whether the connection is as one must be between calls: open, and with nothing to read.
 func (c *conn) idle() bool {
 	var peekErr error
@@ -65,15 +90,4 @@ func (c *conn) sendBuffer() int {
 	n := 0
 	c.raw.Control(func(fd uintptr) { n, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF) })
 	return n
-}
-
-// tryWrite writes what the kernel takes at once, and returns how much that was. An error shows when more
-// is written.
-func (c *conn) tryWrite(b []byte) int {
-	n := 0
-	c.raw.Write(func(fd uintptr) bool {
-		n, _ = syscall.Write(int(fd), b)
-		return true
-	})
-	return max(n, 0)
 }

@@ -1,0 +1,260 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// errClosing is grpc's, for calls of a client that was closed.
+var errClosing = status.Error(codes.Canceled, "grpc: the client connection is closing")
+
+// errUnprocessed is for a call that no server has processed.
+var errUnprocessed = errors.New("no server has processed the call")
+
+// endFrame says that there are no more messages.
+var endFrame = appendFrameHeader(nil, kindEnd, 0)
+
+// call is what a unary call and a stream of a client have in common. It does not change once the call
+// has begun.
+type call struct {
+	client *Client
+	desc   *grpc.StreamDesc
+	method string
+	opts   callOptions
+	md     metadata.MD // what is sent
+
+	caller    context.Context // the program's
+	ctx       context.Context // the same, with what stats handlers have added
+	beginTime time.Time       // for stats handlers
+}
+
+// prepare checks what a program asks for. The error is ErrHTTP2 if that cannot be done here.
+func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
+	c.caller, c.ctx = ctx, ctx
+	if !c.opts.apply(c.client, opts) {
+		return ErrHTTP2
+	}
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		if validate(md) != nil || sizeOf(md)+len(c.method) > maxHead {
+			return ErrHTTP2
+		}
+		c.md = sendable(md)
+	}
+	if err := ctx.Err(); err != nil {
+		err = status.FromContextError(err).Err()
+		c.opts.finished(err)
+		return err
+	}
+	return nil
+}
+
+// begin tells stats handlers that the call begins on a connection to p.
+func (c *call) begin(p *peer.Peer) {
+	hs := c.client.conf.Stats
+	if hs == nil {
+		return
+	}
+	c.beginTime = time.Now()
+	c.ctx = hs.tagRPC(c.caller, &stats.RPCTagInfo{FullMethodName: c.method, FailFast: c.opts.failFast})
+	// A stats handler may have added what carries a trace.
+	md, _ := metadata.FromOutgoingContext(c.ctx)
+	c.md = sendable(md)
+	hs.rpc(c.ctx, &stats.Begin{
+		Client:         true,
+		BeginTime:      c.beginTime,
+		FailFast:       c.opts.failFast,
+		IsClientStream: c.desc.ClientStreams,
+		IsServerStream: c.desc.ServerStreams,
+	})
+	hs.rpc(c.ctx, &stats.OutHeader{
+		Client:     true,
+		FullMethod: c.method,
+		Authority:  authority,
+		RemoteAddr: p.Addr,
+		LocalAddr:  p.LocalAddr,
+		Header:     metadata.Join(c.md, metadata.MD{"user-agent": {userAgent}}),
+	})
+}
+
+// appendCall appends the frame that begins the call.
+func (c *call) appendCall(b []byte) []byte {
+	timeout := time.Duration(0)
+	if deadline, ok := c.caller.Deadline(); ok {
+		timeout = max(time.Until(deadline), 1)
+	}
+	b, start := openFrame(b, kindCall)
+	b = appendCall(b, timeout, c.method, c.md)
+	closeFrame(b, start)
+	return b
+}
+
+func (c *call) sentMessage(m any, n int) {
+	if hs := c.client.conf.Stats; hs != nil {
+		hs.rpc(c.ctx, &stats.OutPayload{Client: true, Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n, SentTime: time.Now()})
+	}
+}
+
+func (c *call) receivedMessage(m any, n int) {
+	if hs := c.client.conf.Stats; hs != nil {
+		hs.rpc(c.ctx, &stats.InPayload{Client: true, RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n})
+	}
+}
+
+// observed reports whether somebody may look at header and trailer. For most unary calls nobody can.
+func (c *call) observed() bool {
+	return c.desc != &unaryDesc || c.opts.after != nil || c.client.conf.Stats != nil
+}
+
+// response is what has come besides messages.
+type response struct {
+	hasHeader bool // a header or a message has come
+	header    metadata.MD
+	trailer   metadata.MD
+	messages  int // how many have come
+}
+
+// receivedHeader completes the header, which is nil if a message came without.
+func (c *call) receivedHeader(md metadata.MD, wireLength int) metadata.MD {
+	if !c.observed() {
+		return md
+	}
+	if md == nil {
+		md = metadata.MD{}
+	}
+	md["content-type"] = []string{contentType}
+	if hs := c.client.conf.Stats; hs != nil {
+		hs.rpc(c.ctx, &stats.InHeader{Client: true, WireLength: wireLength, Header: md.Copy()})
+	}
+	return md
+}
+
+// receivedStatus returns what the call comes to, io.EOF for success, and the trailer.
+func (c *call) receivedStatus(h *statusHead, r *response, wireLength int) (metadata.MD, error) {
+	md := h.md
+	if c.observed() {
+		if md == nil {
+			md = metadata.MD{}
+		}
+		if !r.hasHeader {
+			// Over HTTP/2 such a trailer would have been a header as well.
+			md["content-type"] = []string{contentType}
+		}
+	}
+	if hs := c.client.conf.Stats; hs != nil {
+		hs.rpc(c.ctx, &stats.InTrailer{Client: true, WireLength: wireLength, Trailer: md.Copy()})
+	}
+	err := h.err()
+	if err == nil && !c.desc.ServerStreams && r.messages == 0 {
+		err = status.Error(codes.Internal, "cardinality violation: received no response message from non-server-streaming RPC")
+	}
+	return md, err
+}
+
+// err is the status as a caller gets it; nil for OK.
+func (h *statusHead) err() error {
+	if h.code == uint32(codes.OK) {
+		return nil
+	}
+	if h.code > math.MaxInt32 {
+		return status.Errorf(codes.Unknown, "transport: malformed grpc-status: strconv.ParseInt: parsing \"%d\": value out of range", h.code)
+	}
+	if details := h.md[detailsKey]; len(details) > 0 {
+		p := &spb.Status{}
+		if proto.Unmarshal([]byte(details[0]), p) == nil {
+			return status.ErrorProto(p)
+		}
+	}
+	return status.Error(codes.Code(h.code), h.message)
+}
+
+// What a server does against the protocol.
+var (
+	errHeaderTwice = violation("the server sends a header after the header")
+	errGoesAway    = violation("the server goes away in the middle of a call")
+)
+
+// unexpectedFrame is the error for a frame of kind k in an answer.
+func unexpectedFrame(k kind) error {
+	if k == kindGoAway {
+		return errGoesAway
+	}
+	return violationf("the server sends a frame of kind %q", k)
+}
+
+// isStatus tells what the call has come to from what is wrong with the connection.
+func isStatus(err error) bool {
+	_, ok := status.FromError(err)
+	return ok
+}
+
+func (f *reader) metadata(n int) (metadata.MD, error) {
+	b, err := f.head(n)
+	if err != nil {
+		return nil, err
+	}
+	return parseMetadata(b)
+}
+
+func (f *reader) status(n int) (statusHead, error) {
+	b, err := f.head(n)
+	if err != nil {
+		return statusHead{}, err
+	}
+	return parseStatus(b)
+}
+
+var errTooManyMessages = status.Error(codes.Internal, "cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message")
+
+// finish tells stats handlers and call options what the call has come to; nil is success.
+func (c *call) finish(err error, r *response, p *peer.Peer) {
+	if hs := c.client.conf.Stats; hs != nil {
+		hs.rpc(c.ctx, &stats.End{Client: true, BeginTime: c.beginTime, EndTime: time.Now(), Trailer: r.trailer, Error: err})
+	}
+	if c.opts.after != nil {
+		c.opts.answered(r.header, r.trailer, p)
+		c.opts.finished(err)
+	}
+}
+
+// abandon is for a unary call of which nothing has happened but for stats handlers, and which goes
+// over HTTP/2.
+func (c *call) abandon() error {
+	if hs := c.client.conf.Stats; hs != nil {
+		err := status.Error(codes.Unavailable, ErrHTTP2.Error())
+		hs.rpc(c.ctx, &stats.End{Client: true, BeginTime: c.beginTime, EndTime: time.Now(), Error: err})
+	}
+	return ErrHTTP2
+}
+
+// broken is what the call comes to when its connection, of that generation, does not work any more.
+func (c *call) broken(err error, generation int64) error {
+	if err := c.caller.Err(); err != nil {
+		return status.FromContextError(err).Err()
+	}
+	if isOver(c.caller) {
+		// The server's end of the same deadline was a little quicker than the context here.
+		return status.FromContextError(context.DeadlineExceeded).Err()
+	}
+	if c.client.pool.isClosed() {
+		return errClosing
+	}
+	if v := violation(""); errors.As(err, &v) {
+		return status.Error(codes.Internal, err.Error())
+	}
+	if errors.Is(err, ErrHTTP2) {
+		return status.Error(codes.Unavailable, "the server has gone before the call began")
+	}
+	c.client.lost(generation)
+	return status.Errorf(codes.Unavailable, "error reading from server: %v", err)
+}

@@ -1,0 +1,229 @@
+package direct
+
+import "bytes"
+
+// inbox is where a stream receives frames from: its connection, or first what was taken in from there
+// while a Send waited for room. A program whose two ends both send first, and receive later, goes on
+// that way.
+//
+// Only who holds the stream's reading may receive, and start the goroutine that takes in.
+type inbox struct {
+	conn  *conn
+	owner inboxOwner
+	limit int // of a message
+
+	current arrived // the next frame, once its header was read
+	peeked  bool    // it was, and the frame was not received
+	active  bool    // current was taken in, or what comes next may be
+
+	mu     *monitor // the stream's; guards what follows
+	budget *budget
+	queue  []arrived
+	size   int  // bytes of content in queue
+	taking bool // the goroutine runs, and reads from the connection
+	closed bool // nothing is received any more; what is taken in is dropped
+}
+
+// inboxOwner is the stream that an inbox belongs to.
+type inboxOwner interface {
+	// arrived is called with mu held when a frame was taken in.
+	arrived(k kind)
+	// sendWaits reports whether a Send waits for room. It is called with mu held.
+	sendWaits() bool
+}
+
+// arrived is a frame that was taken in.
+type arrived struct {
+	kind    kind
+	n       int
+	content payload // nothing if it is a message over the limit
+	err     error   // of reading; then there is nothing else
+}
+
+// peek waits for the next frame and returns its header, again until head, message or skip.
+func (in *inbox) peek() (kind, int, error) {
+	c := &in.current
+	if !in.peeked {
+		if !in.active || !in.take() {
+			c.kind, c.n, c.err = in.conn.rd.header()
+		}
+		in.peeked = c.err == nil
+	}
+	return c.kind, c.n, c.err
+}
+
+// skip is for a frame whose content is of no interest; only that of a message may be left.
+func (in *inbox) skip() { in.peeked = false }
+
+// take makes the next frame that was taken in the current one. It reports whether there is one.
+func (in *inbox) take() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for len(in.queue) == 0 {
+		if !in.taking {
+			in.active, in.queue, in.current = false, nil, arrived{}
+			return false
+		}
+		in.mu.wait()
+	}
+	in.current = in.queue[0]
+	in.queue[0] = arrived{}
+	in.queue = in.queue[1:]
+	n := in.current.content.len()
+	in.size -= n
+	in.budget.charge(-n)
+	return true
+}
+
+// head returns the content of the next frame, which is no message.
+func (in *inbox) head() ([]byte, error) {
+	in.peeked = false
+	if in.active {
+		return in.current.content.b, nil
+	}
+	return in.conn.rd.head(in.current.n)
+}
+
+// message returns the content of the next frame, which is a message. It is good until the one after it.
+func (in *inbox) message() (payload, error) {
+	in.peeked = false
+	if in.active {
+		p := in.current.content
+		in.current.content = payload{}
+		return p, nil
+	}
+	return in.conn.rd.message(in.current.n)
+}
+
+// drained reports whether nothing is there that the stream has not received.
+func (in *inbox) drained() bool {
+	if in.peeked {
+		return false
+	}
+	if in.active {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		if in.taking || len(in.queue) > 0 {
+			return false
+		}
+	}
+	return in.conn.rd.empty()
+}
+
+// buffered reports whether the next frame is of kind k and has come. It does not wait.
+func (in *inbox) buffered(k kind) bool {
+	if in.peeked {
+		return in.current.kind == k
+	}
+	if in.active {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		if len(in.queue) > 0 {
+			return in.queue[0].kind == k && in.queue[0].err == nil
+		}
+		if in.taking {
+			return false
+		}
+	}
+	return in.conn.rd.buffered(k)
+}
+
+// startTaking starts the goroutine that takes in what comes while a Send waits. It ends with the first
+// frame after that, and when the connection is closed.
+func (in *inbox) startTaking() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed || in.taking || in.size >= window || in.budget.full() || in.ended() {
+		return
+	}
+	begun := in.peeked && !in.active // the header of the first frame was read
+	if begun {
+		in.peeked = false
+	}
+	first := in.current
+	in.active, in.taking = true, true
+	go func() {
+		if !begun {
+			first = in.header()
+		}
+		for in.takeIn(first) {
+			first = in.header()
+		}
+	}()
+}
+
+// ended reports whether the last frame that was taken in is the last that can be.
+func (in *inbox) ended() bool {
+	if len(in.queue) == 0 {
+		return false
+	}
+	last := &in.queue[len(in.queue)-1]
+	return last.err != nil || !last.kind.isFollowed() || last.kind == kindMessage && last.n > in.limit
+}
+
+func (in *inbox) header() (a arrived) {
+	a.kind, a.n, a.err = in.conn.rd.header()
+	return a
+}
+
+// takeIn takes in the frame whose header was read, and reports whether to go on.
+func (in *inbox) takeIn(a arrived) bool {
+	in.read(&a)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		a.content.free()
+		in.taking = false
+		in.mu.broadcast()
+		return false
+	}
+	n := a.content.len()
+	in.queue = append(in.queue, a)
+	in.size += n
+	in.budget.charge(n)
+	if a.err == nil {
+		in.owner.arrived(a.kind)
+	}
+	in.taking = !in.ended() && in.owner.sendWaits() && in.size < window && !in.budget.full()
+	in.mu.broadcast()
+	return in.taking
+}
+
+// read reads the content of a frame, unless it is a message that is too large, or a frame without.
+func (in *inbox) read(a *arrived) {
+	rd := &in.conn.rd
+	switch {
+	case a.err != nil || a.kind == kindMessage && a.n > in.limit:
+	case a.kind == kindMessage:
+		a.content, a.err = rd.message(a.n)
+		if a.content.slices == nil {
+			a.content.b = bytes.Clone(a.content.b)
+		}
+	case a.kind == kindHeader || a.kind == kindStatus:
+		a.content.b, a.err = rd.head(a.n)
+		a.content.b = bytes.Clone(a.content.b)
+	}
+}
+
+// isFollowed reports whether another frame of the same stream may come after one of kind k.
+func (k kind) isFollowed() bool { return k == kindMessage || k == kindHeader }
+
+// attach goes on with another connection, after the last frame from the one before.
+func (in *inbox) attach(c *conn) {
+	in.conn, in.current, in.peeked, in.active = c, arrived{}, false, false
+	in.queue, in.size = nil, 0
+}
+
+// close gives back what was taken in and not received.
+func (in *inbox) close() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.closed = true
+	for i := range in.queue {
+		n := in.queue[i].content.len()
+		in.size -= n
+		in.budget.charge(-n)
+		in.queue[i].content.free()
+	}
+	in.queue = nil
+}

@@ -1,0 +1,383 @@
+package direct
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"google.golang.org/grpc/mem"
+)
+
+const (
+	// window is how much may wait at a sender that the other program has not read: as much as the
+	// windows of this project's HTTP/2 let through. It is compared before a message is accepted, so one
+	// message of any size always is.
+	window = 4 << 20
+
+	// flushAt is how much small messages that come one right after the other wait for the flusher.
+	flushAt = 32 << 10
+
+	// chunkSize is how large a piece of memory for small messages is.
+	chunkSize = 32 << 10
+
+	// writeAtMost is how much is given to the kernel at once. It queues less than that, and what it has
+	// taken is known after each time.
+	writeAtMost = 256 << 10
+)
+
+// outboxLife says what becomes of frames. It only goes forward.
+type outboxLife int8
+
+const (
+	outboxOpen   outboxLife = iota // they are accepted and written
+	outboxSealed                   // no more is accepted; what is queued is written
+	outboxClosed                   // what was queued and not written is dropped
+)
+
+var errOutboxClosed = errors.New("direct transport: the call is over")
+
+// outbox holds the frames that one end of a stream sends until the kernel has taken them, so that
+// sending does not depend on when the other end reads. Whoever adds frames tries to write them; what
+// the kernel has no room for is left to the flusher, a goroutine that ends when nothing is left.
+//
+// One goroutine writes at a time, without holding mu.
+type outbox struct {
+	mu     *monitor // the stream's; guards all fields
+	owner  outboxOwner
+	budget *budget
+	pool   *buffers
+
+	conn    *conn // nil while a client looks for another server
+	pieces  []piece
+	next    int  // the first piece of which the kernel has not taken all
+	offset  int  // how much of it was taken
+	queued  int  // bytes that the kernel has not taken
+	charged int  // those of them that the budget knows of
+	keeping bool // what was taken is kept, to be sent again
+	writing bool // somebody writes
+	flusher bool // the flusher was started, and has not begun to write
+	life    outboxLife
+	err     error
+	first   [2]piece // the first array of pieces
+
+	waiting atomic.Int32 // how many wait in admit; changed with mu held
+}
+
+// outboxOwner is the stream that an outbox belongs to.
+type outboxOwner interface {
+	// taken is called with mu held when the kernel has taken bytes.
+	taken()
+	// waits is called without mu before a Send waits for room. The other end may do the same, so it makes
+	// sure that somebody takes in what comes.
+	waits()
+	// written is called without mu when somebody has ended writing and the outbox is closed.
+	written()
+}
+
+// piece is a part of what is to be written: either memory for small frames that more can be appended
+// to, or the content of a large message.
+type piece struct {
+	b    []byte
+	held mem.Buffer // the memory of a large message; nil for small frames
+}
+
+func (o *outbox) init(mu *monitor, owner outboxOwner, c *conn, budget *budget, pool *buffers) {
+	o.mu, o.owner, o.conn, o.budget, o.pool = mu, owner, c, budget, pool
+	o.pieces = o.first[:0]
+}
+
+// admit waits until a message may be queued. The error says that none can be any more. The caller
+// holds mu, which is given up meanwhile.
+func (o *outbox) admit() error {
+	for counted := false; ; {
+		switch {
+		case o.life != outboxOpen:
+			return errOutboxClosed
+		case o.err != nil:
+			return o.err
+		case o.queued >= window:
+			o.await(nil)
+		case o.queued > 0 && o.budget.full():
+			if !counted {
+				counted = true
+				o.budget.waited.Add(1)
+			}
+			if room := o.budget.whenRoom(); room != nil {
+				o.await(room)
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// await waits for a change, or for room in the budget.
+func (o *outbox) await(room <-chan struct{}) {
+	o.waiting.Add(1)
+	changed := o.mu.change()
+	o.mu.Unlock()
+	o.owner.waits()
+	select {
+	case <-changed:
+	case <-room:
+	}
+	o.mu.Lock()
+	o.waiting.Add(-1)
+}
+
+// append queues frames that are no messages. The caller holds mu.
+func (o *outbox) append(frames []byte) {
+	b := o.chunk(len(frames))
+	*b = append(*b, frames...)
+	o.queued += len(frames)
+}
+
+// appendMessage queues a message, and takes it over. The caller holds mu.
+func (o *outbox) appendMessage(p payload) {
+	n := p.len()
+	o.queued += frameHeaderLen + n
+	if n <= copyLimit {
+		b := o.chunk(frameHeaderLen + n)
+		*b = p.appendTo(appendFrameHeader(*b, kindMessage, n))
+		p.free()
+		return
+	}
+	b := o.chunk(frameHeaderLen)
+	*b = appendFrameHeader(*b, kindMessage, n)
+	for _, held := range p.slices {
+		o.pieces = append(o.pieces, piece{held.ReadOnlyData(), held})
+	}
+}
+
+// chunk returns memory to which n bytes can be appended.
+func (o *outbox) chunk(n int) *[]byte {
+	if last := len(o.pieces) - 1; last >= 0 {
+		p := &o.pieces[last]
+		if p.held == nil && len(p.b)+n <= max(chunkSize, cap(p.b)) {
+			return &p.b
+		}
+	}
+	var b []byte
+	switch {
+	case len(o.pieces) > 0:
+		b = (*o.pool.Get(max(chunkSize, n)))[:0]
+	case o.conn != nil:
+		b, o.conn.out = o.conn.out[:0], nil
+	}
+	o.pieces = append(o.pieces, piece{b: b})
+	return &o.pieces[len(o.pieces)-1].b
+}
+
+// send writes what is queued as far as the kernel takes it at once, or soon, which leaves it to the
+// flusher: until that gets to it more may come, and many small messages take one write. The caller
+// holds mu, which is given up meanwhile.
+func (o *outbox) send(soon bool) {
+	if soon && o.queued < flushAt {
+		o.startFlusher()
+	} else {
+		o.write(false)
+	}
+	o.settle()
+}
+
+// write writes what is queued, unless somebody does so already: what the kernel takes at once, and
+// leaves the rest to the flusher, or if wait is set all. The caller holds mu, which is given up meanwhile.
+func (o *outbox) write(wait bool) {
+	if !o.writable() {
+		return
+	}
+	o.writing = true
+	for o.queued > 0 && o.err == nil && o.conn != nil && o.life != outboxClosed {
+		c := o.conn
+		c.pieces = o.gather(c.pieces[:0])
+		o.mu.Unlock()
+		n, all, err := c.write(wait)
+		clear(c.pieces)
+		o.mu.Lock()
+		o.took(n)
+		o.settle()
+		if err != nil {
+			o.err = err
+		} else if !all && !wait {
+			break
+		}
+	}
+	o.writing = false
+	o.mu.broadcast()
+	if o.life != outboxClosed {
+		o.startFlusher() // with what is left
+		return
+	}
+	o.drop()
+	o.mu.Unlock()
+	o.owner.written()
+	o.mu.Lock()
+}
+
+func (o *outbox) writable() bool {
+	return !o.writing && o.queued > 0 && o.err == nil && o.conn != nil && o.life != outboxClosed
+}
+
+// startFlusher starts the goroutine that writes what is queued, and ends then, or when the connection
+// is closed. The caller holds mu.
+func (o *outbox) startFlusher() {
+	if !o.writable() || o.flusher {
+		return
+	}
+	o.flusher = true
+	go func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.flusher = false
+		o.write(true)
+		o.settle()
+	}()
+}
+
+// gather returns what is to be written next.
+func (o *outbox) gather(to [][]byte) [][]byte {
+	n, offset := 0, o.offset
+	for i := o.next; i < len(o.pieces) && n < writeAtMost; i++ {
+		b := o.pieces[i].b[offset:]
+		offset = 0
+		b = b[:min(len(b), writeAtMost-n)]
+		if len(b) > 0 {
+			to = append(to, b)
+			n += len(b)
+		}
+	}
+	return to
+}
+
+// took notes that the kernel has taken the next n bytes.
+func (o *outbox) took(n int) {
+	if n == 0 {
+		return
+	}
+	blocked := o.queued >= window
+	o.queued -= n
+	o.offset += n
+	for o.next < len(o.pieces) && o.offset >= len(o.pieces[o.next].b) {
+		if o.next == len(o.pieces)-1 && o.offset == len(o.pieces[o.next].b) && o.pieces[o.next].held == nil {
+			break // more can be appended to it
+		}
+		o.offset -= len(o.pieces[o.next].b)
+		o.next++
+	}
+	if !o.keeping {
+		o.forget()
+	}
+	o.owner.taken()
+	if blocked && o.queued < window || o.queued == 0 {
+		o.mu.broadcast()
+	}
+}
+
+// forget frees what was written.
+func (o *outbox) forget() {
+	for i := range o.next {
+		o.free(&o.pieces[i])
+	}
+	if o.next > 0 {
+		n := copy(o.pieces, o.pieces[o.next:])
+		clear(o.pieces[n:])
+		o.pieces, o.next = o.pieces[:n], 0
+	}
+	if o.queued == 0 && len(o.pieces) == 1 {
+		o.pieces[0].b = o.pieces[0].b[:0]
+		o.offset = 0
+	}
+}
+
+func (o *outbox) free(p *piece) {
+	if p.held != nil {
+		p.held.Free()
+	} else if b := p.b; cap(b) == chunkSize {
+		o.pool.Put(&b)
+	}
+	*p = piece{}
+}
+
+// stopKeeping frees what was kept to be sent again. The caller holds mu.
+func (o *outbox) stopKeeping() {
+	if o.keeping {
+		o.keeping = false
+		o.forget()
+	}
+}
+
+// kept returns how many bytes are there that the kernel has taken.
+func (o *outbox) kept() int {
+	n := o.offset
+	for _, p := range o.pieces[:o.next] {
+		n += len(p.b)
+	}
+	return n
+}
+
+// detach is for a server that has not processed the call: all is queued again, and waits for a
+// connection to the next one. The caller holds mu, and nobody writes.
+func (o *outbox) detach() {
+	o.queued += o.kept()
+	o.next, o.offset, o.err, o.conn = 0, 0, nil, nil
+	o.settle()
+}
+
+// attach goes on with a connection, where the first old bytes are replaced by call. The caller holds mu.
+func (o *outbox) attach(c *conn, call []byte, old int) {
+	o.conn = c
+	if old > 0 {
+		first := &o.pieces[0].b
+		*first = append(call, (*first)[old:]...)
+		o.queued += len(call) - old
+	}
+	o.write(false)
+	o.settle()
+}
+
+// settle tells the budget what is queued. The caller holds mu.
+func (o *outbox) settle() {
+	if n := o.queued - o.charged; n != 0 {
+		o.charged = o.queued
+		o.budget.charge(n)
+	}
+}
+
+// seal ends whoever waits to send. The caller holds mu.
+func (o *outbox) seal() {
+	o.life = max(o.life, outboxSealed)
+	o.mu.broadcast()
+}
+
+// drain waits until all that is queued is written, or nothing can be. The caller holds mu, which is given
+// up meanwhile.
+func (o *outbox) drain() error {
+	for o.queued > 0 && o.err == nil || o.writing {
+		if o.writing {
+			o.mu.wait()
+		} else {
+			o.write(true)
+		}
+	}
+	o.settle()
+	return o.err
+}
+
+// close drops what is queued and ends whoever waits. The caller holds mu.
+func (o *outbox) close() {
+	o.life = outboxClosed
+	if !o.writing {
+		o.drop()
+	}
+	o.mu.broadcast()
+}
+
+func (o *outbox) drop() {
+	if o.queued == 0 && len(o.pieces) == 1 && o.pieces[0].held == nil && o.conn != nil && cap(o.pieces[0].b) <= keepIdle {
+		o.conn.out, o.pieces = o.pieces[0].b[:0], nil // the next call on the connection has it
+	}
+	for i := range o.pieces {
+		o.free(&o.pieces[i])
+	}
+	o.pieces, o.next, o.offset, o.queued, o.keeping = nil, 0, 0, 0, false
+	o.settle()
+}

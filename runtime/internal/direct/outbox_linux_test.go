@@ -1,0 +1,307 @@
+package direct
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/grpc/mem"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+// sender is an outbox with its mutex, for a stream that does nothing with it.
+type sender struct {
+	outbox
+	monitor  monitor
+	accepted atomic.Bool // the kernel has taken bytes
+}
+
+func (s *sender) taken()   { s.accepted.Store(true) }
+func (s *sender) waits()   {}
+func (s *sender) written() {}
+
+func newSender(t *testing.T, limit int64) (*sender, *wire) {
+	t.Helper()
+	c, w := newConnPair(t)
+	s := &sender{}
+	s.init(&s.monitor, s, c, newBudget(limit), c.rd.pool)
+	return s, w
+}
+
+// put sends a message with number i.
+func (s *sender) put(i, size int, soon bool) error {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, size), uint32(i))[:size]
+	p := payload{b: b}
+	if size > copyLimit {
+		p = payload{slices: mem.BufferSlice{mem.SliceBuffer(b)}}
+	}
+	s.monitor.Lock()
+	defer s.monitor.Unlock()
+	if err := s.admit(); err != nil {
+		return err
+	}
+	s.appendMessage(p)
+	s.send(soon)
+	return s.err
+}
+
+// waiting waits until a put waits.
+func (s *sender) awaitWait(t *testing.T) {
+	t.Helper()
+	fixture.Eventually(t, "the sender to wait", func() bool { return s.waiting.Load() > 0 })
+}
+
+func (s *sender) size() int {
+	s.monitor.Lock()
+	defer s.monitor.Unlock()
+	return s.queued
+}
+
+// Messages arrive in their order, whether they are written at once, later, or in pieces, and
+// whoever writes them.
+func TestOutboxKeepsTheOrder(t *testing.T) {
+	s, w := newSender(t, 0)
+	const n = 2000
+	sizes := []int{10, 10, 10, 1000, 10, copyLimit, copyLimit + 1, 10, 10, 100 << 10}
+	go func() {
+		for i := range n {
+			if i%11 == 0 {
+				s.monitor.Lock()
+				s.write(false)
+				s.monitor.Unlock()
+			}
+			if err := s.put(i, sizes[i%len(sizes)], i%7 != 0); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for i := range n {
+		b := w.want(kindMessage)
+		if got := int(binary.BigEndian.Uint32(b)); got != i || len(b) != sizes[i%len(sizes)] {
+			t.Fatalf("message %d of %d bytes comes when message %d is due", got, len(b), i)
+		}
+	}
+}
+
+// What was left to the flusher is written without anything else happening.
+func TestFlusherNeedsNoHelp(t *testing.T) {
+	s, w := newSender(t, 0)
+	for i := range 100 {
+		if err := s.put(i, 10, true); err != nil {
+			t.Fatal(err)
+		}
+		w.want(kindMessage)
+	}
+}
+
+// Sending does not wait for the other end to read before a whole window is unread, whatever the size of
+// the messages, and then it does.
+func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
+	for name, size := range map[string]int{"small": 80, "medium": 10 << 10, "large": 300 << 10, "one": 2 * window} {
+		t.Run(name, func(t *testing.T) {
+			s, w := newSender(t, 0)
+			sent := 0
+			for s.size() < window {
+				if err := s.put(sent, size, true); err != nil {
+					t.Fatal(err)
+				}
+				sent++
+			}
+			if bytes := sent * (size + frameHeaderLen); bytes < window {
+				t.Fatalf("%d bytes fill the window", bytes)
+			}
+			more := make(chan error, 1)
+			go func() { more <- s.put(sent, size, true) }()
+			s.awaitWait(t)
+			for i := range sent + 1 {
+				if got := int(binary.BigEndian.Uint32(w.want(kindMessage))); got != i {
+					t.Fatalf("message %d comes when %d is due", got, i)
+				}
+			}
+			if err := await(t, "the last message", more); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Small messages that wait do not take much more memory than their bytes, and it is given back.
+func TestMemoryOfMessagesThatWait(t *testing.T) {
+	s, w := newSender(t, 0)
+	const size = 80
+	n := window / (size + frameHeaderLen)
+	got := allocated(func() {
+		for i := range n {
+			if err := s.put(i, size, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if bound := 3 * window; got > bound { // a message is made here, and copied
+		t.Errorf("%d bytes are allocated; %d are allowed", got, bound)
+	}
+	for range n {
+		w.want(kindMessage)
+	}
+	fixture.Eventually(t, "the memory to be given back", func() bool {
+		s.monitor.Lock()
+		defer s.monitor.Unlock()
+		return len(s.pieces) <= 1 && s.budget.used.Load() == 0
+	})
+}
+
+// A full budget holds up each stream that has something queued, until another has been read.
+func TestBudgetHoldsUpAllStreams(t *testing.T) {
+	a, aw := newSender(t, 1<<20)
+	b, bw := newSender(t, 0)
+	b.budget = a.budget
+	for a.size() < 1<<20 {
+		if err := a.put(0, 100<<10, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Who has nothing queued is not held up: it may have a queue in the kernel all for itself.
+	if err := b.put(0, 1<<20, false); err != nil {
+		t.Fatal(err)
+	}
+	held := make(chan error, 1)
+	go func() { held <- b.put(1, 10, false) }()
+	b.awaitWait(t)
+	if b.budget.waited.Load() != 1 {
+		t.Errorf("%d sends count as held up by the budget", b.budget.waited.Load())
+	}
+	for range 11 {
+		aw.want(kindMessage)
+	}
+	if err := await(t, "the message that was held up", held); err != nil {
+		t.Error(err)
+	}
+	bw.want(kindMessage)
+	bw.want(kindMessage)
+	fixture.Eventually(t, "the budget to be given back", func() bool { return a.budget.used.Load() == 0 })
+}
+
+// What a call leaves in its queue counts no more.
+func TestClosedOutboxGivesItsBudgetBack(t *testing.T) {
+	s, _ := newSender(t, 0)
+	for s.size() < window {
+		if err := s.put(0, 100<<10, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := make(chan error, 1)
+	go func() { waiting <- s.put(0, 10, false) }()
+	s.awaitWait(t)
+	s.monitor.Lock()
+	s.outbox.close()
+	s.monitor.Unlock()
+	if err := await(t, "who waits", waiting); err != errOutboxClosed {
+		t.Errorf("who waits gets %v", err)
+	}
+	s.conn.Close() // the flusher writes
+	fixture.Eventually(t, "the budget to be given back", func() bool { return s.budget.used.Load() == 0 })
+}
+
+// The flusher ends when there is nothing to write.
+func TestFlusherEnds(t *testing.T) {
+	s, w := newSender(t, 0)
+	before := runtime.NumGoroutine()
+	for i := range 50 {
+		if err := s.put(i, 10, true); err != nil {
+			t.Fatal(err)
+		}
+		w.want(kindMessage)
+	}
+	fixture.Eventually(t, "the flushers to end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// After a failed write every other one fails, also the flusher's, and nothing piles up.
+func TestWritesAfterAnError(t *testing.T) {
+	for name, soon := range map[string]bool{"at once": false, "soon": true} {
+		t.Run(name, func(t *testing.T) {
+			s, w := newSender(t, 0)
+			w.Close()
+			var err error
+			for i := 0; err == nil; i++ {
+				if err = s.put(i, 1000, soon); i > 10*flushAt/1000 {
+					t.Fatalf("no error after %d bytes", i*1000)
+				}
+			}
+			for range 100 {
+				if s.put(0, 1000, soon) == nil || s.put(0, 100<<10, soon) == nil {
+					t.Fatal("a message is no error")
+				}
+			}
+			if s.accepted.Load() {
+				t.Error("the kernel has taken bytes, though nobody is there")
+			}
+		})
+	}
+}
+
+// Close wakes who writes, who waits to send, and who reads.
+func TestCloseOfAConnWakesAll(t *testing.T) {
+	s, _ := newSender(t, 0)
+	ended := make(chan error, 2)
+	go func() {
+		for {
+			if err := s.put(0, 100<<10, false); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	go func() {
+		_, _, err := s.conn.rd.header()
+		ended <- err
+	}()
+	s.awaitWait(t)
+	s.conn.Close()
+	for range 2 {
+		if err := await(t, "the end", ended); err == nil || err == io.EOF {
+			t.Errorf("the error is %v", err)
+		}
+	}
+	s.conn.Close() // again does nothing
+}
+
+// A large message arrives whole through a queue that holds a fraction of it, both ways at once.
+func TestLargeMessagesThroughASmallQueue(t *testing.T) {
+	a, b := pair(t)
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
+	var both sync.WaitGroup
+	for _, uds := range []*net.UnixConn{a, b} {
+		c, err := newConn(uds, nil, &buffers{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		both.Go(func() {
+			header := appendFrameHeader(nil, kindMessage, len(content))
+			taken, err := c.writeAll(header, payload{slices: mem.BufferSlice{mem.SliceBuffer(content)}}, endFrame)
+			if want := len(header) + len(content) + len(endFrame); taken != want || err != nil {
+				t.Errorf("%d bytes are taken, %v; want %d", taken, err, want)
+			}
+		})
+		both.Go(func() {
+			_, n, err := c.rd.header()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p, err := c.rd.message(n)
+			if err != nil || !bytes.Equal(p.appendTo(nil), content) {
+				t.Errorf("%d bytes come, %v", p.len(), err)
+			}
+			if k, _, err := c.rd.header(); k != kindEnd {
+				t.Errorf("after them comes %q, %v", k, err)
+			}
+		})
+	}
+	both.Wait()
+}

@@ -1,0 +1,199 @@
+package direct
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+)
+
+// NewStream begins a call with streams. See [grpc.ClientConn.NewStream].
+func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts []grpc.CallOption) (grpc.ClientStream, error) {
+	s := &clientStream{call: call{client: c, desc: desc, method: method}, headerKnown: make(chan struct{})}
+	if err := s.prepare(ctx, opts); err != nil {
+		return nil, err
+	}
+	conn, err := c.acquire(ctx)
+	if err == nil && !conn.idle() {
+		// A unary call finds out by itself, and can still go over HTTP/2. A stream cannot once it is
+		// in the caller's hands.
+		conn, err = c.replace(ctx, conn)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.begin(conn)
+	return s, nil
+}
+
+// clientStream is a call with streams in the client. As every [grpc.ClientStream] it may be sent to by
+// one goroutine while another receives. What it sends goes through out, which is in stream_send.go, and
+// what it receives through in, in stream_receive.go.
+type clientStream struct {
+	call
+	cancel  context.CancelFunc // ends ctx
+	unwatch func() bool        // ends the watch for the end of the caller's context; nil if it has none
+	abort   func()             // for Client.Close
+
+	// Used by the sending goroutine alone:
+	sentLast bool   // CloseSend was called, or the only message sent
+	scratch  []byte // for a small message
+	pacing   pacing
+
+	headerKnown chan struct{} // closed when there is a header, or there will be none
+
+	mu       monitor // guards what follows, and parts of out and in
+	state    streamState
+	conn     *conn // changed with reading held as well
+	out      outbox
+	callLen  int // of the frame that begins the call, the first in out
+	result   error
+	response response // changed with reading held as well
+
+	// reading is held by who receives, or looks for another server. Lock it before mu. It guards:
+	reading sync.Mutex
+	in      inbox
+	tries   int  // how often the call was sent again
+	begun   bool // state.processing is processingBegun
+	clean   bool // the status has come, and the connection can have another call; changed with mu held as well
+	settled bool // changed with mu held as well: stats handlers and call options know what the call has come to
+
+	headerWaits atomic.Int32 // how many wait in Header while another receives
+}
+
+// begin starts the call on conn.
+func (s *clientStream) begin(c *conn) {
+	s.call.begin(&c.peer)
+	// What may end the call from now on waits until all is in its place.
+	s.reading.Lock()
+	s.ctx, s.cancel = context.WithCancel(s.ctx)
+	s.conn = c
+	s.out.init(&s.mu, s, c, s.client.budget, s.client.codec.pool)
+	s.out.keeping = true
+	s.in = inbox{conn: c, owner: s, limit: s.opts.maxRecv, mu: &s.mu, budget: s.client.budget}
+	s.abort = func() { s.fail(errClosing) }
+	c.abort.Store(&s.abort)
+	if s.caller.Done() != nil {
+		s.unwatch = context.AfterFunc(s.caller, func() { s.fail(status.FromContextError(s.caller.Err()).Err()) })
+	}
+	s.reading.Unlock()
+	if s.desc.ClientStreams {
+		// The server may be the first to speak. Other calls wait for their request, to be sent at once.
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.queueCall()
+		s.out.send(false) // whoever sends or receives next finds out what is wrong
+	}
+}
+
+// fail ends the call for a reason of this end, and closes the connection, which tells the server.
+func (s *clientStream) fail(err error) error {
+	s.end(err)
+	s.reading.Lock()
+	defer s.doneReading()
+	s.settle()
+	return err
+}
+
+// end ends the stream with err, io.EOF for success, unless it has ended. If the connection cannot have
+// another call, end closes it, and so wakes who reads and who writes.
+func (s *clientStream) end(err error) {
+	s.mu.Lock()
+	if !s.state.step(eventEnded) {
+		s.mu.Unlock()
+		return
+	}
+	s.result = err
+	s.setHeaderKnown()
+	s.out.close()
+	c, clean := s.conn, s.clean
+	s.mu.Unlock()
+	if !clean {
+		c.Close()
+	}
+}
+
+// broken is what the call comes to when its connection does not work any more. The caller holds reading.
+func (s *clientStream) broken(err error) error {
+	if result := s.outcome(); result != nil {
+		return result
+	}
+	return s.call.broken(err, s.conn.generation)
+}
+
+// setHeaderKnown is called with mu held.
+func (s *clientStream) setHeaderKnown() {
+	select {
+	case <-s.headerKnown:
+	default:
+		close(s.headerKnown)
+	}
+}
+
+// outcome returns what the stream has come to; nil if it goes on.
+func (s *clientStream) outcome() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.result
+}
+
+// settle tells who wants to know that the stream has ended, once. The caller holds reading.
+func (s *clientStream) settle() {
+	err := s.outcome()
+	if err == nil || s.settled {
+		return
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	unwatched := s.unwatch == nil || s.unwatch()
+	clean := unwatched && s.in.drained()
+	s.mu.Lock()
+	s.settled = true
+	s.clean = s.clean && clean
+	s.mu.Unlock()
+	s.in.close()
+	s.letGo()
+	s.finish(err, &s.response, &s.conn.peer)
+	s.cancel()
+}
+
+// letGo gives the connection back if the next call can have it, and else closes it, when the stream has
+// ended and nobody writes any more.
+func (s *clientStream) letGo() {
+	s.mu.Lock()
+	if !s.settled || s.out.writing || !s.state.step(eventReleased) {
+		s.mu.Unlock()
+		return
+	}
+	c, clean := s.conn, s.clean && s.state.send == sendingEndTaken
+	s.mu.Unlock()
+	c.abort.Store(nil)
+	if clean {
+		c.rest()
+		c.rd.release()
+		s.client.pool.put(c)
+	} else {
+		s.client.pool.drop(c)
+	}
+}
+
+func (s *clientStream) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return peer.NewContext(s.ctx, &s.conn.peer)
+}
+
+func (s *clientStream) Trailer() metadata.MD {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.response.trailer == nil {
+		return metadata.MD{}
+	}
+	return s.response.trailer
+}

@@ -1,0 +1,295 @@
+package direct
+
+import (
+	"io"
+
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+func (s *clientStream) RecvMsg(m any) error {
+	s.reading.Lock()
+	defer s.doneReading()
+	if err := s.outcome(); err != nil {
+		s.settle()
+		return err
+	}
+	if err := s.caller.Err(); err != nil {
+		// What ends the call for that reason runs elsewhere, and may not have yet.
+		return s.endReceiving(status.FromContextError(err).Err())
+	}
+	err := s.receive(m)
+	if err == nil && !s.desc.ServerStreams {
+		// The status makes it complete.
+		switch err = s.receive(m); err {
+		case io.EOF:
+			s.endReceiving(err)
+			return nil
+		case nil:
+			err = errTooManyMessages
+		}
+	}
+	if err != nil {
+		return s.endReceiving(err)
+	}
+	return nil
+}
+
+// endReceiving ends the stream and returns what it has come to, which may be something else if it has ended
+// before. The caller holds reading.
+func (s *clientStream) endReceiving(err error) error {
+	s.end(err)
+	s.settle()
+	return s.outcome()
+}
+
+// doneReading unlocks reading. A Send that waits, and Header, leave it to who reads to do what they need,
+// and want it done when nobody reads any more.
+func (s *clientStream) doneReading() {
+	s.reading.Unlock()
+	if s.out.waiting.Load() > 0 {
+		s.takeIn()
+	}
+	if s.headerWaits.Load() > 0 {
+		s.mu.Lock()
+		s.mu.broadcast()
+		s.mu.Unlock()
+	}
+}
+
+// takeIn takes in what comes, unless somebody receives.
+func (s *clientStream) takeIn() {
+	if s.reading.TryLock() {
+		s.in.startTaking()
+		s.reading.Unlock()
+	}
+}
+
+// arrived is called when a frame was taken in; see inboxOwner.
+func (s *clientStream) arrived(k kind) {
+	if k != kindGoAway {
+		s.state.step(eventAnswered)
+		s.out.stopKeeping()
+	}
+	if k == kindStatus {
+		s.out.close() // the server wants no more
+	}
+}
+
+// sendWaits reports whether what comes is to be taken in; see inboxOwner.
+func (s *clientStream) sendWaits() bool { return s.out.waiting.Load() > 0 && s.out.life == outboxOpen }
+
+// receive receives one message, or io.EOF or the status. The caller holds reading.
+func (s *clientStream) receive(m any) error {
+	for {
+		k, err := s.next()
+		if err == nil {
+			switch k {
+			case kindHeader:
+				err = s.receiveHeader()
+			case kindMessage:
+				if err = s.receiveMessage(m); err == nil {
+					return nil
+				}
+			case kindStatus:
+				err = s.receiveStatus()
+			default:
+				err = unexpectedFrame(k)
+			}
+		}
+		switch {
+		case err == nil:
+		case err == io.EOF || isStatus(err):
+			return err
+		default:
+			return s.broken(err)
+		}
+	}
+}
+
+// next waits for the next frame, and returns its kind. The caller holds reading.
+func (s *clientStream) next() (kind, error) {
+	s.mu.Lock()
+	s.queueRequest()
+	s.out.write(false) // who waits for an answer is not to wait for the flusher as well
+	s.out.settle()
+	s.mu.Unlock()
+	s.pacing.received.Store(true)
+	for {
+		if again, err := s.peek(); !again {
+			return s.in.current.kind, err
+		}
+	}
+}
+
+// queueRequest begins a call of a program that receives and has not sent its only message. The caller
+// holds mu.
+func (s *clientStream) queueRequest() {
+	if s.out.life == outboxOpen {
+		s.queueCall()
+	}
+}
+
+// peek waits for the next frame. If there is none because no server has processed the call, it is sent
+// again, and peek reports that. The caller holds reading.
+func (s *clientStream) peek() (again bool, err error) {
+	k, _, err := s.in.peek()
+	if err == nil && k != kindGoAway {
+		s.setBegun()
+		return false, nil
+	}
+	return s.sendAgain(err)
+}
+
+func (s *clientStream) setBegun() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.step(eventAnswered)
+	s.out.stopKeeping()
+	s.mu.broadcast()
+}
+
+func (s *clientStream) receiveHeader() error {
+	n := s.in.current.n
+	b, err := s.in.head()
+	if err != nil {
+		return err
+	}
+	md, err := parseMetadata(b)
+	if err != nil {
+		return err
+	}
+	return s.setHeader(md, n+frameHeaderLen)
+}
+
+// setHeader sets the header, nil if a message comes without.
+func (s *clientStream) setHeader(md metadata.MD, wireLength int) error {
+	s.mu.Lock()
+	ok := s.state.step(eventHeader)
+	s.mu.Unlock()
+	if !ok {
+		return errHeaderTwice
+	}
+	md = s.receivedHeader(md, wireLength)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.response.hasHeader, s.response.header = true, md
+	s.setHeaderKnown()
+	return nil
+}
+
+func (s *clientStream) receiveMessage(m any) error {
+	if !s.response.hasHeader {
+		if err := s.setHeader(nil, frameHeaderLen); err != nil {
+			return err
+		}
+	}
+	n := s.in.current.n
+	if n > s.opts.maxRecv {
+		return tooLarge(n, s.opts.maxRecv)
+	}
+	p, err := s.in.message()
+	if err != nil {
+		return err
+	}
+	if err := s.client.codec.unmarshal(p, m); err != nil {
+		return err
+	}
+	s.response.messages++
+	s.receivedMessage(m, n)
+	return nil
+}
+
+// receiveStatus returns what the call has come to, io.EOF for success.
+func (s *clientStream) receiveStatus() error {
+	n := s.in.current.n
+	b, err := s.in.head()
+	if err != nil {
+		return err
+	}
+	h, err := parseStatus(b)
+	if err != nil {
+		return err
+	}
+	trailer, err := s.receivedStatus(&h, &s.response, n+frameHeaderLen)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.step(eventStatus) {
+		s.response.trailer, s.clean = trailer, !h.last
+	}
+	s.setHeaderKnown()
+	if err == nil {
+		err = io.EOF
+	}
+	return err
+}
+
+func (s *clientStream) Header() (metadata.MD, error) {
+	for !s.isHeaderKnown() {
+		if s.reading.TryLock() {
+			s.findHeader()
+			s.doneReading()
+			continue
+		}
+		s.awaitHeader()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.response.header, nil
+}
+
+func (s *clientStream) isHeaderKnown() bool {
+	select {
+	case <-s.headerKnown:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitHeader waits for the header while another receives, until that stops.
+func (s *clientStream) awaitHeader() {
+	s.headerWaits.Add(1)
+	defer s.headerWaits.Add(-1)
+	s.mu.Lock()
+	stopped := s.mu.change()
+	s.mu.Unlock()
+	if s.reading.TryLock() { // it has stopped before it could know of this
+		s.doneReading()
+		return
+	}
+	select {
+	case <-s.headerKnown:
+	case <-stopped:
+	}
+}
+
+// findHeader receives until the header is known. The caller holds reading.
+func (s *clientStream) findHeader() {
+	for !s.isHeaderKnown() {
+		k, err := s.next()
+		if err == nil {
+			switch k {
+			case kindHeader:
+				err = s.receiveHeader()
+			case kindMessage:
+				err = s.setHeader(nil, frameHeaderLen)
+			default: // there is none
+				s.mu.Lock()
+				s.setHeaderKnown()
+				s.mu.Unlock()
+			}
+		}
+		if err != nil {
+			if !isStatus(err) {
+				err = s.broken(err)
+			}
+			s.endReceiving(err)
+		}
+	}
+	s.settle()
+}

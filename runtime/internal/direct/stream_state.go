@@ -1,0 +1,117 @@
+package direct
+
+// streamState is where a client's stream is. Each part goes forward by itself, but for a stream that is
+// sent again to another server.
+type streamState struct {
+	processing processing
+	send       sending
+	receive    receiving
+	life       life
+}
+
+// processing is how far servers may be with the call.
+type processing int8
+
+const (
+	processingUntaken processing = iota // the kernel has taken no byte of it, so no server can have it
+	processingTaken                     // a server may have read it
+	processingBegun                     // a server has begun it: it answers, or could not have been sent so much
+)
+
+// sending is what was sent.
+type sending int8
+
+const (
+	sendingNew       sending = iota // nothing
+	sendingCalled                   // the frame that begins the call is queued
+	sendingEndQueued                // the frame that ends it is
+	sendingEndTaken                 // the kernel has taken that
+)
+
+// receiving is what has come.
+type receiving int8
+
+const (
+	receivingWaiting  receiving = iota // nothing
+	receivingHeader                    // the header
+	receivingMessages                  // a message
+	receivingStatus                    // the status
+	receivingOver                      // what the stream has come to is known
+)
+
+// life says whether the stream goes on.
+type life int8
+
+const (
+	lifeRunning life = iota
+	lifeEnded        // it has come to something, and still has its connection
+	lifeOver         // the connection was given back or closed
+)
+
+// event is what happens to a stream.
+type event int8
+
+const (
+	eventCalled      event = iota // the frame that begins the call is queued
+	eventEndQueued                // the frame that ends it is
+	eventTaken                    // the kernel has taken bytes
+	eventEndTaken                 // all, and the end was queued
+	eventMuchTaken                // more than fits in the queue of a server that does not read
+	eventAnswered                 // something has come that is no 'go away'
+	eventHeader                   // the header was received
+	eventMessage                  // a message
+	eventStatus                   // the status
+	eventUnprocessed              // no server has processed the call, and it will be sent again
+	eventEnded                    // the stream has come to something
+	eventReleased                 // its connection was given back or closed
+)
+
+// after returns the state after e. It reports whether e may happen in this state.
+func (s streamState) after(e event) (streamState, bool) {
+	running := s.life == lifeRunning
+	ok := running
+	switch e {
+	case eventCalled:
+		ok = running && s.send == sendingNew
+		s.send = sendingCalled
+	case eventEndQueued:
+		ok = running && s.send == sendingCalled
+		s.send = sendingEndQueued
+	case eventTaken:
+		ok = s.send != sendingNew
+		s.processing = max(s.processing, processingTaken)
+	case eventEndTaken:
+		ok = s.send == sendingEndQueued
+		s.send = sendingEndTaken
+	case eventMuchTaken, eventAnswered:
+		s.processing = processingBegun
+	case eventHeader:
+		ok = running && s.receive == receivingWaiting
+		s.receive = receivingHeader
+	case eventMessage:
+		ok = running && s.receive <= receivingMessages
+		s.receive = receivingMessages
+	case eventStatus:
+		ok = running && s.receive <= receivingMessages
+		s.receive = receivingStatus
+	case eventUnprocessed:
+		ok = running && s.processing != processingBegun
+		s.processing = processingUntaken
+		s.send = min(s.send, sendingEndQueued)
+	case eventEnded:
+		s.life, s.receive = lifeEnded, receivingOver
+	case eventReleased:
+		ok = s.life == lifeEnded
+		s.life = lifeOver
+	}
+	return s, ok
+}
+
+// step changes the state as e demands. It reports whether e may happen; if not, nothing changes.
+func (s *streamState) step(e event) bool {
+	next, ok := s.after(e)
+	if ok {
+		*s = next
+	}
+	return ok
+}

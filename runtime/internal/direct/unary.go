@@ -1,0 +1,184 @@
+package direct
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc"
+)
+
+var unaryDesc grpc.StreamDesc
+
+// Invoke makes a unary call. See [grpc.ClientConn.Invoke].
+//
+// The calling goroutine writes the request and reads the answer itself; nobody else knows of the call
+// but what closes the connection when ctx ends.
+func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
+	u := unary{call: call{client: c, desc: &unaryDesc, method: method}}
+	if err := u.prepare(ctx, opts); err != nil {
+		return err
+	}
+	conn, err := c.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	return u.invoke(conn, args, reply)
+}
+
+// unary is a unary call. It is used by the calling goroutine alone.
+type unary struct {
+	call
+	response
+	sent bool // stats handlers know of the request
+}
+
+// invoke makes the call on conn, or on another connection as long as no server has processed it.
+func (u *unary) invoke(conn *conn, args, reply any) error {
+	u.begin(&conn.peer)
+	request, err := u.client.codec.marshal(args, u.opts.maxSend, conn.scratch[:0])
+	if err != nil {
+		u.client.pool.put(conn)
+		u.finish(err, &u.response, &conn.peer)
+		return err
+	}
+	defer request.free()
+	if request.slices == nil {
+		conn.scratch = request.b
+	}
+	for tries := 0; ; tries++ {
+		err := u.exchange(conn, &request, args, reply)
+		if !errors.Is(err, errUnprocessed) {
+			return u.end(conn, err)
+		}
+		if tries == maxTries || u.caller.Err() != nil || u.client.pool.isClosed() {
+			u.client.pool.drop(conn)
+			return u.end(conn, u.broken(err, conn.generation))
+		}
+		generation := conn.generation
+		next, err := u.client.replace(u.caller, conn)
+		if err != nil {
+			if u.caller.Err() == nil {
+				return u.abandon()
+			}
+			return u.end(conn, u.broken(err, generation))
+		}
+		conn = next
+	}
+}
+
+// end ends the call with err, nil for success.
+func (u *unary) end(conn *conn, err error) error {
+	u.finish(err, &u.response, &conn.peer)
+	return err
+}
+
+// exchange sends the call and receives the answer. If the error is errUnprocessed, no server has
+// processed the call, and the connection is of no use; else the connection was given back or closed.
+func (u *unary) exchange(conn *conn, request *payload, args, reply any) error {
+	watching := u.caller.Done() != nil
+	var unwatch func() bool
+	if watching {
+		unwatch = context.AfterFunc(u.caller, conn.hangUp)
+	}
+	taken, writeErr := u.send(conn, request)
+	if !u.sent {
+		u.sent = true
+		u.sentMessage(args, request.len())
+	}
+	clean, err := u.receive(conn, reply, taken)
+	if watching && !unwatch() {
+		clean = false
+	}
+	switch {
+	case errors.Is(err, errUnprocessed):
+	case clean && writeErr == nil && conn.rd.empty():
+		conn.rest()
+		conn.rd.release()
+		u.client.pool.put(conn)
+	default:
+		u.client.pool.drop(conn)
+	}
+	return err
+}
+
+// send writes the whole call. Its error is no error of the call yet: the server may have answered.
+func (u *unary) send(conn *conn, request *payload) (taken int, err error) {
+	n := request.len()
+	b := appendFrameHeader(u.appendCall(conn.out[:0]), kindMessage, n)
+	if n > copyLimit {
+		taken, err = conn.writeAll(b, *request, endFrame)
+	} else {
+		b = append(request.appendTo(b), endFrame...)
+		taken, err = conn.writeAll(b, payload{}, nil)
+	}
+	conn.out = b
+	return taken, err
+}
+
+// receive receives the answer. It reports whether the connection can have another call.
+func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error) {
+	rd := &conn.rd
+	for first := true; ; first = false {
+		k, n, err := rd.header()
+		if first && (err != nil && taken == 0 || err == nil && k == kindGoAway) {
+			return false, errUnprocessed
+		}
+		if err == nil {
+			switch k {
+			case kindHeader:
+				err = u.receiveHeader(rd, n)
+			case kindMessage:
+				err = u.receiveMessage(rd, n, reply)
+			case kindStatus:
+				var h statusHead
+				if h, err = rd.status(n); err == nil {
+					u.trailer, err = u.receivedStatus(&h, &u.response, n+frameHeaderLen)
+					return !h.last, err
+				}
+			default:
+				err = unexpectedFrame(k)
+			}
+		}
+		switch {
+		case err == nil:
+		case isStatus(err):
+			return false, err
+		default:
+			return false, u.broken(err, conn.generation)
+		}
+	}
+}
+
+func (u *unary) receiveHeader(rd *reader, n int) error {
+	if u.hasHeader {
+		return errHeaderTwice
+	}
+	md, err := rd.metadata(n)
+	if err != nil {
+		return err
+	}
+	u.hasHeader, u.header = true, u.receivedHeader(md, n+frameHeaderLen)
+	return nil
+}
+
+func (u *unary) receiveMessage(rd *reader, n int, reply any) error {
+	if u.messages > 0 {
+		return errTooManyMessages
+	}
+	if !u.hasHeader {
+		u.hasHeader, u.header = true, u.receivedHeader(nil, frameHeaderLen)
+	}
+	if n > u.opts.maxRecv {
+		return tooLarge(n, u.opts.maxRecv)
+	}
+	p, err := rd.message(n)
+	if err != nil {
+		return err
+	}
+	if err := u.client.codec.unmarshal(p, reply); err != nil {
+		return err
+	}
+	u.messages++
+	u.receivedMessage(reply, n)
+	return nil
+}
