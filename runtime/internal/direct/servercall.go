@@ -70,10 +70,10 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 func (s *serverStream) serve() (again bool) {
 	hs := s.conn.server.conf.Stats
 	s.tag()
-	var begin stats.Begin
+	var beginTime time.Time
 	if hs != nil {
-		begin = stats.Begin{BeginTime: time.Now(), IsClientStream: s.method.desc.ClientStreams, IsServerStream: s.method.desc.ServerStreams}
-		hs.rpc(s.ctx, &begin)
+		beginTime = time.Now()
+		hs.rpc(s.ctx, &stats.Begin{BeginTime: beginTime, IsClientStream: s.method.desc.ClientStreams, IsServerStream: s.method.desc.ServerStreams})
 	}
 	appErr := s.handle()
 	st, ok := status.FromError(appErr)
@@ -83,7 +83,7 @@ func (s *serverStream) serve() (again bool) {
 	}
 	again = s.finish(st)
 	if hs != nil {
-		hs.rpc(s.ctx, &stats.End{BeginTime: begin.BeginTime, EndTime: time.Now(), Error: appErr})
+		hs.rpc(s.ctx, &stats.End{BeginTime: beginTime, EndTime: time.Now(), Error: appErr})
 	}
 	return again
 }

@@ -22,12 +22,16 @@ func (s *serverStream) SendMsg(m any) error {
 
 // send returns the message's size.
 func (s *serverStream) send(m any) (int, error) {
-	data, err := s.conn.server.codec.marshal(m, defaultMaxSend, s.scratch[:0])
+	scratch := &s.scratch
+	if s.method.unary != nil {
+		scratch = &s.conn.scratch // it is the connection's goroutine that sends
+	}
+	data, err := s.conn.server.codec.marshal(m, defaultMaxSend, (*scratch)[:0])
 	if err != nil {
 		return 0, err
 	}
 	if data.slices == nil {
-		s.scratch = data.b
+		*scratch = data.b
 	}
 	n := data.len()
 	s.mu.Lock()
