@@ -4,7 +4,7 @@
 GO  ?= go
 BUF  = $(GO) tool -modfile=tools/buf.mod buf
 
-.PHONY: demo test generate lint vet bench interop snapshot
+.PHONY: demo test test386 fuzz generate lint vet bench interop snapshot
 
 demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
@@ -23,6 +23,15 @@ test: ## all tests but those of interop, with the race detector where it is supp
 # The race detector needs cgo and so a C compiler, which a fresh machine may lack.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
+# What runs programs for 386 where the kernel does not, as in EXEC386='-exec qemu-i386'.
+EXEC386 =
+
+test386: ## the tests of what reads from the wire, where an int has 32 bits
+	GOARCH=386 $(GO) test $(EXEC386) ./runtime/...
+
+fuzz: ## every fuzz target, for FUZZTIME each (30s)
+	.ci/fuzz
+
 generate: ## everything that is generated
 	$(BUF) generate
 	$(GO) test ./generator -run Golden -update
@@ -34,10 +43,11 @@ lint: ## static checks of Go and proto files
 	for m in $(MODULES); do (cd $$m && $(GO) tool -modfile=$(CURDIR)/tools/go.mod staticcheck ./...) || exit 1; done
 	$(BUF) lint
 
-vet: ## go vet, and compiling the tests, for every system; only Linux is ever run
+vet: ## go vet, and compiling the tests, for every system and for 386; only Linux is ever run
 	for os in linux darwin windows freebsd; do \
 		GOOS=$$os $(GO) vet ./... && GOOS=$$os $(GO) test -c -o /dev/null ./... || exit 1; \
 	done
+	GOARCH=386 $(GO) vet ./...
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
 	cd examples/more && GOOS=windows $(GO) vet ./transport
 

@@ -80,7 +80,7 @@ func neverServe([]string) error {
 		return err
 	}
 	fmt.Println("made")
-	select {}
+	return child.WaitForKill()
 }
 
 // stayStubborn is a program that goes on when it has served.
@@ -88,7 +88,7 @@ func stayStubborn([]string) error {
 	if err := serveParent(nil); err != nil {
 		return err
 	}
-	select {}
+	return child.WaitForKill()
 }
 
 // childCommand is child.Command for a process that is waited for: with the race detector it

@@ -68,7 +68,7 @@ func contend(args []string) error {
 	switch {
 	case err == nil:
 		fmt.Println("won")
-		select {}
+		return child.WaitForKill()
 	case errors.Is(err, socket.ErrInUse):
 		fmt.Println("lost")
 		return nil
@@ -251,5 +251,5 @@ func listenWide(args []string) error {
 		return err
 	}
 	fmt.Println("listening on", l.Address())
-	select {}
+	return child.WaitForKill()
 }

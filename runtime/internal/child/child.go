@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -44,6 +45,14 @@ func Main(m *testing.M, programs map[string]Program) {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// WaitForKill never returns. An empty select would not do: without cgo Go ends a process in which
+// every goroutine waits for another.
+func WaitForKill() error {
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 // Process is a running child. Its methods are for the test's goroutine, but Kill and Signal.

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"math"
 	"math/bits"
 	"sync"
 )
@@ -46,7 +47,7 @@ func (p *buffers) getLarge(n int) *[]byte {
 		return b
 	}
 	// A little more, so that it fits the next message that is a little longer.
-	b := make([]byte, n, n+n/8)
+	b := make([]byte, n, n+min(n/8, math.MaxInt-n))
 	return &b
 }
 

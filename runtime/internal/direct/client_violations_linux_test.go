@@ -30,7 +30,12 @@ func TestClientClosesConnectionsOfServersThatBreakTheProtocol(t *testing.T) {
 		"goes away after a header":  {concat(header, frame(kindGoAway)), "goes away in the middle of a call"},
 		"goes away after a message": {concat(messageFrame("x"), frame(kindGoAway)), "goes away in the middle of a call"},
 		"header over the limit":     {announce(kindHeader, maxHead+1), "1048576 is the limit"},
-		"status of 4 GiB":           {announce(kindStatus, math.MaxUint32), "1048576 is the limit"},
+		"status over the limit":     {announce(kindStatus, maxHead+1), "1048576 is the limit"},
+		"message of 2 GiB":          {announce(kindMessage, maxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
+		"message of 4 GiB":          {announce(kindMessage, math.MaxUint32), "a frame of 4294967295 bytes"},
+		"header of 2 GiB":           {announce(kindHeader, maxFrame+1), "a frame of 2147483648 bytes"},
+		"status of 2 GiB":           {concat(messageFrame("x"), announce(kindStatus, maxFrame+1)), "a frame of 2147483648 bytes"},
+		"going away with 4 GiB":     {announce(kindGoAway, math.MaxUint32), "a frame of 4294967295 bytes"},
 		"empty header":              {frame(kindHeader), "ends within a field"},
 		"empty status":              {frame(kindStatus), "ends within a field"},
 		"header too long":           {frame(kindHeader, 0, 0), "1 bytes too many"},
@@ -109,7 +114,7 @@ func TestAnswersCutShortAreUnavailable(t *testing.T) {
 func TestClientRefusesMessagesOverTheLimitUnread(t *testing.T) {
 	c, _ := newClient(t, fake(t, func(w *wire) {
 		w.skipCall()
-		w.Write(announce(kindMessage, math.MaxUint32))
+		w.Write(announce(kindMessage, maxFrame))
 		w.skipCall()
 	}))
 	var err error

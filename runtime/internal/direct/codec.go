@@ -85,9 +85,9 @@ func (c *codec) marshal(m any, limit int, scratch []byte) (payload, error) {
 	if err != nil {
 		return payload{}, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err.Error())
 	}
-	if n := p.len(); n > limit {
+	if n := p.len(); n > min(limit, maxFrame) {
 		p.free()
-		return payload{}, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, limit)
+		return payload{}, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, min(limit, maxFrame))
 	}
 	return p, nil
 }

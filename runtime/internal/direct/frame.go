@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"google.golang.org/grpc/mem"
 )
@@ -25,6 +26,10 @@ const (
 
 const (
 	frameHeaderLen = 5
+
+	// maxFrame is how long a frame may be: no message of protobuf is longer, and every length up to it
+	// is an int on systems of 32 bits as well, where a longer one would come out negative.
+	maxFrame = math.MaxInt32
 
 	// maxHead is how long a frame other than a message may be. It is sixteen times of what grpc
 	// suggests for all metadata of a call, and a fraction of what grpc-go accepts.
@@ -100,15 +105,19 @@ func (f *reader) need(n int) error {
 	return nil
 }
 
-// header reads the header of the next frame. The error is io.EOF if the other end has closed the
-// connection between two frames.
+// header reads the header of the next frame. The length is between 0 and maxFrame. The error is io.EOF
+// if the other end has closed the connection between two frames.
 func (f *reader) header() (kind, int, error) {
 	if err := f.need(frameHeaderLen); err != nil {
 		return 0, 0, err
 	}
 	h := (*f.buf)[f.r:]
 	f.r += frameHeaderLen
-	return kind(h[0]), int(binary.BigEndian.Uint32(h[1:frameHeaderLen])), nil
+	n := binary.BigEndian.Uint32(h[1:frameHeaderLen])
+	if n > maxFrame {
+		return 0, 0, violationf("a frame of %d bytes, and %d is the limit", n, maxFrame)
+	}
+	return kind(h[0]), int(n), nil
 }
 
 // release gives the buffer back if nothing is in it. What head returned is not good any more.
@@ -205,13 +214,23 @@ func (f *reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) (
 		if have == n {
 			return b, nil
 		}
-		next := get(min(n, growth*have))[:min(n, growth*have)]
+		size := grown(have, n)
+		next := get(size)[:size]
 		copy(next, b)
 		if put != nil {
 			put(b)
 		}
 		b = next
 	}
+}
+
+// grown is how much to allocate when have bytes of n have come. The product of others would be more than
+// n, or than an int can hold.
+func grown(have, n int) int {
+	if have < n/growth {
+		return growth * have
+	}
+	return n
 }
 
 // unexpectedEOF is for an end where more was announced.

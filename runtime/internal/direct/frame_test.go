@@ -2,6 +2,7 @@ package direct
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math"
@@ -70,6 +71,9 @@ func parse(stream []byte, cut func(int) int) (frames []parsed, err error) {
 	}
 }
 
+// announce is the header of a frame whose content does not follow.
+func announce(k kind, n uint32) []byte { return binary.BigEndian.AppendUint32([]byte{byte(k)}, n) }
+
 func whole(left int) int { return left }
 
 // FuzzReader: however a stream is cut, the same frames come out of it, and nothing is allocated
@@ -84,26 +88,29 @@ func FuzzReader(f *testing.F) {
 	f.Add(all, uint64(7))
 	f.Add(append(append(appendFrameHeader(nil, kindMessage, readBuffer+1), make([]byte, readBuffer+1)...), all...), uint64(3))
 	f.Add(append(append(appendFrameHeader(nil, kindCall, smallFirst+1), make([]byte, smallFirst+1)...), all...), uint64(4))
-	f.Add(appendFrameHeader(nil, kindMessage, math.MaxUint32), uint64(0))
+	f.Add(appendFrameHeader(nil, kindMessage, maxFrame), uint64(0))
+	f.Add(announce(kindMessage, maxFrame+1), uint64(0))
+	f.Add(announce(kindCall, math.MaxUint32), uint64(0))
 	f.Add(appendFrameHeader(nil, kindCall, maxHead), uint64(0))
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
 		want, wantErr := parse(stream, whole)
 		// A generator of numbers that is good enough to cut.
 		random := func(left int) int {
 			seed = seed*6364136223846793005 + 1442695040888963407
-			return 1 + int(seed>>33)%min(left, 1+int(seed>>20)%(2*readBuffer))
+			return 1 + int((seed>>33)%min(uint64(left), 1+(seed>>20)%(2*readBuffer)))
 		}
 		var got []parsed
 		var gotErr error
-		size := allocated(func() { got, gotErr = parse(stream, random) })
+		// What grows is copied, so all of it together is a little more than the last; the test copies too.
+		bound := 4*(readBuffer+smallFirst) + (2*growth+100)*len(stream)
+		size := leastAllocated(bound, func() { got, gotErr = parse(stream, random) })
 		if !slices.EqualFunc(got, want, func(a, b parsed) bool { return a.kind == b.kind && bytes.Equal(a.content, b.content) }) {
 			t.Errorf("cut, %d frames come out, and whole %d", len(got), len(want))
 		}
 		if gotErr.Error() != wantErr.Error() {
 			t.Errorf("cut, the end is %v, and whole %v", gotErr, wantErr)
 		}
-		// What grows is copied, so all of it together is a little more than the last; the test copies too.
-		if bound := 4*(readBuffer+smallFirst) + (2*growth+100)*len(stream); size > bound {
+		if size > bound {
 			t.Errorf("%d bytes are allocated for a stream of %d; %d are allowed", size, len(stream), bound)
 		}
 	})
@@ -113,20 +120,22 @@ func FuzzReader(f *testing.F) {
 func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 	for name, tc := range map[string]struct {
 		kind kind
-		n    int // announced
+		n    uint32 // announced
 		sent int
 		want error
 	}{
-		"4 GiB message, nothing sent": {kindMessage, math.MaxUint32, 0, io.ErrUnexpectedEOF},
-		"4 GiB message, 1 KiB sent":   {kindMessage, math.MaxUint32, 1 << 10, io.ErrUnexpectedEOF},
-		"4 GiB message, 64 KiB sent":  {kindMessage, math.MaxUint32, smallFirst, io.ErrUnexpectedEOF},
+		"2 GiB message, nothing sent": {kindMessage, maxFrame, 0, io.ErrUnexpectedEOF},
+		"2 GiB message, 1 KiB sent":   {kindMessage, maxFrame, 1 << 10, io.ErrUnexpectedEOF},
+		"2 GiB message, 64 KiB sent":  {kindMessage, maxFrame, smallFirst, io.ErrUnexpectedEOF},
+		"message over the limit":      {kindMessage, maxFrame + 1, 0, violation("a frame of 2147483648 bytes, and 2147483647 is the limit")},
+		"4 GiB message":               {kindMessage, math.MaxUint32, 0, violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
 		"1 MiB head, nothing sent":    {kindCall, maxHead, 0, io.ErrUnexpectedEOF},
 		"1 MiB head, 1 KiB sent":      {kindCall, maxHead, 1 << 10, io.ErrUnexpectedEOF},
 		"head over the limit":         {kindCall, maxHead + 1, 0, violationf("a frame of %d bytes, and %d is the limit", maxHead+1, maxHead)},
-		"4 GiB head":                  {kindStatus, math.MaxUint32, 0, violationf("a frame of %d bytes, and %d is the limit", math.MaxUint32, maxHead)},
+		"4 GiB head":                  {kindStatus, math.MaxUint32, 0, violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			stream := append(appendFrameHeader(nil, tc.kind, tc.n), make([]byte, tc.sent)...)
+			stream := append(announce(tc.kind, tc.n), make([]byte, tc.sent)...)
 			var err error
 			got := allocated(func() { _, err = parse(stream, whole) })
 			if !errors.Is(err, tc.want) {
@@ -137,6 +146,20 @@ func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 				t.Errorf("%d bytes are allocated; %d are allowed", got, bound)
 			}
 		})
+	}
+}
+
+// What is allocated next is never more than was announced, nor a number that an int of 32 bits cannot
+// hold, and always more than there is.
+func TestBuffersGrowWithinTheAnnouncedLength(t *testing.T) {
+	for _, n := range []int{smallFirst + 1, growth*smallFirst - 1, growth * smallFirst, maxFrame / growth, 1 << 28, maxFrame - 1, maxFrame} {
+		for have := smallFirst; have < n; {
+			next := grown(have, n)
+			if next <= have || next > n || next < n && next/growth != have {
+				t.Fatalf("after %d bytes of %d there is room for %d", have, n, next)
+			}
+			have = next
+		}
 	}
 }
 

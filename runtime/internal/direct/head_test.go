@@ -24,6 +24,17 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
+// leastAllocated is allocated for a fuzz target, whose engine allocates at the same time: f runs
+// again if that was more than bound.
+func leastAllocated(bound int, f func()) (n int) {
+	for range 5 {
+		if n = allocated(f); n <= bound {
+			break
+		}
+	}
+	return n
+}
+
 // A head that is not exactly as it should be is a violation, with a reason.
 func TestMalformedHeadsAreRefused(t *testing.T) {
 	md := metadata.MD{"key": {"value"}}

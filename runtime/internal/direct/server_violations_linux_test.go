@@ -9,9 +9,6 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// announce is the header of a frame whose content does not follow.
-func announce(k kind, n int) []byte { return appendFrameHeader(nil, k, n) }
-
 // What a client must not send between calls, or in place of a unary request, ends the connection
 // with a reason for the server's log. No handler sees it, and other clients notice nothing.
 func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
@@ -35,7 +32,11 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 		"message after the end":     {concat(unaryCall("x"), messageFrame("x")), "a frame of kind 'M' instead of a call"},
 		"end after the end":         {concat(unaryCall("x"), endFrame), "a frame of kind 'E' instead of a call"},
 		"call head over the limit":  {announce(kindCall, maxHead+1), "a frame of 1048577 bytes, and 1048576 is the limit"},
+		"call head of 2 GiB":        {announce(kindCall, maxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
 		"call head of 4 GiB":        {announce(kindCall, math.MaxUint32), "a frame of 4294967295 bytes"},
+		"request of 2 GiB":          {concat(call, announce(kindMessage, maxFrame+1)), "a frame of 2147483648 bytes"},
+		"request of 4 GiB":          {concat(call, announce(kindMessage, math.MaxUint32)), "a frame of 4294967295 bytes"},
+		"end of 2 GiB":              {concat(call, messageFrame("x"), announce(kindEnd, maxFrame+1)), "a frame of 2147483648 bytes"},
 		"empty call head":           {frame(kindCall), "a frame ends within a field"},
 		"call head cut short":       {frame(kindCall, 0, 9, '/'), "a frame ends within a field"},
 		"call head too long":        {frame(kindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
@@ -82,6 +83,8 @@ func TestServerEndsStreamsOfClientsThatBreakTheProtocol(t *testing.T) {
 		"end with content":     {frame(kindEnd, 0), "a frame of kind 'E' instead of a message"},
 		"unknown kind":         {frame('?'), "a frame of kind '?' instead of a message"},
 		"go away from clients": {frame(kindGoAway), "a frame of kind 'G' instead of a message"},
+		"message of 2 GiB":     {announce(kindMessage, maxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
+		"message of 4 GiB":     {announce(kindMessage, math.MaxUint32), "a frame of 4294967295 bytes, and 2147483647 is the limit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := make(chan error, 1)
@@ -124,7 +127,7 @@ func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			w := h.connect()
 			got := allocated(func() {
-				w.send(callFrame(method, nil), announce(kindMessage, math.MaxUint32))
+				w.send(callFrame(method, nil), announce(kindMessage, maxFrame))
 				st := w.wantStatus()
 				if codes.Code(st.code) != codes.ResourceExhausted || !st.last {
 					t.Errorf("the status is %+v", st)

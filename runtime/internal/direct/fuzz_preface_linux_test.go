@@ -1,0 +1,127 @@
+package direct
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/metadata"
+)
+
+// scripted is a connection whose other end has sent all that it will.
+type scripted struct {
+	net.Conn
+	in  io.Reader
+	out bytes.Buffer
+}
+
+func (c *scripted) Read(b []byte) (int, error)  { return c.in.Read(b) }
+func (c *scripted) Write(b []byte) (int, error) { return c.out.Write(b) }
+func (*scripted) SetDeadline(time.Time) error   { return nil }
+func answerOf(version, full byte) []byte        { return append([]byte(serverMagic), version, full) }
+func intro(md metadata.MD) []byte               { return frame(kindIntro, appendMetadata(nil, md)...) }
+func opening(low, high byte, frames []byte) []byte {
+	return append(appendPreface(nil, low, high), frames...)
+}
+
+// FuzzAnswer: however a client begins, the server either refuses it or knows its metadata, and what it
+// says to it is a whole hello or nothing.
+func FuzzAnswer(f *testing.F) {
+	md := metadata.MD{":authority": {authority}, "k": {"v", ""}, "k-bin": {"\x00\xff"}}
+	for _, b := range [][]byte{
+		nil,
+		opening(version, version, intro(nil)),
+		opening(version, version, intro(md)),
+		opening(version, 255, append(intro(md), endFrame...)),
+		opening(2, 255, intro(md)),
+		opening(2, 1, intro(md)),
+		opening(0, 0, intro(md)),
+		opening(version, version, nil),
+		opening(version, version, intro(md)[:7]),
+		opening(version, version, announce(kindIntro, maxHead)),
+		opening(version, version, announce(kindIntro, maxFrame+1)),
+		opening(version, version, endFrame),
+		opening(version, version, intro(metadata.MD{"k": {"v\nforged"}})),
+		[]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+	} {
+		f.Add(b, false)
+		f.Add(b, true)
+	}
+	f.Fuzz(func(t *testing.T, sent []byte, full bool) {
+		preface := sent[:min(len(sent), PrefaceLen)]
+		var rd reader
+		rd.init(&pieces{&rd, sent[len(preface):], whole}, &buffers{})
+		c := &scripted{}
+		md, err := answer(c, &rd, preface, full)
+		v := violation("")
+		switch {
+		case err == nil:
+			if !IsPreface(preface) || full || !bytes.Equal(c.out.Bytes(), answerOf(version, 0)) {
+				t.Errorf("%q is welcomed with %q", preface, &c.out)
+			}
+			again, err := parseMetadata(appendMetadata(nil, md))
+			if diff := cmp.Diff(md, again); err != nil || diff != "" || checkReceived(md) != nil {
+				t.Errorf("the metadata is %q; sent on, it is %v, %s", md, err, diff)
+			}
+		case err == errFull:
+			if !full || c.out.Len() != helloLen {
+				t.Errorf("full: %v, and the answer is %q", full, &c.out)
+			}
+		case errors.As(err, &v):
+			if got := c.out.Bytes(); len(got) > 0 && !bytes.Equal(got, answerOf(0, 0)) {
+				t.Errorf("after %v the answer is %q", err, got)
+			}
+		case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) || c.out.Len() > 0:
+			t.Errorf("the error is %v, and the answer %q", err, &c.out)
+		}
+	})
+}
+
+// FuzzGreet: whatever answers a client, it goes on only with a server that speaks its version, and a
+// server understands what it has sent.
+func FuzzGreet(f *testing.F) {
+	for _, b := range [][]byte{
+		nil,
+		answerOf(version, 0),
+		answerOf(version, 1),
+		answerOf(0, 0),
+		answerOf(0, 1),
+		answerOf(2, 0),
+		answerOf(version, 0)[:helloLen-1],
+		[]byte(serverMagic)[:5],
+		append(answerOf(version, 0), okFrame...),
+		[]byte("\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"), // HTTP/2's settings
+		[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
+	} {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, answered []byte) {
+		c := &scripted{in: bytes.NewReader(answered)}
+		err := greet(t.Context(), c)
+		switch {
+		case bytes.HasPrefix(answered, answerOf(version, 0)[:helloLen-1]) && len(answered) >= helloLen:
+			if err != nil {
+				t.Errorf("a server that speaks this version is refused: %v", err)
+			}
+		case bytes.HasPrefix(answered, []byte(serverMagic)) && len(answered) >= helloLen && answered[helloLen-1] == 1:
+			if err != errFull {
+				t.Errorf("a full server is taken for one with which %v", err)
+			}
+		default:
+			if !slices.ContainsFunc([]error{errPlain, errNoHello}, func(e error) bool { return errors.Is(err, e) }) {
+				t.Errorf("%q comes to %v", answered, err)
+			}
+		}
+		sent := c.out.Bytes()
+		var rd reader
+		rd.init(&pieces{&rd, sent[PrefaceLen:], whole}, &buffers{})
+		if _, err := answer(&scripted{}, &rd, sent[:PrefaceLen], false); err != nil {
+			t.Errorf("what the client has sent is refused: %v", err)
+		}
+	})
+}
