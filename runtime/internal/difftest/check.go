@@ -1,0 +1,191 @@
+package difftest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Checker runs cases over a subject and the reference. It is for one goroutine.
+type Checker struct {
+	Subject Transport
+	Tries   int // over the reference, at most
+
+	pairs map[setup]*subjectPair
+	Summary
+}
+
+type subjectPair struct {
+	*Pair
+	uses int
+}
+
+// Summary counts.
+type Summary struct {
+	Cases     int
+	Reruns    int // over the reference, beyond one for each case
+	Permitted int // stalls of the subject with as much unread as there may be
+	Both      int // stalls of both
+	Better    int // stalls of the reference alone, compared with wide windows
+	ByLine    int // came out the same in each line, but not in all of an end's in one run
+	Apart     int // came out the same at each end, but not at both in one run
+}
+
+// Add adds what another checker has counted.
+func (s *Summary) Add(o Summary) {
+	s.Cases += o.Cases
+	s.Reruns += o.Reruns
+	s.Permitted += o.Permitted
+	s.Both += o.Both
+	s.Better += o.Better
+	s.Apart += o.Apart
+	s.ByLine += o.ByLine
+}
+
+func (s Summary) String() string {
+	return fmt.Sprintf("%d cases, %d reruns, stalls: %d permitted, %d of both, %d of grpc-go alone; matched at each end apart: %d, line by line: %d", s.Cases, s.Reruns, s.Permitted, s.Both, s.Better, s.Apart, s.ByLine)
+}
+
+// How long nothing may move before a call counts as stalled. That of the reference is shorter, as
+// it runs again anyhow.
+const (
+	subjectPatience   = 5 * time.Second
+	referencePatience = time.Second
+	confirmPatience   = 3 * time.Second // if the subject has stalled, too
+)
+
+// stallsEnough is how often the reference may stall before it is believed.
+const stallsEnough = 2
+
+// pairLife is for how many cases the subject's ends are kept: connections go from call to call.
+const pairLife = 100
+
+// Close ends what the checker keeps.
+func (k *Checker) Close() {
+	for _, p := range k.pairs {
+		p.close()
+	}
+	k.pairs = nil
+}
+
+func (k *Checker) subject(s setup) (*subjectPair, error) {
+	if p := k.pairs[s]; p != nil {
+		if p.uses++; p.uses < pairLife {
+			return p, nil
+		}
+		p.close()
+		delete(k.pairs, s)
+	}
+	p, err := k.Subject.open(s)
+	if err != nil {
+		return nil, err
+	}
+	if k.pairs == nil {
+		k.pairs = map[setup]*subjectPair{}
+	}
+	k.pairs[s] = &subjectPair{Pair: p}
+	return k.pairs[s], nil
+}
+
+// Check runs a case and returns what is wrong; "" if nothing is.
+func (k *Checker) Check(c *Case) string {
+	k.Cases++
+	s := setup{maxRecv: c.ServerMaxRecv, stats: c.Stats}
+	p, err := k.subject(s)
+	if err != nil {
+		return err.Error()
+	}
+	got := newRun(c, subjectPatience, false).Run(p.Pair)
+	if got.Stalled != "" { // whatever hangs there is no affair of the next case
+		p.close()
+		delete(k.pairs, s)
+	}
+	if got.Carrier != "" && got.Carrier != k.Subject.carrier {
+		return fmt.Sprintf("%vthe call went over %s instead of %s", c, got.Carrier, k.Subject.carrier)
+	}
+	if got.Full {
+		k.Permitted++
+		return ""
+	}
+	return k.compare(c, s, got)
+}
+
+// compare runs the case over the reference until it comes out as it did over the subject.
+func (k *Checker) compare(c *Case, s setup, got *Record) string {
+	reference := Plain()
+	if c.Deadline == 0 && !terminates(c, defaultWindow) {
+		reference = Wide()
+	}
+	var seen []string // what came out, each once
+	counted := map[string]int{}
+	stalls := 0
+	clientSame, handlerSame := false, false
+	var clients, handlers [][]string
+	patience := referencePatience
+	if got.Stalled != "" {
+		patience = confirmPatience
+	}
+	outcome := got.view(c)
+	for try := range k.Tries {
+		if try > 0 {
+			k.Reruns++
+		}
+		p, err := reference.open(s)
+		if err != nil {
+			return err.Error()
+		}
+		want := newRun(c, patience, try%4 > 0).Run(p)
+		p.close()
+		if want.Stalled != "" {
+			if got.Stalled != "" {
+				k.Both++
+				return ""
+			}
+			if stalls++; stalls == stallsEnough {
+				if reference.Name == Plain().Name {
+					k.Better++
+					reference = Wide()
+				}
+			}
+			continue
+		}
+		if got.Stalled != "" {
+			continue
+		}
+		v := want.view(c)
+		client, handler := v.matches(outcome, c)
+		if client && handler {
+			return ""
+		}
+		clientSame, handlerSame = clientSame || client, handlerSame || handler
+		clients, handlers = append(clients, v.client), append(handlers, v.handler)
+		d := diff(v.lines(), outcome.lines())
+		if counted[d]++; counted[d] == 1 {
+			seen = append(seen, d)
+		}
+	}
+	if got.Stalled != "" {
+		return fmt.Sprintf("%vover %s it stalls, and never in %d tries over %s: %s\n%s", c, k.Subject.Name, k.Tries, reference.Name, got.Stalled, strings.Join(outcome.lines(), "\n"))
+	}
+	// What one end saw says little about the other if the call was ended from outside, so that there
+	// are many more outcomes of both together than of each.
+	if clientSame && handlerSame && c.mayEndEarly() {
+		k.Apart++
+		return ""
+	}
+	if c.mayEndEarly() && (clientSame || lineByLine(outcome.client, clients)) && (handlerSame || lineByLine(outcome.handler, handlers)) {
+		k.ByLine++
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v%d tries over %s (-) never showed what came out over %s (+), but:\n", c, k.Tries, reference.Name, k.Subject.Name)
+	slices.SortStableFunc(seen, func(a, b string) int { return counted[b] - counted[a] })
+	for _, d := range seen[:min(3, len(seen))] {
+		fmt.Fprintf(&b, "%d times\n%s", counted[d], d)
+	}
+	if stalls > 0 {
+		fmt.Fprintf(&b, "%d times it stalled\n", stalls)
+	}
+	return b.String()
+}

@@ -1,0 +1,114 @@
+package difftest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// View is what of a record is compared, one observation a line, for each end.
+//
+// What two runs of grpc-go itself need not have in common is left out here, and nowhere else:
+//
+//   - How many messages of a burst got through which failed because the call had ended: that depends on who
+//     was quicker. What got through has been compared with what was sent. If the call could not be
+//     ended from outside, the number of those received counts.
+//   - Whether a client's send says io.EOF or nothing, as long as the client has not received the
+//     end, nor caused it: grpc says so of SendMsg. If it says io.EOF of a call that is not over,
+//     messages are missing at the handler.
+type view struct {
+	client, handler []string
+	called          bool // the handler was
+}
+
+func (r *Record) view(c *Case) view {
+	v := view{called: r.Handler != nil}
+	for _, l := range r.Client {
+		for _, e := range l.Events {
+			v.client = append(v.client, l.Name+": "+e.line(c, true))
+		}
+	}
+	for _, l := range append(r.Handler, r.After) {
+		if l == nil {
+			continue
+		}
+		for _, e := range l.Events {
+			v.handler = append(v.handler, l.Name+": "+e.line(c, false))
+		}
+	}
+	for _, s := range r.Stats {
+		if strings.HasPrefix(s, "client") {
+			v.client = append(v.client, s)
+		} else {
+			v.handler = append(v.handler, s)
+		}
+	}
+	return v
+}
+
+func (v view) lines() []string {
+	if !v.called {
+		return append(slices.Clone(v.client), "no handler")
+	}
+	return slices.Concat(v.client, v.handler)
+}
+
+// matches tells at which ends two runs came out the same. Whether a handler is called at all for a
+// call that somebody ends from outside is a race, so that nothing can be said about it if it was not.
+func (v view) matches(o view, c *Case) (client, handler bool) {
+	return slices.Equal(v.client, o.client),
+		slices.Equal(v.handler, o.handler) || c.mayEndEarly() && (!v.called || !o.called)
+}
+
+func (e Event) line(c *Case, client bool) string {
+	text := e.What + ": " + e.Err.String()
+	sends := e.Op == Send || e.Op == Echo && strings.HasSuffix(e.Note, "in the answer")
+	switch {
+	case client && e.Op == Send && !e.Told && (!e.Err.Failed || e.Err.isEOF()):
+		text = e.What + ": sent, or the call is over"
+	case e.Err.Failed && sends:
+	case e.Err.isEnd() && (c.mayEndEarly() || !client):
+	default:
+		text += " " + e.Messages.String()
+	}
+	if e.MD != nil || e.Op == Header || e.Op == Trailer {
+		text += " " + describeMD(e.MD)
+	}
+	if e.Note != "" {
+		text += " " + e.Note
+	}
+	return text
+}
+
+// diff puts two lists side by side, where they are not the same.
+func diff(want, got []string) string {
+	if strings.Join(want, "\n") == strings.Join(got, "\n") {
+		return ""
+	}
+	var b strings.Builder
+	for i := 0; i < len(want) && i < len(got) || i < len(want) || i < len(got); i++ {
+		w, g := "", ""
+		if i < len(want) {
+			w = want[i]
+		}
+		if i < len(got) {
+			g = got[i]
+		}
+		if w == g {
+			fmt.Fprintf(&b, "    %.300s\n", w)
+			continue
+		}
+		fmt.Fprintf(&b, "  - %.600s\n  + %.600s\n", w, g)
+	}
+	return b.String()
+}
+
+// lineByLine tells whether each line of an end was seen in its place in one run or another.
+func lineByLine(got []string, seen [][]string) bool {
+	for i, line := range got {
+		if !slices.ContainsFunc(seen, func(s []string) bool { return i < len(s) && s[i] == line }) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,236 @@
+package difftest
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+)
+
+// idKey is the metadata by which the handler, and stats handlers, find the run of a call. It is
+// left out of what is recorded.
+const idKey = "difftest-run"
+
+// quiet is how long nothing may move before a step goes on that waits for that.
+const quiet = 3 * time.Millisecond
+
+// stopping is how long a handler may go on after its context has ended. Nothing is that slow.
+const stopping = 20 * time.Second
+
+// run is one call of a case, and what was seen of it.
+type run struct {
+	c        *Case
+	id       string
+	patience time.Duration // without any progress
+	perturb  bool          // random pauses between steps
+
+	ctx    context.Context // the client's
+	cancel context.CancelFunc
+
+	progress atomic.Int64
+	sent     [2]atomic.Int64 // bytes that were accepted from the sending program, by direction
+	read     [2]atomic.Int64 // and bytes that the receiving program has got
+	told     atomic.Bool     // the client knows that the call is over
+
+	mu       sync.Mutex
+	sealed   bool // nothing more is recorded; guarded by mu, as all below
+	rec      Record
+	stats    [2]*callStats // client, server
+	started  bool
+	entered  chan struct{}   // closed when the handler was called
+	returned chan struct{}   // closed when it has returned
+	handler  context.Context // the handler's
+}
+
+var runs atomic.Int64 // for ids that no other run in this process has
+
+func newRun(c *Case, patience time.Duration, perturb bool) *run {
+	r := &run{c: c, id: strconv.FormatInt(runs.Add(1), 10), patience: patience, perturb: perturb, entered: make(chan struct{}), returned: make(chan struct{})}
+	deadline := c.Deadline
+	switch {
+	case deadline == 0:
+		deadline = limitless
+	case perturb:
+		deadline = time.Duration(float64(deadline) * math.Exp2(7*rand.Float64()-6)) // how far a call gets depends on speed
+	}
+	r.ctx, r.cancel = context.WithTimeout(context.Background(), deadline)
+	md := metadata.Join(c.MD, metadata.Pairs(idKey, r.id))
+	r.ctx = metadata.NewOutgoingContext(r.ctx, md)
+	if c.Stats {
+		r.stats = [2]*callStats{{}, {}}
+	}
+	return r
+}
+
+// Run makes the call over a pair of ends and returns what was seen, when both have come to
+// an end.
+func (r *run) Run(p *Pair) *Record {
+	p.runs.Store(r.id, r)
+	defer p.runs.Delete(r.id)
+	defer r.cancel()
+	for i := range r.c.Client {
+		r.rec.Client = append(r.rec.Client, &Lane{Name: "client " + strconv.Itoa(i)})
+	}
+
+	over := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		r.watch(over)
+	}()
+	r.runClient(p)
+	// Whoever is on the way gets there, so that a call which the client leaves ends in as few ways
+	// as possible.
+	r.settle()
+	r.cancel()
+	r.awaitHandler()
+	close(over)
+	<-watched
+	r.awaitStats()
+	r.runAfter()
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sealed = true
+	if r.c.Stats {
+		r.rec.Stats = append(r.stats[0].describe("client", r), r.stats[1].describe("server", r)...)
+	}
+	return &r.rec
+}
+
+// watch ends a call that gets nowhere.
+func (r *run) watch(over <-chan struct{}) {
+	tick := time.NewTicker(r.patience / 50)
+	defer tick.Stop()
+	last, same := r.progress.Load(), 0
+	for {
+		select {
+		case <-over:
+			return
+		case <-tick.C:
+		}
+		if now := r.progress.Load(); now != last {
+			last, same = now, 0
+		}
+		if same++; same == 50 {
+			r.stall()
+			r.cancel()
+			return
+		}
+	}
+}
+
+// window is what a sender of the direct transport may have unread before it has to wait.
+const window = 4 << 20
+
+// stall notes who waits for what.
+func (r *run) stall() {
+	if r.ctx.Err() != nil {
+		return // it is over already, and somebody does not notice
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	full, waits := true, ""
+	for d, lanes := range [][]*Lane{requests: r.rec.Client, replies: r.rec.Handler} {
+		for _, l := range lanes {
+			if l.sending.Load() {
+				unread := r.sent[d].Load() - r.read[d].Load()
+				full = full && unread >= window
+				waits += l.Name + " waits to send with " + strconv.FormatInt(unread, 10) + " bytes unread; "
+			}
+		}
+	}
+	if waits == "" {
+		full, waits = false, "nobody waits to send; "
+	}
+	r.rec.Stalled, r.rec.Full = waits, full
+}
+
+// settle waits until the handler was called, unless the client knows that the call is over, and then
+// until nothing moves for a while.
+func (r *run) settle() {
+	if !r.told.Load() {
+		timeout := time.NewTimer(r.patience)
+		defer timeout.Stop()
+		select {
+		case <-r.entered:
+		case <-r.ctx.Done():
+		case <-timeout.C:
+		}
+	}
+	tick := time.NewTicker(quiet)
+	defer tick.Stop()
+	for last := int64(-1); last != r.progress.Load(); {
+		last = r.progress.Load()
+		select {
+		case <-r.returned:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *run) awaitHandler() {
+	r.mu.Lock()
+	started := r.started
+	if !started {
+		r.sealed = true // a handler that is late is turned away
+	}
+	r.mu.Unlock()
+	if !started {
+		return
+	}
+	timeout := time.NewTimer(stopping)
+	defer timeout.Stop()
+	select {
+	case <-r.returned:
+	case <-timeout.C:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.sealed = true
+		r.rec.Stalled, r.rec.Full = "the handler does not end with its context", false
+	}
+}
+
+// moved notes that a goroutine got somewhere, and gives another one a chance.
+func (r *run) moved() { r.progress.Add(1) }
+
+// between is called before each step.
+func (r *run) between() {
+	if !r.perturb {
+		return
+	}
+	switch rand.IntN(4) {
+	case 0:
+		for range rand.IntN(20) {
+			runtime.Gosched()
+		}
+	case 1:
+		r.pause(time.Duration(rand.IntN(300)) * time.Microsecond)
+	case 2:
+		r.pause(time.Duration(rand.IntN(5000)) * time.Microsecond)
+	}
+}
+
+func (r *run) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+	r.moved()
+}
+
+// note adds to a lane, unless the run is over.
+func (r *run) note(l *Lane, e Event) {
+	r.moved()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.sealed {
+		l.Events = append(l.Events, e)
+	}
+}
