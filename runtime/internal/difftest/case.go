@@ -116,9 +116,10 @@ func (c *Case) requestSize() int {
 	return 0
 }
 
-// mayEndEarly tells whether somebody ends the call from outside while it runs.
+// mayEndEarly tells whether the call can end while the other end is in the middle of something, but
+// by the handler's return.
 func (c *Case) mayEndEarly() bool {
-	return c.Deadline > 0 || c.has(Cancel)
+	return c.Deadline > 0 || c.has(Cancel) || c.ClientMaxSend+c.ClientMaxRecv+c.ServerMaxRecv > 0
 }
 
 func (c *Case) has(op Op) bool {

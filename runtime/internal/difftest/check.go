@@ -126,7 +126,7 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 	if got.Stalled != "" {
 		patience = confirmPatience
 	}
-	outcome := got.view(c)
+	outcome := got.view()
 	for try := range k.Tries {
 		if try > 0 {
 			k.Reruns++
@@ -153,8 +153,8 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 		if got.Stalled != "" {
 			continue
 		}
-		v := want.view(c)
-		client, handler := v.matches(outcome, c)
+		v := want.view()
+		client, handler := v.matches(outcome)
 		if client && handler {
 			return ""
 		}
@@ -170,11 +170,11 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 	}
 	// What one end saw says little about the other if the call was ended from outside, so that there
 	// are many more outcomes of both together than of each.
-	if clientSame && handlerSame && c.mayEndEarly() {
+	if clientSame && handlerSame && got.Ended {
 		k.Apart++
 		return ""
 	}
-	if c.mayEndEarly() && (clientSame || lineByLine(outcome.client, clients)) && (handlerSame || lineByLine(outcome.handler, handlers)) {
+	if got.Ended && (clientSame || lineByLine(outcome.client, clients)) && (handlerSame || lineByLine(outcome.handler, handlers)) {
 		k.ByLine++
 		return ""
 	}

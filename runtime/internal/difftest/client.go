@@ -125,6 +125,7 @@ func (s *clientSide) send(l *Lane, e *Event, step Step) {
 			e.Err = outcomeOf(err)
 			if err != io.EOF {
 				s.told.Store(true)
+				s.broke.Store(true)
 			}
 			return
 		}

@@ -19,13 +19,14 @@ import (
 type view struct {
 	client, handler []string
 	called          bool // the handler was
+	ended           bool // the call may have been ended from outside
 }
 
-func (r *Record) view(c *Case) view {
-	v := view{called: r.Handler != nil}
+func (r *Record) view() view {
+	v := view{called: r.Handler != nil, ended: r.Ended}
 	for _, l := range r.Client {
 		for _, e := range l.Events {
-			v.client = append(v.client, l.Name+": "+e.line(c, true))
+			v.client = append(v.client, l.Name+": "+e.line(r.Ended, true))
 		}
 	}
 	for _, l := range append(r.Handler, r.After) {
@@ -33,7 +34,7 @@ func (r *Record) view(c *Case) view {
 			continue
 		}
 		for _, e := range l.Events {
-			v.handler = append(v.handler, l.Name+": "+e.line(c, false))
+			v.handler = append(v.handler, l.Name+": "+e.line(r.Ended, false))
 		}
 	}
 	for _, s := range r.Stats {
@@ -55,19 +56,19 @@ func (v view) lines() []string {
 
 // matches tells at which ends two runs came out the same. Whether a handler is called at all for a
 // call that somebody ends from outside is a race, so that nothing can be said about it if it was not.
-func (v view) matches(o view, c *Case) (client, handler bool) {
+func (v view) matches(o view) (client, handler bool) {
 	return slices.Equal(v.client, o.client),
-		slices.Equal(v.handler, o.handler) || c.mayEndEarly() && (!v.called || !o.called)
+		slices.Equal(v.handler, o.handler) || v.ended && o.ended && (!v.called || !o.called)
 }
 
-func (e Event) line(c *Case, client bool) string {
+func (e Event) line(ended, client bool) string {
 	text := e.What + ": " + e.Err.String()
 	sends := e.Op == Send || e.Op == Echo && strings.HasSuffix(e.Note, "in the answer")
 	switch {
 	case client && e.Op == Send && !e.Told && (!e.Err.Failed || e.Err.isEOF()):
 		text = e.What + ": sent, or the call is over"
 	case e.Err.Failed && sends:
-	case e.Err.isEnd() && (c.mayEndEarly() || !client):
+	case e.Err.isEnd() && (ended || !client), e.Told && e.Err.Failed:
 	default:
 		text += " " + e.Messages.String()
 	}
@@ -80,25 +81,38 @@ func (e Event) line(c *Case, client bool) string {
 	return text
 }
 
-// diff puts two lists side by side, where they are not the same.
+// diff tells how two lists differ, "" if they do not: - is only in want, + only in got.
 func diff(want, got []string) string {
-	if strings.Join(want, "\n") == strings.Join(got, "\n") {
+	if slices.Equal(want, got) {
 		return ""
 	}
+	// common[i][j] is how many lines want[i:] and got[j:] have in common, in order.
+	common := make([][]int, len(want)+1)
+	for i := range common {
+		common[i] = make([]int, len(got)+1)
+	}
+	for i := len(want) - 1; i >= 0; i-- {
+		for j := len(got) - 1; j >= 0; j-- {
+			if want[i] == got[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			} else {
+				common[i][j] = max(common[i+1][j], common[i][j+1])
+			}
+		}
+	}
 	var b strings.Builder
-	for i := 0; i < len(want) && i < len(got) || i < len(want) || i < len(got); i++ {
-		w, g := "", ""
-		if i < len(want) {
-			w = want[i]
+	for i, j := 0, 0; i < len(want) || j < len(got); {
+		switch {
+		case i < len(want) && j < len(got) && want[i] == got[j]:
+			fmt.Fprintf(&b, "    %s\n", want[i])
+			i, j = i+1, j+1
+		case j == len(got) || i < len(want) && common[i+1][j] >= common[i][j+1]:
+			fmt.Fprintf(&b, "  - %s\n", want[i])
+			i++
+		default:
+			fmt.Fprintf(&b, "  + %s\n", got[j])
+			j++
 		}
-		if i < len(got) {
-			g = got[i]
-		}
-		if w == g {
-			fmt.Fprintf(&b, "    %.300s\n", w)
-			continue
-		}
-		fmt.Fprintf(&b, "  - %.600s\n  + %.600s\n", w, g)
 	}
 	return b.String()
 }

@@ -104,7 +104,11 @@ func randomClient(rnd *rand.Rand, c *Case) {
 		sender = append(sender, randomSteps(rnd, rnd.IntN(7), append(sends, Recv, Recv, Header)...)...)
 	}
 	if rnd.IntN(8) == 0 {
-		sender = insert(rnd, sender, Step{Op: Settle})
+		after := 0
+		if c.Kind == ServerStream {
+			after = 2 // nothing need happen at the other end before the request is there
+		}
+		sender = insert(rnd, sender, after, Step{Op: Settle})
 	}
 	if c.Kind != ServerStream && rnd.IntN(10) != 0 {
 		sender = append(sender, Step{Op: CloseSend})
@@ -125,6 +129,9 @@ func randomClient(rnd *rand.Rand, c *Case) {
 			cancel = []Step{{Op: Settle}, {Op: Cancel}}
 		}
 		at := rnd.IntN(len(*last) + 1)
+		if c.Kind == ServerStream && !two {
+			at = max(at, 2)
+		}
 		*last = append((*last)[:at:at], append(cancel, (*last)[at:]...)...)
 	}
 	if rnd.IntN(6) == 0 { // after the end
@@ -192,8 +199,9 @@ func randomSteps(rnd *rand.Rand, n int, ops ...Op) []Step {
 	return steps
 }
 
-func insert(rnd *rand.Rand, steps []Step, s Step) []Step {
-	at := rnd.IntN(len(steps) + 1)
+// insert puts s somewhere into steps, but not among the first.
+func insert(rnd *rand.Rand, steps []Step, first int, s Step) []Step {
+	at := first + rnd.IntN(len(steps)+1-first)
 	return append(steps[:at:at], append([]Step{s}, steps[at:]...)...)
 }
 

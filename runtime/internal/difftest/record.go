@@ -69,13 +69,18 @@ type Outcome struct {
 	Is      string // the errors that callers look for
 }
 
+// sameText makes texts the same that differ between runs of grpc-go. protobuf makes a space an
+// unbreakable one in some builds. When the clocks of both ends come to a deadline, the client tells in these
+// words of HTTP/2 that the server's was first.
+var sameText = strings.NewReplacer("\u00a0", " ",
+	"code = DeadlineExceeded desc = stream terminated by RST_STREAM with error code: CANCEL", "code = DeadlineExceeded desc = context deadline exceeded")
+
 func outcomeOf(err error) Outcome {
 	if err == nil {
 		return Outcome{}
 	}
 	s := status.Convert(err)
-	// protobuf makes a space an unbreakable one in some builds.
-	o := Outcome{Failed: true, Code: s.Code(), Message: strings.ReplaceAll(err.Error(), "\u00a0", " ")}
+	o := Outcome{Failed: true, Code: s.Code(), Message: sameText.Replace(err.Error())}
 	for _, d := range s.Proto().GetDetails() {
 		o.Details += fmt.Sprintf(" %s %x", d.GetTypeUrl(), sha256.Sum256(d.GetValue()))
 	}
@@ -134,6 +139,7 @@ type Record struct {
 	After           *Lane
 	Stats           []string
 
+	Ended   bool   // the call may have been ended from outside at any time
 	Stalled string // where, if the run had to be ended
 	Full    bool   // each end that waited to send had as much unread as it may have
 	Carrier string // the transport that brought the call to the handler

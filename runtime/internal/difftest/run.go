@@ -37,6 +37,7 @@ type run struct {
 	sent     [2]atomic.Int64 // bytes that were accepted from the sending program, by direction
 	read     [2]atomic.Int64 // and bytes that the receiving program has got
 	told     atomic.Bool     // the client knows that the call is over
+	broke    atomic.Bool     // the client has ended it by a send that was wrong
 
 	mu       sync.Mutex
 	sealed   bool // nothing more is recorded; guarded by mu, as all below
@@ -57,7 +58,7 @@ func newRun(c *Case, patience time.Duration, perturb bool) *run {
 	case deadline == 0:
 		deadline = limitless
 	case perturb:
-		deadline = time.Duration(float64(deadline) * math.Exp2(7*rand.Float64()-6)) // how far a call gets depends on speed
+		deadline = time.Duration(float64(deadline) * math.Exp2(9*rand.Float64()-6)) // how far a call gets depends on speed
 	}
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), deadline)
 	md := metadata.Join(c.MD, metadata.Pairs(idKey, r.id))
@@ -85,6 +86,7 @@ func (r *run) Run(p *Pair) *Record {
 		r.watch(over)
 	}()
 	r.runClient(p)
+	r.rec.Ended = r.c.mayEndEarly() || r.broke.Load() || !r.told.Load()
 	// Whoever is on the way gets there, so that a call which the client leaves ends in as few ways
 	// as possible.
 	r.settle()
