@@ -31,7 +31,7 @@ type Event struct {
 	Err      Outcome
 	MD       metadata.MD
 	Note     string
-	Told     bool // this end knew that the call was over when it began the step
+	Told     bool // the client's goroutine knew that the call was over when it began the step
 }
 
 // Sizes are those of messages in a row, in runs of the same size.
