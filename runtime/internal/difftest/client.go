@@ -92,6 +92,9 @@ func (s *clientSide) play(l *Lane, steps []Step) {
 		case Header:
 			md, err := s.stream.Header()
 			e.MD, e.Err = md, outcomeOf(err)
+			if md == nil {
+				s.told.Store(true) // there is none, as the call is over
+			}
 		case Trailer:
 			if !s.over {
 				continue // nobody may ask before that

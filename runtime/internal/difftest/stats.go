@@ -65,9 +65,6 @@ func (statsHandler) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	case *stats.OutTrailer:
 		c.own = append(c.own, "out trailer "+describeMD(e.Trailer))
 	case *stats.OutPayload:
-		if c.out == 0 {
-			c.own = append(c.own, "out payloads")
-		}
 		c.out++
 	case *stats.InPayload:
 		c.in++

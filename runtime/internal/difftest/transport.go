@@ -27,6 +27,7 @@ type Transport struct {
 type setup struct {
 	maxRecv int // of the server; 0 for grpc's own
 	stats   bool
+	jitter  bool // see jitterListener; for the reference only
 }
 
 // Pair is a server, and a client that is connected to it.
@@ -106,7 +107,7 @@ func ours(name, carrier string, server []runtime.ServerOption, dial []runtime.Di
 func Plain() Transport { return plain("grpc-go", nil, nil) }
 
 // Wide is grpc-go with the windows of the direct transport, for cases that do not end within
-// the usual ones.
+// the usual ones, or where it depends on them which of two outcomes comes.
 func Wide() Transport {
 	return plain("grpc-go with wide windows",
 		[]grpc.ServerOption{grpc.InitialWindowSize(wideWindow), grpc.InitialConnWindowSize(wideWindow)},
@@ -127,6 +128,9 @@ func plain(name string, server []grpc.ServerOption, dial []grpc.DialOption) Tran
 		l, err := net.Listen("unix", path)
 		if err != nil {
 			return err
+		}
+		if s.jitter {
+			l = jitterListener{l}
 		}
 		srv := grpc.NewServer(server...)
 		srv.RegisterService(&serviceDesc, p)
