@@ -1,9 +1,12 @@
 package difftest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+
+	"google.golang.org/grpc/status"
 )
 
 // View is what of a record is compared, one observation a line, for each end.
@@ -16,6 +19,7 @@ import (
 //   - Whether a client's send says io.EOF or nothing, as long as the client has not received the
 //     end, nor caused it: grpc says so of SendMsg. If it says io.EOF of a call that is not over,
 //     messages are missing at the handler.
+//   - Whose clock comes to a short deadline first: see eitherClock.
 type view struct {
 	client, handler []string
 	called          bool // the handler was
@@ -44,7 +48,38 @@ func (r *Record) view() view {
 			v.handler = append(v.handler, s)
 		}
 	}
+	if r.Timed {
+		v.client, v.handler = eitherClock(v.client), eitherClock(v.handler)
+	}
 	return v
+}
+
+// ends are what a program is told at a deadline, by its own end or by the other one.
+var ends = strings.NewReplacer(
+	outcomeOf(status.FromContextError(context.Canceled).Err()).String(), "the end",
+	outcomeOf(status.FromContextError(context.DeadlineExceeded).Err()).String(), "the end",
+	outcomeOf(context.Canceled).String(), "the end",
+	outcomeOf(context.DeadlineExceeded).String(), "the end",
+)
+
+// eitherClock leaves out what depends on whether the client's clock or the server's was first at
+// the deadline, or both at once: which of both errors there is, and whether the server has sent a
+// status, so that there is a trailer.
+func eitherClock(lines []string) []string {
+	all := strings.Join(lines, "\n")
+	over := ends.Replace(all) != all
+	var left []string
+	for _, line := range lines {
+		about, trailer, _ := strings.Cut(line, "trailer")
+		if over && trailer != "" && !strings.Contains(line, "set trailer") {
+			if strings.HasSuffix(about, "in ") || strings.HasSuffix(about, "out ") {
+				continue
+			}
+			line = about + "trailer"
+		}
+		left = append(left, ends.Replace(line))
+	}
+	return left
 }
 
 func (v view) lines() []string {

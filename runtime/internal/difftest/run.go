@@ -63,6 +63,7 @@ func newRun(c *Case, patience time.Duration, perturb bool) *run {
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), deadline)
 	md := metadata.Join(c.MD, metadata.Pairs(idKey, r.id))
 	r.ctx = metadata.NewOutgoingContext(r.ctx, md)
+	r.rec.Timed = c.Deadline > 0
 	if c.Stats {
 		r.stats = [2]*callStats{{}, {}}
 	}
