@@ -110,7 +110,7 @@ func (e Event) line(ended, client bool) string {
 	if e.MD != nil || e.Op == Header || e.Op == Trailer {
 		text += " " + describeMD(e.MD)
 	}
-	if e.Note != "" {
+	if e.Note != "" && !(sends && e.Err.isEnd()) { // where an echo was when it ended
 		text += " " + e.Note
 	}
 	return text
