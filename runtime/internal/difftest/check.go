@@ -12,7 +12,8 @@ type Checker struct {
 	Subject Transport
 	Tries   int // over the reference, at most
 
-	pairs map[setup]*subjectPair
+	patience time.Duration // with the subject; 0 for subjectPatience
+	pairs    map[setup]*subjectPair
 	Summary
 }
 
@@ -98,7 +99,11 @@ func (k *Checker) Check(c *Case) string {
 	if err != nil {
 		return err.Error()
 	}
-	got := newRun(c, subjectPatience, false).Run(p.Pair)
+	patience := k.patience
+	if patience == 0 {
+		patience = subjectPatience
+	}
+	got := newRun(c, patience, false).Run(p.Pair)
 	if got.Stalled != "" { // whatever hangs there is no affair of the next case
 		p.close()
 		delete(k.pairs, s)
@@ -126,7 +131,7 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 	var clients, handlers [][]string
 	patience := referencePatience
 	if got.Stalled != "" {
-		patience = confirmPatience
+		patience = max(confirmPatience, k.patience)
 	}
 	outcome := got.view()
 	for try := range k.Tries {
