@@ -100,9 +100,6 @@ func (s *clientSide) play(l *Lane, steps []Step) {
 				continue // nobody may ask before that
 			}
 			e.MD = s.stream.Trailer()
-		case Cancel:
-			s.told.Store(true)
-			s.cancel()
 		default:
 			s.common(step)
 		}
@@ -118,7 +115,7 @@ func (r *run) common(step Step) {
 	case Pause:
 		r.pause(pauseOf(step))
 	case Cancel:
-		r.cancel()
+		r.cancelStep()
 	}
 }
 

@@ -17,7 +17,7 @@ var (
 	forFlag     = flag.Duration("difftest.for", 0, "run random cases for as long as this")
 	casesFlag   = flag.Int("difftest.cases", 150, "how many cases of known seeds to run, without -difftest.for")
 	subjectFlag = flag.String("difftest.subject", "direct", "what to compare with grpc-go: direct, http2, or plain for grpc-go itself")
-	triesFlag   = flag.Int("difftest.tries", 40, "how often grpc-go may run a case until it comes out the same")
+	triesFlag   = flag.Int("difftest.tries", 50, "how often grpc-go may run a case until it comes out the same")
 	workersFlag = flag.Int("difftest.workers", 2*runtime.GOMAXPROCS(0), "how many cases run at a time")
 	faultsFlag  = flag.Int("difftest.faults", 5, "stop after so many cases that failed")
 )

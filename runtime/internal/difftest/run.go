@@ -58,7 +58,7 @@ func newRun(c *Case, patience time.Duration, perturb bool) *run {
 	case deadline == 0:
 		deadline = limitless
 	case perturb:
-		deadline = time.Duration(float64(deadline) * math.Exp2(9*rand.Float64()-6)) // how far a call gets depends on speed
+		deadline = time.Duration(float64(deadline) * math.Exp2(13*rand.Float64()-10)) // how far a call gets depends on speed
 	}
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), deadline)
 	md := metadata.Join(c.MD, metadata.Pairs(idKey, r.id))
@@ -219,6 +219,16 @@ func (r *run) between() {
 	case 2:
 		r.pause(time.Duration(rand.IntN(5000)) * time.Microsecond)
 	}
+}
+
+// cancelStep ends the client's context because a script says so. grpc-go notices that on a goroutine of its
+// own, and goes on until then; on a busy machine that takes a while.
+func (r *run) cancelStep() {
+	if r.perturb && rand.IntN(2) == 0 {
+		time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, r.cancel)
+		return
+	}
+	r.cancel()
 }
 
 func (r *run) pause(d time.Duration) {
