@@ -152,10 +152,20 @@ func diff(want, got []string) string {
 	return b.String()
 }
 
-// lineByLine tells whether each line of an end was seen in its place in one run or another.
+// lineByLine tells whether each line of an end was seen in one run or another, and each that
+// is missing was missing in one or another.
 func lineByLine(got []string, seen [][]string) bool {
-	for i, line := range got {
-		if !slices.ContainsFunc(seen, func(s []string) bool { return i < len(s) && s[i] == line }) {
+	for _, line := range got {
+		if !slices.ContainsFunc(seen, func(s []string) bool { return slices.Contains(s, line) }) {
+			return false
+		}
+	}
+	if len(seen) == 0 {
+		return false
+	}
+	for _, line := range seen[0] {
+		always := !slices.ContainsFunc(seen, func(s []string) bool { return !slices.Contains(s, line) })
+		if always && !slices.Contains(got, line) {
 			return false
 		}
 	}
