@@ -72,8 +72,8 @@ func choose(plan *measure.Plan, only string) error {
 	if peers != "" {
 		candidates = append(candidates, peer.Settings()...)
 	}
-	for _, p := range candidates {
-		if peers == "" || matchPeer.MatchString(p.About().Name) {
+	for _, p := range measure.Here(candidates) {
+		if peers == "" || matchPeer.MatchString(p.Name) {
 			plan.Peers = append(plan.Peers, p)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/bench/internal/report"
 )
 
+
 // TestMain lets the test binary be the children of a measurement, as the program is.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == child.Argument {
@@ -32,7 +33,7 @@ func TestAllPeersAllWorkloads(t *testing.T) {
 	// Under the race detector each of some 200 children would sleep for a second before it exits.
 	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	plan := measure.Plan{
-		Peers:     peer.All(),
+		Peers:     measure.Here(peer.All()),
 		Workloads: measure.Workloads(),
 		Rounds:    1,
 		Times:     measure.Times{Warmup: time.Millisecond, Measure: time.Millisecond},
@@ -46,8 +47,8 @@ func TestAllPeersAllWorkloads(t *testing.T) {
 	for _, w := range plan.Workloads {
 		for _, m := range w.Metrics {
 			for _, p := range plan.Peers {
-				cell := set.Find(m.ID, p.About().Name)
-				if p.About().Lack(w.Name) != "" {
+				cell := set.Find(m.ID, p.Name)
+				if p.Lack(w.Name) != "" {
 					continue
 				}
 				if len(cell.Rounds) != 1 {

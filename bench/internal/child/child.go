@@ -43,6 +43,8 @@ type child struct {
 
 func (c *child) do(ctx context.Context, req Request) (Reply, error) {
 	switch {
+	case req.Hello != nil:
+		return Reply{Hello: Greeting{Protocol, load.Kinds()}}, nil
 	case req.Serve != nil:
 		return c.serve(*req.Serve)
 	case req.Dial != nil:
@@ -77,7 +79,7 @@ func (c *child) dial(ctx context.Context, d Dial) error {
 	if !ok {
 		return fmt.Errorf("dial: no peer is called %q", d.Peer)
 	}
-	c.target.Dial = func(ctx context.Context) (peer.Client, error) { return p.Dial(ctx, d.Addr, 1) }
+	c.target.Dial = func(ctx context.Context, callers int) (peer.Client, error) { return p.Dial(ctx, d.Addr, callers) }
 	var err error
 	if c.target.Client, err = p.Dial(ctx, d.Addr, d.Callers); err != nil {
 		return fmt.Errorf("dial: %w", err)
@@ -88,7 +90,7 @@ func (c *child) dial(ctx context.Context, d Dial) error {
 func (c *child) addIdle(ctx context.Context, clients int) error {
 	data := peer.Payload(64)
 	for len(c.idle) < clients {
-		client, err := c.target.Dial(ctx)
+		client, err := c.target.Dial(ctx, 1)
 		if err != nil {
 			return fmt.Errorf("connect idle client %d: %w", len(c.idle)+1, err)
 		}

@@ -20,13 +20,17 @@ type Process struct {
 	answer *json.Decoder
 }
 
-// Start starts this program again as a child, which ends with ctx at the latest.
-func Start(ctx context.Context) (*Process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("start a child: %w", err)
+// Start starts a program as a child, which ends with ctx at the latest: this program again if
+// program is empty.
+func Start(ctx context.Context, program string) (*Process, error) {
+	if program == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("start a child: %w", err)
+		}
+		program = self
 	}
-	cmd := exec.CommandContext(ctx, self, Argument)
+	cmd := exec.CommandContext(ctx, program, Argument)
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -51,15 +55,21 @@ func Start(ctx context.Context) (*Process, error) {
 
 // Do asks the child for something and waits for the answer.
 func (p *Process) Do(req Request) (Reply, error) {
+	reply, err := p.exchange(req)
+	if err == nil && reply.Error != "" {
+		err = errors.New(reply.Error)
+	}
+	return reply, err
+}
+
+// exchange returns the answer also if it is an error.
+func (p *Process) exchange(req Request) (Reply, error) {
 	if err := p.ask.Encode(req); err != nil {
 		return Reply{}, fmt.Errorf("ask a child: %w", err)
 	}
 	var reply Reply
 	if err := p.answer.Decode(&reply); err != nil {
 		return Reply{}, fmt.Errorf("wait for the answer of a child, which has died or was ended because it took too long: %w", err)
-	}
-	if reply.Error != "" {
-		return Reply{}, errors.New(reply.Error)
 	}
 	return reply, nil
 }

@@ -11,8 +11,14 @@ import (
 // Argument makes the program a child instead of the benchmark.
 const Argument = "child-of-the-benchmark"
 
+// Protocol is the version of what parent and child say to each other. The children of one revision
+// work for the parent of another as long as it is the same, so it changes when something that was there
+// before means something else or is gone. New kinds of calls are told by [Greeting.Kinds] instead.
+const Protocol = 1
+
 // Request asks a child to do one thing: that which is not nil.
 type Request struct {
+	Hello *Hello     `json:",omitempty"`
 	Serve *Serve     `json:",omitempty"`
 	Dial  *Dial      `json:",omitempty"`
 	Idle  *Idle      `json:",omitempty"`
@@ -20,6 +26,9 @@ type Request struct {
 	Run   *load.Spec `json:",omitempty"`
 	Usage *Usage     `json:",omitempty"`
 }
+
+// Hello asks who the child is. The first revisions with protocol 1 answer it with an error.
+type Hello struct{}
 
 // Serve asks for a server of the peer at Path. The answer has its address.
 type Serve struct {
@@ -43,8 +52,15 @@ type Usage struct{ Settle bool }
 // Reply is the answer; what was not asked for is empty.
 type Reply struct {
 	Error  string      `json:",omitempty"`
+	Hello  Greeting    `json:",omitzero"`
 	Addr   string      `json:",omitempty"`
 	Result load.Result `json:",omitzero"`
 	Cost   usage.Cost  `json:",omitzero"` // of the child itself, for what it has run
 	Usage  usage.Usage `json:",omitzero"`
+}
+
+// Greeting answers a Hello.
+type Greeting struct {
+	Protocol int
+	Kinds    []load.Kind // of calls that the child can make
 }

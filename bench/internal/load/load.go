@@ -12,14 +12,24 @@ import (
 // Kind is a kind of call.
 type Kind string
 
-// The kinds of calls. Dial is a unary call of a client made for it.
+// The kinds of calls. Dial is a unary call of a client made for it, Herd one of each of many callers
+// that begin together on such a client.
 const (
 	Unary        Kind = "unary"
 	PingPong     Kind = "ping-pong"
 	ServerStream Kind = "server stream"
 	ClientStream Kind = "client stream"
 	Dial         Kind = "dial"
+	Herd         Kind = "herd"
 )
+
+// Kinds returns all kinds of calls.
+func Kinds() []Kind { return append(FirstKinds(), Herd) }
+
+// FirstKinds returns those which children can make that do not say which they can.
+func FirstKinds() []Kind {
+	return []Kind{Unary, PingPong, ServerStream, ClientStream, Dial}
+}
 
 // StreamMessages is how many messages a server stream or a client stream has: enough that its
 // beginning and its end do not count.
@@ -40,19 +50,23 @@ type Result struct {
 	Elapsed time.Duration
 	P50     time.Duration // of a round trip; zero for a stream of one direction
 	P99     time.Duration
+	Max     time.Duration
 }
 
 // Target is who is called.
 type Target struct {
 	Client peer.Client
-	Dial   func(context.Context) (peer.Client, error) // for the kind Dial
+
+	// Dial returns another client, for that many concurrent callers. The kinds Dial and Herd use it.
+	Dial func(ctx context.Context, callers int) (peer.Client, error)
 }
 
 // operation makes one call, or the part of one that is timed, and returns its end and how many
 // messages it had.
 type operation func(context.Context) (end time.Time, messages int, err error)
 
-// Run makes calls for the time that spec says. Every caller makes one at least.
+// Run makes calls for the time that spec says. Every caller makes one at least. Of the kind Herd it
+// makes the same number whatever the time.
 func Run(ctx context.Context, t Target, spec Spec) (Result, error) {
 	data := peer.Payload(spec.Size)
 	var op operation
@@ -65,6 +79,8 @@ func Run(ctx context.Context, t Target, spec Spec) (Result, error) {
 		op = clientStream(t.Client, data)
 	case Dial:
 		op = dial(t.Dial, data)
+	case Herd:
+		return herd(ctx, t.Dial, data, spec)
 	case PingPong:
 		stream, err := t.Client.PingPong(ctx)
 		if err != nil {
@@ -118,9 +134,9 @@ func clientStream(c peer.Client, data []byte) operation {
 	}
 }
 
-func dial(dial func(context.Context) (peer.Client, error), data []byte) operation {
+func dial(dial func(context.Context, int) (peer.Client, error), data []byte) operation {
 	return func(ctx context.Context) (time.Time, int, error) {
-		c, err := dial(ctx)
+		c, err := dial(ctx, 1)
 		if err != nil {
 			return time.Time{}, 0, err
 		}

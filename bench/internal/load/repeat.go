@@ -43,11 +43,15 @@ func repeat(ctx context.Context, spec Spec, op operation) (Result, error) {
 		errs = append(errs, c.err)
 	}
 	if spec.Kind != ServerStream && spec.Kind != ClientStream {
-		times := slices.Concat(parts...)
-		slices.Sort(times)
-		r.P50, r.P99 = quantile(times, 0.50), quantile(times, 0.99)
+		r.count(slices.Concat(parts...))
 	}
 	return r, errors.Join(errs...)
+}
+
+// count sorts times, and takes from them what r says of them.
+func (r *Result) count(times []time.Duration) {
+	slices.Sort(times)
+	r.P50, r.P99, r.Max = quantile(times, 0.50), quantile(times, 0.99), quantile(times, 1)
 }
 
 func (c *caller) repeat(ctx context.Context, end time.Time, op operation) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
+	"github.com/udsgrpc/udsgrpc/bench/internal/load"
 	"github.com/udsgrpc/udsgrpc/bench/internal/machine"
 	"github.com/udsgrpc/udsgrpc/bench/internal/peer"
 	"github.com/udsgrpc/udsgrpc/bench/internal/result"
@@ -14,9 +16,50 @@ import (
 // Times says how long a measurement is.
 type Times struct{ Warmup, Measure time.Duration }
 
+// Peer is a peer, and the program whose children are its server and its client.
+type Peer struct {
+	peer.About
+	Program *Program // nil for this one
+}
+
+// Program is the benchmark of another revision.
+type Program struct {
+	Path     string // of the executable
+	Revision string
+	Kinds    []load.Kind // of calls that its children can make
+}
+
+// Here returns peers of this program.
+func Here(peers []peer.Peer) []Peer {
+	var here []Peer
+	for _, p := range peers {
+		here = append(here, Peer{About: p.About()})
+	}
+	return here
+}
+
+// describe returns what results say of the peer.
+func (p Peer) describe() result.Peer {
+	d := result.Peer{Name: p.Name, Module: p.Module, Version: machine.Version(p.Module), Settings: p.Settings}
+	if p.Program != nil {
+		d.Counterpart = p.Name
+		d.Name += "@" + p.Program.Revision
+		d.Version = p.Program.Revision
+	}
+	return d
+}
+
+// lack returns why the peer cannot do a workload, or "" if it can.
+func (p Peer) lack(w Workload) string {
+	if p.Program != nil && !slices.Contains(p.Program.Kinds, w.kind) {
+		return fmt.Sprintf("revision %s does not know calls of the kind %q", p.Program.Revision, w.kind)
+	}
+	return p.About.Lack(w.Name)
+}
+
 // Plan says what to measure.
 type Plan struct {
-	Peers     []peer.Peer
+	Peers     []Peer
 	Workloads []Workload
 	Rounds    int
 	Times     Times
@@ -25,12 +68,12 @@ type Plan struct {
 }
 
 // All makes the measurements of the plan. In each round the peers take turns at every workload, in
-// an order drawn anew each time, so that whatever else the machine does meets all of them alike.
+// an order drawn anew each time, so that whatever else the machine does meets all of them alike. A peer
+// and the same peer of another program follow each other.
 func (p Plan) All(ctx context.Context) (*result.Set, error) {
 	set := &result.Set{}
 	for _, peer := range p.Peers {
-		a := peer.About()
-		set.Peers = append(set.Peers, result.Peer{Name: a.Name, Module: a.Module, Version: machine.Version(a.Module), Settings: a.Settings})
+		set.Peers = append(set.Peers, peer.describe())
 	}
 	for _, w := range p.Workloads {
 		set.Metrics = append(set.Metrics, w.Metrics...)
@@ -39,11 +82,11 @@ func (p Plan) All(ctx context.Context) (*result.Set, error) {
 	done := 0
 	for round := range p.Rounds {
 		for _, w := range p.Workloads {
-			for _, i := range rand.Perm(len(p.Peers)) {
-				about := p.Peers[i].About()
-				p.Progress(done, all, fmt.Sprintf("round %d: %s of %s", round+1, w.Name, about.Name))
-				if err := p.one(ctx, set, w, about); err != nil {
-					return nil, fmt.Errorf("measure %s of %s in round %d: %w", w.Name, about.Name, round+1, err)
+			for _, i := range p.order() {
+				name := set.Peers[i].Name
+				p.Progress(done, all, fmt.Sprintf("round %d: %s of %s", round+1, w.Name, name))
+				if err := p.one(ctx, set, w, i); err != nil {
+					return nil, fmt.Errorf("measure %s of %s in round %d: %w", w.Name, name, round+1, err)
 				}
 				done++
 			}
@@ -53,19 +96,43 @@ func (p Plan) All(ctx context.Context) (*result.Set, error) {
 	return set, nil
 }
 
-func (p Plan) one(ctx context.Context, set *result.Set, w Workload, about peer.About) error {
-	if why := about.Lack(w.Name); why != "" {
+// order draws an order of the peers, by their indexes.
+func (p Plan) order() []int {
+	together := map[string][]int{} // by name
+	var names []string
+	for _, i := range rand.Perm(len(p.Peers)) {
+		name := p.Peers[i].Name
+		if together[name] == nil {
+			names = append(names, name)
+		}
+		together[name] = append(together[name], i)
+	}
+	var order []int
+	for _, name := range names {
+		order = append(order, together[name]...)
+	}
+	return order
+}
+
+// one makes the measurement of one peer, by its index.
+func (p Plan) one(ctx context.Context, set *result.Set, w Workload, index int) error {
+	peer, name := p.Peers[index], set.Peers[index].Name
+	if why := peer.lack(w); why != "" {
 		for _, m := range w.Metrics {
-			set.Lack(m.ID, about.Name, why)
+			set.Lack(m.ID, name, why)
 		}
 		return nil
 	}
-	values, err := w.values(ctx, &run{peer: about.Name, dir: p.Dir, times: p.Times})
+	r := &run{peer: peer.Name, dir: p.Dir, times: p.Times}
+	if peer.Program != nil {
+		r.program = peer.Program.Path
+	}
+	values, err := w.values(ctx, r)
 	if err != nil {
 		return err
 	}
 	for i, m := range w.Metrics {
-		set.Add(m.ID, about.Name, values[i])
+		set.Add(m.ID, name, values[i])
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ const patience = 30 * time.Second
 // run is one measurement of one peer.
 type run struct {
 	peer     string
+	program  string // whose children do it
 	dir      string // for sockets
 	times    Times
 	services int
@@ -36,11 +37,11 @@ func (r *run) with(ctx context.Context, callers int, f func(pair) error) (err er
 		return fmt.Errorf("make a directory for a socket: %w", err)
 	}
 	var p pair
-	if p.server, err = child.Start(ctx); err != nil {
+	if p.server, err = child.Start(ctx, r.program); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.server.Close()) }()
-	if p.client, err = child.Start(ctx); err != nil {
+	if p.client, err = child.Start(ctx, r.program); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.client.Close()) }()

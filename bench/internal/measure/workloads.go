@@ -15,6 +15,8 @@ type Workload struct {
 	Name    string
 	Metrics []result.Metric // what comes of it
 
+	kind load.Kind // of its calls
+
 	// values returns one value for each metric.
 	values func(context.Context, *run) ([]float64, error)
 }
@@ -40,6 +42,7 @@ func Workloads() []Workload {
 		throughput("server-stream", "Server stream of 64 B", "messages/s", load.Spec{Kind: load.ServerStream, Size: small}),
 		throughput("client-stream", "Client stream of 64 B", "messages/s", load.Spec{Kind: load.ClientStream, Size: small}),
 		roundTrip("dial", "From dial to the first reply", load.Spec{Kind: load.Dial, Size: small}),
+		herd(800),
 		idle(),
 		services(),
 	}
@@ -49,6 +52,7 @@ func Workloads() []Workload {
 func oneCaller(name, title string, spec load.Spec) Workload {
 	return Workload{
 		Name: name,
+		kind: spec.Kind,
 		Metrics: []result.Metric{
 			{ID: name + "/p50", Title: title + ": p50", Unit: "µs"},
 			{ID: name + "/p99", Title: title + ": p99", Unit: "µs"},
@@ -67,6 +71,7 @@ func oneCaller(name, title string, spec load.Spec) Workload {
 func throughput(name, title, unit string, spec load.Spec) Workload {
 	return Workload{
 		Name:    name,
+		kind:    spec.Kind,
 		Metrics: []result.Metric{{ID: name, Title: title, Unit: unit, MoreIsBetter: true}},
 		values: func(ctx context.Context, r *run) ([]float64, error) {
 			res, _, err := r.measure(ctx, spec)
@@ -79,6 +84,7 @@ func throughput(name, title, unit string, spec load.Spec) Workload {
 func roundTrip(name, title string, spec load.Spec) Workload {
 	return Workload{
 		Name:    name,
+		kind:    spec.Kind,
 		Metrics: []result.Metric{{ID: name + "/p50", Title: title + ": p50", Unit: "µs"}},
 		values: func(ctx context.Context, r *run) ([]float64, error) {
 			res, _, err := r.measure(ctx, spec)
@@ -87,10 +93,27 @@ func roundTrip(name, title string, spec load.Spec) Workload {
 	}
 }
 
+// herd takes the time to the first reply of callers that begin together on a fresh client.
+func herd(callers int) Workload {
+	title := fmt.Sprintf("%d callers begin together on a fresh client: first reply", callers)
+	return Workload{
+		Name: "herd",
+		kind: load.Herd,
+		Metrics: []result.Metric{
+			{ID: "herd/p99", Title: title + ": p99", Unit: "ms"},
+			{ID: "herd/max", Title: title + ": the last", Unit: "ms"},
+		},
+		values: func(ctx context.Context, r *run) ([]float64, error) {
+			res, _, err := r.measure(ctx, load.Spec{Kind: load.Herd, Size: small, Callers: callers})
+			return []float64{micros(res.P99) / 1e3, micros(res.Max) / 1e3}, err
+		},
+	}
+}
+
 // idle takes the time of calls while more and more other clients are connected, and then what
 // these have cost the server.
 func idle() Workload {
-	w := Workload{Name: "idle"}
+	w := Workload{Name: "idle", kind: load.Unary}
 	for _, n := range crowd() {
 		w.Metrics = append(w.Metrics, result.Metric{
 			ID:    fmt.Sprintf("idle/p50-%d", n),
@@ -110,7 +133,7 @@ func idle() Workload {
 
 // services takes the time of calls to servers with more and more services.
 func services() Workload {
-	w := Workload{Name: "services"}
+	w := Workload{Name: "services", kind: load.Unary}
 	for _, n := range crowd() {
 		w.Metrics = append(w.Metrics, result.Metric{
 			ID:    fmt.Sprintf("services/p50-%d", n),

@@ -30,6 +30,10 @@ type Peer struct {
 	Module   string `json:"module,omitempty"`
 	Version  string `json:"version,omitempty"`
 	Settings string `json:"settings"`
+
+	// Counterpart is the peer that this one is in another revision, from which it was built; empty for
+	// a peer of the program that has measured.
+	Counterpart string `json:"counterpart,omitempty"`
 }
 
 // Fact is something about the run or the machine that a reader wants to know.
