@@ -51,8 +51,8 @@ vet: ## go vet, and compiling the tests, for every system and for 386; only Linu
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
 	cd examples/more && GOOS=windows $(GO) vet ./transport
 
-bench: ## compare with other ways to call a process; QUICK=1 is short and does not write docs/benchmarks
-	cd bench && $(GO) run . $(if $(QUICK),-quick)
+bench: ## compare with other ways to call a process, or with AGAINST=REVISION of this project; QUICK=1 is short, ARGS="-only …" a part; only a whole run writes docs/benchmarks
+	cd bench && $(GO) run . $(if $(QUICK),-quick) $(if $(AGAINST),-against '$(AGAINST)') $(ARGS)
 
 interop: ## the clients, servers and bridges of docs/interop.md, installed and tried; SHORT=1 is quick and does not write it
 	sh interop/install.sh $(if $(SHORT),short)

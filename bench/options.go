@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,10 +21,12 @@ const published = "../docs/benchmarks"
 
 // options are the flags.
 type options struct {
-	out   string
-	bars  string
-	whole bool // all peers and workloads, at full length
-	plan  measure.Plan
+	out     string
+	bars    string
+	against string  // the other revision
+	worst   float64 // what rows have to reach against it, or else the status is 1; zero for nothing
+	whole   bool    // all peers and workloads, at full length
+	plan    measure.Plan
 }
 
 func parse(args []string) (options, error) {
@@ -31,10 +34,12 @@ func parse(args []string) (options, error) {
 	var only string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "fewer and shorter rounds: under a minute, and noisier")
-	flags.StringVar(&o.out, "out", "", "`directory` to write (default ../docs/benchmarks; with -quick or -only a new one)")
+	flags.StringVar(&o.out, "out", "", "`directory` to write (default ../docs/benchmarks; with -quick, -only or -against a new one)")
 	flags.StringVar(&only, "only", "", "measure `peers/workloads` only: two regular expressions, as in udsgrpc|ttrpc/unary")
 	flags.IntVar(&o.plan.Rounds, "rounds", 0, "`number` of rounds (default 9, with -quick 3)")
 	flags.StringVar(&o.bars, "bars", "", "measure nothing, but compare the results in `results.json` with what this project wants to reach")
+	flags.StringVar(&o.against, "against", "", "build another `revision` and compare with it: the peers of this project, and raw as a yardstick of the noise, or those of -only")
+	flags.Float64Var(&o.worst, "worst", 0, "with -against: fail if a row is worse, its gain below this `ratio` (default: 0.97, and no failure)")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -43,6 +48,9 @@ func parse(args []string) (options, error) {
 	}
 	if o.plan.Rounds < 0 {
 		return o, fmt.Errorf("%d rounds: give a number above zero", o.plan.Rounds)
+	}
+	if o.worst < 0 || o.worst > 0 && o.against == "" {
+		return o, errors.New("-worst is a ratio above zero, and for -against only")
 	}
 	o.plan.Times = measure.Times{Warmup: 40 * time.Millisecond, Measure: 140 * time.Millisecond}
 	rounds := 9
@@ -53,13 +61,16 @@ func parse(args []string) (options, error) {
 	if o.plan.Rounds == 0 {
 		o.plan.Rounds = rounds
 	}
-	o.whole = !*quick && only == ""
-	return o, choose(&o.plan, only)
+	o.whole = !*quick && only == "" && o.against == ""
+	return o, o.choose(only)
 }
 
 // choose takes the peers and workloads that only matches.
-func choose(plan *measure.Plan, only string) error {
+func (o *options) choose(only string) error {
 	peers, workloads, _ := strings.Cut(only, "/")
+	if peers == "" && o.against != "" {
+		peers = comparable
+	}
 	matchPeer, err := regexp.Compile("^(" + peers + ")$")
 	if err != nil {
 		return fmt.Errorf("peers of -only: %w", err)
@@ -74,18 +85,29 @@ func choose(plan *measure.Plan, only string) error {
 	}
 	for _, p := range measure.Here(candidates) {
 		if peers == "" || matchPeer.MatchString(p.Name) {
-			plan.Peers = append(plan.Peers, p)
+			o.plan.Peers = append(o.plan.Peers, p)
 		}
 	}
 	for _, w := range measure.Workloads() {
 		if workloads == "" || matchWorkload.MatchString(w.Name) {
-			plan.Workloads = append(plan.Workloads, w)
+			o.plan.Workloads = append(o.plan.Workloads, w)
 		}
 	}
-	if len(plan.Peers) == 0 || len(plan.Workloads) == 0 {
+	switch {
+	case len(o.plan.Peers) == 0 || len(o.plan.Workloads) == 0:
 		return fmt.Errorf("-only %s matches nothing: give peers/workloads by their names in the results", only)
+	case o.against != "" && !slices.ContainsFunc(o.plan.Peers, isComparable):
+		return fmt.Errorf("-only %s leaves nothing to compare with another revision: it needs one of %s", only, comparable)
 	}
 	return nil
+}
+
+// comparable are the peers that are compared with themselves in another revision: this project's own,
+// and one whose code is the same.
+const comparable = "raw|udsgrpc|udsgrpc-http2"
+
+func isComparable(p measure.Peer) bool {
+	return slices.Contains(strings.Split(comparable, "|"), p.Name)
 }
 
 // output settles where to write, before minutes are spent. Only a whole run replaces the published

@@ -18,15 +18,25 @@ const Chart = "chart.svg"
 
 // Write writes all files of a report into dir.
 func Write(dir string, set *result.Set) error {
-	files := []struct {
-		name  string
-		write func(io.Writer) error
-	}{
+	return write(dir, []file{
 		{"results.json", set.Write},
 		{"results.csv", func(w io.Writer) error { return CSV(w, set) }},
 		{"README.md", func(w io.Writer) error { return Markdown(w, set) }},
 		{Chart, func(w io.Writer) error { return SVG(w, set) }},
-	}
+	})
+}
+
+// WriteJSON writes the results for programs only.
+func WriteJSON(dir string, set *result.Set) error {
+	return write(dir, []file{{"results.json", set.Write}})
+}
+
+type file struct {
+	name  string
+	write func(io.Writer) error
+}
+
+func write(dir string, files []file) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}

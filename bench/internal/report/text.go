@@ -36,6 +36,7 @@ const meaning = "" +
 	"- **ping-pong**: one message there and one back on an open bidirectional stream.\n" +
 	"- **server stream, client stream**: messages in a second, over streams of 5,000 messages each, one after another.\n" +
 	"- **from dial to the first reply**: a new client each time; the server runs and has been called before.\n" +
+	"- **800 callers begin together**: goroutines that call at the same moment through a client that nobody has used before; how long each waited for its first reply. Three clients one after another.\n" +
 	"- **idle clients**: one client calls while that many others, each with a connection that has carried one call, are silent.\n" +
 	"- **per idle client**: what 1,000 such clients add to the server, divided by 1,000; heap and stacks in use after two garbage collections, resident memory, file descriptors.\n" +
 	"- **registered services**: copies of the service under other names.\n"
@@ -48,6 +49,19 @@ const repeat = "At the root of a checkout:\n\n" +
 	"or a part of it, in the directory `bench`:\n\n" +
 	"```sh at=bench\n" +
 	"go run . -only 'udsgrpc|ttrpc/unary' -rounds 20\n" +
+	"```\n\n" +
+	"Whether a change makes something slower, against any revision of this project. Its program is built in a\n" +
+	"temporary worktree of git, and its peers take turns with those of the checkout in the same rounds. With nothing\n" +
+	"else said that is done with udsgrpc, udsgrpc-http2 and, to see the noise, raw:\n\n" +
+	"```sh\n" +
+	"make bench AGAINST=main           # prints a table and a verdict; writes results.json to a new directory\n" +
+	"make bench AGAINST=main QUICK=1   # noisier\n" +
+	"```\n\n" +
+	"The gain in that table is the median of the ratios of the single rounds, with the lowest and the highest,\n" +
+	"in the direction in which higher is better whatever the row. A row is worse when not even the highest reaches\n" +
+	"0.97. For scripts, `-worst` sets that bound and makes a worse row a failure; `-only` and `-rounds` are as above:\n\n" +
+	"```sh norun=\"its status depends on the results\"\n" +
+	"make bench AGAINST=main ARGS=\"-only '/unary.*|ping-pong' -rounds 20 -worst 0.97\"\n" +
 	"```\n\n" +
 	"How results compare with the targets of this project, with a failure if one is missed:\n\n" +
 	"```sh norun=\"its status depends on the results\"\n" +
