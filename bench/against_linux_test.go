@@ -132,7 +132,7 @@ func TestInterruptedBuildLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "-against", "HEAD", "-out", filepath.Join(tmp, "out"))
+	cmd := exec.Command(self, "-against", "HEAD")
 	cmd.Dir = filepath.Join(repo, "bench")
 	cmd.Env = append(cmd.Environ(), asProgram+"=1", "TMPDIR="+tmp, "PATH="+bin+":"+os.Getenv("PATH"))
 	var stderr strings.Builder

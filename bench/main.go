@@ -74,9 +74,16 @@ func judge(file string) error {
 	return err
 }
 
-func bench(ctx context.Context, o options) error {
+func bench(ctx context.Context, o options) (err error) {
 	if err := o.output(); err != nil {
 		return err
+	}
+	if o.made {
+		defer func() {
+			if err != nil {
+				os.Remove(o.out) // stays if something was written
+			}
+		}()
 	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {

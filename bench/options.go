@@ -22,6 +22,7 @@ const published = "../docs/benchmarks"
 // options are the flags.
 type options struct {
 	out     string
+	made    bool // out is a new directory
 	bars    string
 	against string  // the other revision
 	worst   float64 // what rows have to reach against it, or else the status is 1; zero for nothing
@@ -118,7 +119,7 @@ func (o *options) output() error {
 		return nil
 	case !o.whole:
 		dir, err := os.MkdirTemp("", "udsgrpc-bench-")
-		o.out = dir
+		o.out, o.made = dir, err == nil
 		return err
 	}
 	if _, err := os.Stat(filepath.Dir(published)); errors.Is(err, fs.ErrNotExist) {
