@@ -16,8 +16,8 @@ import (
 
 // What a unary call of 64 B over the direct transport may allocate, objects of both ends together.
 const (
-	maxAllocations             = 16
-	maxAllocationsWithDeadline = 26
+	maxAllocations             = 14
+	maxAllocationsWithDeadline = 22
 )
 
 // The count is that of the rows "allocations" in docs/benchmarks, where each end is a process of its own:

@@ -63,7 +63,7 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 		stream: chainStream(config.stream),
 		links:  newLinks(addr, config.events),
 	}
-	c.direct = config.directClient(c.dialDirect, c.links)
+	c.direct = config.directClient(c.dialDirect, c.links, func() bool { return c.grpc.GetState() == connectivity.Ready })
 	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)

@@ -92,17 +92,18 @@ const maxDirectConns = 1024
 
 // directClient returns what makes calls over the direct transport; nil if that is not wanted, or
 // not able to do what was given for grpc.
-func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error), links *links) *direct.Client {
+func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error), links *links, http2Ready func() bool) *direct.Client {
 	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
 		return nil
 	}
 	return direct.NewClient(direct.ClientConfig{
-		Dial:      dial,
-		Connected: func(info credentials.AuthInfo) { links.connectedDirect(info.(AuthInfo).Peer) },
-		Lost:      links.lostDirect,
-		Stats:     c.stats,
-		MaxRecv:   c.maxRecv,
-		MaxConns:  min(maxDirectConns, descriptorShare()),
+		Dial:       dial,
+		Connected:  func(info credentials.AuthInfo) { links.connectedDirect(info.(AuthInfo).Peer) },
+		Lost:       links.lostDirect,
+		HTTP2Ready: http2Ready,
+		Stats:      c.stats,
+		MaxRecv:    c.maxRecv,
+		MaxConns:   min(maxDirectConns, descriptorShare()),
 	})
 }
 

@@ -59,6 +59,21 @@ func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
 	return nil
 }
 
+// notBegun is what a call comes to for which there is no connection: err, or the end of its context, if that
+// has come while it waited for one to a server that answers.
+func (c *call) notBegun(err error) error {
+	ctxErr := c.caller.Err()
+	if ctxErr == nil && isOver(c.caller) {
+		ctxErr = context.DeadlineExceeded
+	}
+	if ctxErr == nil || !c.client.answers() {
+		return err
+	}
+	err = status.FromContextError(ctxErr).Err()
+	c.opts.finished(err)
+	return err
+}
+
 // begin tells stats handlers that the call begins on a connection to p.
 func (c *call) begin(p *peer.Peer) {
 	hs := c.client.conf.Stats

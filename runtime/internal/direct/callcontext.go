@@ -3,6 +3,7 @@ package direct
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,10 +17,11 @@ type callContext struct {
 	values   context.Context // of the connection and the call; never ends
 	deadline time.Time       // zero if there is none
 
+	ended atomic.Bool // the client has gone, or the call is over; set with mu held
+
 	mu     sync.Mutex
 	waited context.Context // nil until somebody asks
 	cancel context.CancelFunc
-	ended  bool
 }
 
 func (c *callContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
@@ -49,18 +51,19 @@ func (c *callContext) wait() context.Context {
 	} else {
 		c.waited, c.cancel = context.WithDeadline(c.values, c.deadline)
 	}
-	if c.ended {
+	if c.ended.Load() {
 		c.cancel()
 	}
 	return c.waited
 }
 
-// end is for when the client has gone or the call is over.
-func (c *callContext) end() {
+// end is for when the client has gone or the call is over. It reports whether it was called before.
+func (c *callContext) end() (before bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended = true
+	before = c.ended.Swap(true)
 	if c.cancel != nil {
 		c.cancel()
 	}
+	return before
 }

@@ -27,10 +27,12 @@ type ClientConfig struct {
 	// ended, once however many calls find it. Either may be nil.
 	Connected func(credentials.AuthInfo)
 	Lost      func()
-	Stats     handlers
-	MaxRecv   int   // bytes of a message; 0 for grpc's 4 MiB
-	MaxConns  int   // connections, and so calls at once; more go over HTTP/2
-	Budget    int64 // bytes that all streams may have waiting; 0 for 64 MiB
+	// HTTP2Ready reports whether HTTP/2 has a connection now. It may be nil, for no.
+	HTTP2Ready func() bool
+	Stats      handlers
+	MaxRecv    int   // bytes of a message; 0 for grpc's 4 MiB
+	MaxConns   int   // connections, and so calls at once; more go over HTTP/2
+	Budget     int64 // bytes that all streams may have waiting; 0 for 64 MiB
 }
 
 // Client makes calls. Its methods may be called concurrently; Close ends it.
@@ -59,6 +61,9 @@ func NewClient(conf ClientConfig) *Client {
 	}
 	if conf.Connected == nil {
 		conf.Connected = func(credentials.AuthInfo) {}
+	}
+	if conf.HTTP2Ready == nil {
+		conf.HTTP2Ready = func() bool { return false }
 	}
 	if conf.Lost == nil {
 		conf.Lost = func() {}
@@ -111,6 +116,9 @@ func (c *Client) HTTP2Connected() {
 	}
 }
 
+// answers reports whether the server speaks this, as far as is known: it did when it was last asked.
+func (c *Client) answers() bool { return c.proven.Load() && c.refused.Load() == notRefused }
+
 // Connect makes sure that there is a connection. The error is ErrHTTP2 if there cannot be one.
 func (c *Client) Connect(ctx context.Context) error {
 	conn, err := c.acquire(ctx)
@@ -125,6 +133,29 @@ func (c *Client) Connect(ctx context.Context) error {
 
 // acquire returns an idle connection or a new one.
 func (c *Client) acquire(ctx context.Context) (*conn, error) { return c.acquireIn(ctx, false) }
+
+// acquireLater is acquire for a process that cannot have another connection now. Calls share that of
+// HTTP/2 if there is one, and else take turns with those that there are; but not for long, as each of them
+// may be held by a stream without end.
+func (c *Client) acquireLater(ctx context.Context) (*conn, error) {
+	deadline := time.Now().Add(handshakeTimeout)
+	for !c.conf.HTTP2Ready() && time.Now().Before(deadline) && ctx.Err() == nil {
+		conn, some := c.pool.await(ctx, awaitPause)
+		switch {
+		case conn != nil && conn.generation == c.generation.Load():
+			return conn, nil
+		case conn != nil:
+			c.pool.drop(conn)
+		case !some || !c.pool.reserve():
+			return nil, ErrHTTP2
+		default:
+			if conn, err := c.connect(ctx); err != errLack {
+				return conn, err
+			}
+		}
+	}
+	return nil, ErrHTTP2
+}
 
 // acquireIn is acquire for who may have reserved a place for a connection, which is given up if there is no
 // new one.
@@ -162,7 +193,11 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 		return nil, ErrHTTP2
 	}
 	reserved = false
-	return c.connect(ctx)
+	conn, err := c.connect(ctx)
+	if err == errLack {
+		return c.acquireLater(ctx)
+	}
+	return conn, err
 }
 
 // connect makes a new connection in the place that the caller has reserved.
@@ -173,24 +208,22 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	uds, info, err := c.conf.Dial(dialing)
 	if err != nil {
 		c.pool.unreserve()
-		c.proven.Store(false)
-		if nobodyIsThere(err) {
+		switch {
+		case isLack(err):
+			return nil, errLack
+		case ctx.Err() != nil || isOver(ctx): // which says nothing about the server
+		case nobodyIsThere(err):
+			c.proven.Store(false)
 			c.lost(generation)
+		default:
+			c.proven.Store(false)
 		}
 		return nil, ErrHTTP2
 	}
 	if err := greet(dialing, uds); err != nil {
 		uds.Close()
 		c.pool.unreserve()
-		c.proven.Store(false)
-		switch {
-		case errors.Is(err, errFull):
-			c.full.set(fullPause)
-		case errors.Is(err, errPlain):
-			c.refused.Store(refusedForNext)
-		case ctx.Err() == nil && !isOver(ctx):
-			c.silent.set(silentPause)
-		}
+		c.notGreeted(ctx, err)
 		return nil, ErrHTTP2
 	}
 	c.proven.Store(true)
@@ -200,7 +233,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		c.pool.unreserve()
 		return nil, ErrHTTP2
 	}
-	conn.hangUp = func() { conn.Close() }
+	conn.hangUp = conn.shutDown
 	conn.generation = generation // if the server was lost meanwhile, this is for one call
 	if hs := c.conf.Stats; hs != nil {
 		ctx := hs.tagConn(context.Background(), &stats.ConnTagInfo{RemoteAddr: conn.peer.Addr, LocalAddr: conn.peer.LocalAddr})
@@ -213,6 +246,32 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	c.conf.Connected(info)
 	return conn, nil
+}
+
+// notGreeted remembers why a server has not been greeted.
+func (c *Client) notGreeted(ctx context.Context, err error) {
+	switch {
+	case errors.Is(err, errFull):
+		c.proven.Store(false)
+		c.full.set(fullPause)
+	case errors.Is(err, errPlain):
+		c.proven.Store(false)
+		if c.conf.HTTP2Ready() {
+			c.refused.Store(refusedForThis)
+		} else {
+			c.refused.Store(refusedForNext)
+		}
+	case ctx.Err() == nil && !isOver(ctx): // else it says nothing about the server
+		c.proven.Store(false)
+		c.silent.set(silentPause)
+	}
+}
+
+// errLack is for a connection that could not be made for want of what this process or machine lacks.
+var errLack = errors.New("direct transport: no descriptor or memory for another connection")
+
+func isLack(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
 // isOver reports whether ctx ends any moment now.

@@ -47,7 +47,7 @@ type conn struct {
 	generation int64                  // see Client.generation
 	used       bool                   // since the pool's last sweep; guarded by the pool's mutex
 	abort      atomic.Pointer[func()] // ends the stream that has the connection; nil if there is none
-	hangUp     func()                 // Close, made once
+	hangUp     func()                 // shutDown, made once
 }
 
 func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *buffers) (*conn, error) {

@@ -75,6 +75,12 @@ func writePieces(fd int, pieces [][]byte) (int, error) {
 	return unix.Writev(fd, pieces)
 }
 
+// shutDown tells the other end that nothing more is sent or read, as Close does, and wakes who reads and
+// who writes. What has come can still be read, and then comes the end.
+func (c *conn) shutDown() {
+	c.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+}
+
 // idle reports whether the connection is as one must be between calls: open, and with nothing to read.
 func (c *conn) idle() bool {
 	var peekErr error

@@ -15,6 +15,8 @@ func (c *conn) writeOnce(uintptr) bool {
 	return true
 }
 
+func (c *conn) shutDown() { c.Close() }
+
 func (c *conn) idle() bool { return true }
 
 func (c *conn) sendBuffer() int { return 0 }

@@ -1,6 +1,10 @@
 package direct
 
-import "bytes"
+import (
+	"bytes"
+	"io"
+	"slices"
+)
 
 // inbox is where a stream receives frames from: its connection, or first what was taken in from there
 // while a Send waited for room. A program whose two ends both send first, and receive later, goes on
@@ -17,7 +21,7 @@ type inbox struct {
 	active  bool    // current was taken in, or what comes next may be
 
 	mu     *monitor // the stream's; guards what follows
-	budget *budget
+	budget *budget  // nil once the stream has ended
 	queue  []arrived
 	size   int  // bytes of content in queue
 	taking bool // the goroutine runs, and reads from the connection
@@ -69,9 +73,7 @@ func (in *inbox) take() bool {
 	in.current = in.queue[0]
 	in.queue[0] = arrived{}
 	in.queue = in.queue[1:]
-	n := in.current.content.len()
-	in.size -= n
-	in.budget.charge(-n)
+	in.count(-in.current.content.len())
 	return true
 }
 
@@ -82,6 +84,14 @@ func (in *inbox) head() ([]byte, error) {
 		return in.current.content.b, nil
 	}
 	return in.conn.rd.head(in.current.n)
+}
+
+// count adds n bytes to those taken in, or takes them off if n is negative. The caller holds mu.
+func (in *inbox) count(n int) {
+	in.size += n
+	if in.budget != nil {
+		in.budget.charge(n)
+	}
 }
 
 // message returns the content of the next frame, which is a message. It is good until the one after it.
@@ -133,7 +143,7 @@ func (in *inbox) buffered(k kind) bool {
 func (in *inbox) startTaking() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.closed || in.taking || in.size >= window || in.budget.full() || in.ended() {
+	if in.budget == nil || in.taking || in.size >= window || in.budget.full() || in.ended() {
 		return
 	}
 	begun := in.peeked && !in.active // the header of the first frame was read
@@ -177,16 +187,63 @@ func (in *inbox) takeIn(a arrived) bool {
 		in.mu.broadcast()
 		return false
 	}
-	n := a.content.len()
 	in.queue = append(in.queue, a)
-	in.size += n
-	in.budget.charge(n)
+	in.count(a.content.len())
 	if a.err == nil {
 		in.owner.arrived(a.kind)
 	}
-	in.taking = !in.ended() && in.owner.sendWaits() && in.size < window && !in.budget.full()
+	in.taking = in.budget != nil && !in.ended() && in.owner.sendWaits() && in.size < window && !in.budget.full()
 	in.mu.broadcast()
 	return in.taking
+}
+
+// takeRest takes in all that has come on a connection that was shut down. The caller holds reading.
+func (in *inbox) takeRest() {
+	in.mu.Lock()
+	for in.taking {
+		in.mu.wait() // which ends with the connection
+	}
+	if in.peeked && in.active {
+		in.queue = slices.Insert(in.queue, 0, in.current)
+		in.count(in.current.content.len())
+		in.peeked = false
+	}
+	more := !in.ended()
+	in.mu.Unlock()
+	for more {
+		a := in.current
+		if !in.peeked {
+			a = in.header()
+		}
+		in.peeked = false
+		if a.err == nil && a.kind == kindMessage && a.n > in.limit {
+			_, err := io.CopyN(io.Discard, &in.conn.rd, int64(a.n))
+			more = err == nil
+			continue
+		}
+		in.active = true
+		in.takeIn(a)
+		in.mu.Lock()
+		more = !in.ended()
+		in.mu.Unlock()
+	}
+}
+
+// takeHeads returns those of the frames taken in that are no messages, and how many messages it leaves.
+func (in *inbox) takeHeads() (heads []arrived, messages int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.queue = slices.DeleteFunc(in.queue, func(a arrived) bool {
+		if a.err == nil && a.kind == kindMessage {
+			return false
+		}
+		in.count(-a.content.len())
+		if a.err == nil && (a.kind == kindHeader || a.kind == kindStatus) {
+			heads = append(heads, a)
+		}
+		return true
+	})
+	return heads, len(in.queue)
 }
 
 // read reads the content of a frame, unless it is a message that is too large, or a frame without.
@@ -214,15 +271,24 @@ func (in *inbox) attach(c *conn) {
 	in.queue, in.size = nil, 0
 }
 
+// end is for a stream that has ended: nothing is read from the connection any more, and what was taken in
+// counts no more for the budget, as nobody knows whether it will be received.
+func (in *inbox) end() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.budget != nil {
+		in.budget.charge(-in.size)
+		in.budget = nil
+	}
+}
+
 // close gives back what was taken in and not received.
 func (in *inbox) close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.closed = true
 	for i := range in.queue {
-		n := in.queue[i].content.len()
-		in.size -= n
-		in.budget.charge(-n)
+		in.count(-in.queue[i].content.len())
 		in.queue[i].content.free()
 	}
 	in.queue = nil

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type pool struct {
 	dials  int // connections that are about to be made
 	sweep  *time.Timer
 	closed bool
+	queue  []chan *conn // of those who wait for a connection to be given back, the first first
 }
 
 // get returns the connection that was used last, or nil if all are in use.
@@ -45,10 +47,49 @@ func (p *pool) put(c *conn) {
 		return
 	}
 	c.used = true
+	if len(p.queue) > 0 {
+		p.queue[0] <- c
+		p.queue = p.queue[1:]
+		return
+	}
 	p.idle = append(p.idle, c)
 	if p.sweep == nil {
 		p.sweep = time.AfterFunc(p.sweepEvery, p.sweepIdle)
 	}
+}
+
+// await waits for a connection to be given back, for a while. It reports whether there are connections.
+func (p *pool) await(ctx context.Context, pause time.Duration) (c *conn, some bool) {
+	p.mu.Lock()
+	if len(p.all) == 0 || p.closed {
+		p.mu.Unlock()
+		return nil, false
+	}
+	if n := len(p.idle); n > 0 {
+		c = p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return c, true
+	}
+	given := make(chan *conn, 1)
+	p.queue = append(p.queue, given)
+	p.mu.Unlock()
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case c = <-given:
+		return c, true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue = slices.DeleteFunc(p.queue, func(q chan *conn) bool { return q == given })
+	select {
+	case c = <-given: // just now
+	default:
+	}
+	return c, true
 }
 
 // reserve reports whether another connection may be made. It is followed by add or unreserve.

@@ -60,7 +60,11 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 	}
 	if m.unary == nil && head.timeout > 0 {
 		// A handler may wait for messages, or for room to send some.
-		defer context.AfterFunc(&s.call, func() { sc.expire(&s.call) })()
+		defer context.AfterFunc(&s.call, func() {
+			if s.call.Err() == context.DeadlineExceeded {
+				sc.expire(&s.call)
+			}
+		})()
 	}
 	again = s.serve()
 	return again, s.broken

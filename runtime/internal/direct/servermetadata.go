@@ -41,7 +41,7 @@ func (t *transportStream) SetHeader(md metadata.MD) error {
 	s := (*serverStream)(t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.answer != answeringOpen {
+	if s.answer != answeringOpen || s.call.ended.Load() {
 		return errHeaderSent
 	}
 	s.header = metadata.Join(s.header, md)
@@ -53,16 +53,16 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	last := !s.requestEnded()
 	s.mu.Lock()
 	defer s.unlock()
-	switch s.answer {
-	case answeringStatus:
+	switch {
+	case s.call.ended.Load():
 		return s.contextError()
-	case answeringHeader:
+	case s.answer != answeringOpen:
 		return errHeaderSent
 	}
 	s.header = metadata.Join(s.header, md)
 	err := s.queueHeader()
 	if err != nil {
-		s.queueStatus(status.Convert(err), last)
+		s.queueStatus(status.Convert(err), last, s.call.end())
 	}
 	s.out.send(false)
 	switch {
@@ -80,7 +80,7 @@ func (t *transportStream) SetTrailer(md metadata.MD) error {
 	s := (*serverStream)(t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.answer == answeringStatus {
+	if s.answer == answeringStatus || s.call.ended.Load() {
 		return errHeaderSent
 	}
 	s.trailer = metadata.Join(s.trailer, md)

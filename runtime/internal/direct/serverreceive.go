@@ -75,7 +75,7 @@ func (s *serverStream) RecvMsg(m any) error {
 func (s *serverStream) receive(m any) (int, error) {
 	s.receiving.Lock()
 	defer s.doneReceiving()
-	if s.over {
+	if s.over || s.call.ended.Load() {
 		return 0, s.contextError()
 	}
 	p, err := s.next()

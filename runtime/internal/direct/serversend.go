@@ -36,11 +36,11 @@ func (s *serverStream) send(m any) (int, error) {
 	n := data.len()
 	s.mu.Lock()
 	defer s.unlock()
+	if s.call.ended.Load() {
+		data.free()
+		return 0, s.contextError()
+	}
 	if s.holds() {
-		if s.answer == answeringStatus {
-			data.free()
-			return 0, s.contextError()
-		}
 		s.reply, s.replied = data, replyingHeld
 		s.scratch = nil // it holds the reply
 		return n, s.endHeader()

@@ -44,6 +44,7 @@ type serverStream struct {
 	reply   payload          // the only message, of a server that sends one; it goes with the status
 	replied replying         // what has become of it
 	last    bool             // the connection ends with the call
+	gone    bool             // the client was gone before the status
 	events  []stats.RPCStats // for stats handlers, who are told when mu is unlocked
 }
 
@@ -93,12 +94,14 @@ func (s *serverStream) contextError() error {
 	return status.FromContextError(err).Err()
 }
 
-// abort ends the call with the status of err, unless an error has ended it before.
+// abort ends the call with the status of err, unless an error has ended it before. As in grpc, the
+// handler's context ends with it.
 func (s *serverStream) abort(err error) {
 	last := !s.requestEnded()
+	gone := s.call.end()
 	s.mu.Lock()
 	defer s.unlock()
-	if s.queueStatus(status.Convert(err), last) {
+	if s.queueStatus(status.Convert(err), last, gone) {
 		s.out.send(false)
 		s.sentTrailer()
 	}
@@ -107,9 +110,10 @@ func (s *serverStream) abort(err error) {
 // finish sends the status, and reports whether the connection can have another call.
 func (s *serverStream) finish(st *status.Status) (again bool) {
 	ended := s.requestEnded()
+	gone := s.call.end() // before the client can know of the end
 	s.mu.Lock()
-	first := s.queueStatus(st, !ended)
-	unsent, last := s.out.drain() != nil, s.last
+	first := s.queueStatus(st, !ended, gone)
+	unsent, last := s.gone || s.out.drain() != nil, s.last
 	if first {
 		s.sentTrailer()
 	}
@@ -135,13 +139,18 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 	return true
 }
 
-// queueStatus queues what was held back and the status. The first status stays, and what comes later is
-// not queued; queueStatus reports whether this is it. The caller holds mu.
-func (s *serverStream) queueStatus(st *status.Status, last bool) bool {
+// queueStatus queues what was held back and the status, unless the client has gone. The first status stays,
+// and what comes later is not queued; queueStatus reports whether this is it. The caller holds mu.
+func (s *serverStream) queueStatus(st *status.Status, last, gone bool) bool {
 	if s.answer == answeringStatus {
 		return false
 	}
 	s.last = last
+	if gone {
+		s.answer, s.gone = answeringStatus, true
+		s.out.seal()
+		return false
+	}
 	if s.answer == answeringOpen && s.header.Len() > 0 {
 		if err := s.queueHeader(); err != nil {
 			st, s.trailer = status.Convert(err), nil

@@ -14,7 +14,7 @@ import (
 
 // NewStream begins a call with streams. See [grpc.ClientConn.NewStream].
 func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts []grpc.CallOption) (grpc.ClientStream, error) {
-	s := &clientStream{call: call{client: c, desc: desc, method: method}, headerKnown: make(chan struct{})}
+	s := &clientStream{call: call{client: c, desc: desc, method: method}, headerKnown: make(chan struct{}), response: response{trailer: metadata.MD{}}}
 	if err := s.prepare(ctx, opts); err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 		conn, err = c.replace(ctx, conn)
 	}
 	if err != nil {
-		return nil, err
+		return nil, s.notBegun(err)
 	}
 	s.begin(conn)
 	return s, nil
@@ -53,6 +53,7 @@ type clientStream struct {
 	out      outbox
 	callLen  int // of the frame that begins the call, the first in out
 	result   error
+	status   error    // what the server says that the call has come to, io.EOF for success; nil until the status was received
 	response response // changed with reading held as well
 
 	// reading is held by who receives, or looks for another server. Lock it before mu. It guards:
@@ -101,7 +102,7 @@ func (s *clientStream) fail(err error) error {
 }
 
 // end ends the stream with err, io.EOF for success, unless it has ended. If the connection cannot have
-// another call, end closes it, and so wakes who reads and who writes.
+// another call, end shuts it down, and so wakes who reads and who writes.
 func (s *clientStream) end(err error) {
 	s.mu.Lock()
 	if !s.state.step(eventEnded) {
@@ -114,7 +115,7 @@ func (s *clientStream) end(err error) {
 	c, clean := s.conn, s.clean
 	s.mu.Unlock()
 	if !clean {
-		c.Close()
+		c.shutDown()
 	}
 }
 
@@ -151,13 +152,14 @@ func (s *clientStream) settle() {
 	if err == io.EOF {
 		err = nil
 	}
+	s.receiveRest()
+	s.in.end()
 	unwatched := s.unwatch == nil || s.unwatch()
 	clean := unwatched && s.in.drained()
 	s.mu.Lock()
 	s.settled = true
 	s.clean = s.clean && clean
 	s.mu.Unlock()
-	s.in.close()
 	s.letGo()
 	s.finish(err, &s.response, &s.conn.peer)
 	s.cancel()
@@ -192,8 +194,5 @@ func (s *clientStream) Context() context.Context {
 func (s *clientStream) Trailer() metadata.MD {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.response.trailer == nil {
-		return metadata.MD{}
-	}
 	return s.response.trailer
 }

@@ -10,14 +10,13 @@ import (
 func (s *clientStream) RecvMsg(m any) error {
 	s.reading.Lock()
 	defer s.doneReading()
-	if err := s.outcome(); err != nil {
-		s.settle()
-		return err
+	if s.outcome() == nil {
+		if err := s.caller.Err(); err != nil {
+			// What ends the call for that reason runs elsewhere, and may not have yet.
+			s.end(status.FromContextError(err).Err())
+		}
 	}
-	if err := s.caller.Err(); err != nil {
-		// What ends the call for that reason runs elsewhere, and may not have yet.
-		return s.endReceiving(status.FromContextError(err).Err())
-	}
+	s.settle()
 	err := s.receive(m)
 	if err == nil && !s.desc.ServerStreams {
 		// The status makes it complete.
@@ -35,12 +34,27 @@ func (s *clientStream) RecvMsg(m any) error {
 	return nil
 }
 
-// endReceiving ends the stream and returns what it has come to, which may be something else if it has ended
-// before. The caller holds reading.
+// endReceiving ends the stream with err, unless it has ended, and drops what is still to come. It returns what
+// the program is told. The caller holds reading.
 func (s *clientStream) endReceiving(err error) error {
 	s.end(err)
+	s.mu.Lock()
+	s.state.step(eventReceivedAll)
+	s.mu.Unlock()
 	s.settle()
-	return s.outcome()
+	s.in.close()
+	return s.verdict()
+}
+
+// verdict returns what the program is told that the stream has come to, nil if it goes on: what the
+// server says, if that has come before the stream ended for another reason.
+func (s *clientStream) verdict() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status != nil {
+		return s.status
+	}
+	return s.result
 }
 
 // doneReading unlocks reading. A Send that waits, and Header, leave it to who reads to do what they need,
@@ -97,18 +111,25 @@ func (s *clientStream) receive(m any) error {
 				err = unexpectedFrame(k)
 			}
 		}
-		switch {
-		case err == nil:
-		case err == io.EOF || isStatus(err):
-			return err
-		default:
-			return s.broken(err)
+		if err != nil {
+			return s.explain(err)
 		}
 	}
 }
 
+// explain turns what is wrong with the connection into what the call comes to. The caller holds reading.
+func (s *clientStream) explain(err error) error {
+	if err == io.EOF || isStatus(err) {
+		return err
+	}
+	return s.broken(err)
+}
+
 // next waits for the next frame, and returns its kind. The caller holds reading.
 func (s *clientStream) next() (kind, error) {
+	if s.settled || s.status != nil {
+		return s.nextOfRest()
+	}
 	s.mu.Lock()
 	s.queueRequest()
 	s.out.write(false) // who waits for an answer is not to wait for the flusher as well
@@ -118,6 +139,42 @@ func (s *clientStream) next() (kind, error) {
 	for {
 		if again, err := s.peek(); !again {
 			return s.in.current.kind, err
+		}
+	}
+}
+
+// nextOfRest is next for a stream that has ended, or whose status was received: there may be messages that
+// have come before that.
+func (s *clientStream) nextOfRest() (kind, error) {
+	if s.in.active && s.in.take() {
+		return s.in.current.kind, s.in.current.err
+	}
+	return 0, s.verdict()
+}
+
+// receiveRest takes in what has come before a stream ended that was not read to its end, as over HTTP/2 it
+// is read when it comes. What was said besides messages is known from then on. The caller holds reading.
+func (s *clientStream) receiveRest() {
+	if s.status != nil {
+		return
+	}
+	s.in.takeRest()
+	heads, messages := s.in.takeHeads()
+	for i, head := range heads {
+		if i == 0 && head.kind != kindHeader && messages > 0 {
+			s.impliedHeader()
+		}
+		s.in.current, s.in.active = head, true
+		var err error
+		switch head.kind {
+		case kindHeader:
+			err = s.receiveHeader()
+		default:
+			s.response.messages += messages
+			err = s.receiveStatus()
+		}
+		if err != nil && err != io.EOF && !isStatus(err) {
+			return // a violation, of which nobody wants to know any more
 		}
 	}
 }
@@ -182,12 +239,15 @@ func (s *clientStream) setHeader(md metadata.MD, wireLength int) error {
 	return nil
 }
 
-func (s *clientStream) receiveMessage(m any) error {
+// impliedHeader sets the header of an answer that begins with a message: there is nothing in it.
+func (s *clientStream) impliedHeader() {
 	if !s.response.hasHeader {
-		if err := s.setHeader(nil, frameHeaderLen); err != nil {
-			return err
-		}
+		s.setHeader(nil, frameHeaderLen)
 	}
+}
+
+func (s *clientStream) receiveMessage(m any) error {
+	s.impliedHeader()
 	n := s.in.current.n
 	if n > s.opts.maxRecv {
 		return tooLarge(n, s.opts.maxRecv)
@@ -199,7 +259,9 @@ func (s *clientStream) receiveMessage(m any) error {
 	if err := s.client.codec.unmarshal(p, m); err != nil {
 		return err
 	}
-	s.response.messages++
+	if s.status == nil {
+		s.response.messages++ // else it was counted when the status was
+	}
 	s.receivedMessage(m, n)
 	return nil
 }
@@ -218,13 +280,14 @@ func (s *clientStream) receiveStatus() error {
 	trailer, err := s.receivedStatus(&h, &s.response, n+frameHeaderLen)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.step(eventStatus) {
-		s.response.trailer, s.clean = trailer, !h.last
-	}
-	s.setHeaderKnown()
 	if err == nil {
 		err = io.EOF
 	}
+	if s.state.step(eventStatus) {
+		s.status, s.response.trailer, s.clean = err, trailer, !h.last && s.result == nil
+	}
+	s.setHeaderKnown()
+	s.out.close() // the server wants no more
 	return err
 }
 
@@ -277,19 +340,17 @@ func (s *clientStream) findHeader() {
 			case kindHeader:
 				err = s.receiveHeader()
 			case kindMessage:
-				err = s.setHeader(nil, frameHeaderLen)
-			default: // there is none
-				s.mu.Lock()
-				s.setHeaderKnown()
-				s.mu.Unlock()
+				s.impliedHeader()
+			case kindStatus: // there is none
+				s.receiveStatus()
+				return
+			default:
+				err = unexpectedFrame(k)
 			}
 		}
 		if err != nil {
-			if !isStatus(err) {
-				err = s.broken(err)
-			}
-			s.endReceiving(err)
+			s.end(s.explain(err))
+			s.settle()
 		}
 	}
-	s.settle()
 }

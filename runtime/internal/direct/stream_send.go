@@ -70,7 +70,7 @@ func (s *clientStream) resolve() bool {
 		s.mu.Unlock()
 		if s.reading.TryLock() {
 			if _, err := s.peek(); err != nil {
-				s.end(err)
+				s.end(s.explain(err))
 				s.settle()
 			}
 			s.doneReading()

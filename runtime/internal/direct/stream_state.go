@@ -36,7 +36,7 @@ const (
 	receivingHeader                    // the header
 	receivingMessages                  // a message
 	receivingStatus                    // the status
-	receivingOver                      // what the stream has come to is known
+	receivingOver                      // the program knows what the stream has come to
 )
 
 // life says whether the stream goes on.
@@ -62,6 +62,7 @@ const (
 	eventMessage                  // a message
 	eventStatus                   // the status
 	eventUnprocessed              // no server has processed the call, and it will be sent again
+	eventReceivedAll              // the program was told what the stream has come to
 	eventEnded                    // the stream has come to something
 	eventReleased                 // its connection was given back or closed
 )
@@ -86,20 +87,23 @@ func (s streamState) after(e event) (streamState, bool) {
 	case eventMuchTaken, eventAnswered:
 		s.processing = processingBegun
 	case eventHeader:
-		ok = running && s.receive == receivingWaiting
+		ok = s.receive == receivingWaiting
 		s.receive = receivingHeader
 	case eventMessage:
-		ok = running && s.receive <= receivingMessages
+		ok = s.receive <= receivingMessages
 		s.receive = receivingMessages
 	case eventStatus:
-		ok = running && s.receive <= receivingMessages
+		ok = s.receive <= receivingMessages
 		s.receive = receivingStatus
 	case eventUnprocessed:
 		ok = running && s.processing != processingBegun
 		s.processing = processingUntaken
 		s.send = min(s.send, sendingEndQueued)
+	case eventReceivedAll:
+		ok = s.life != lifeRunning
+		s.receive = receivingOver
 	case eventEnded:
-		s.life, s.receive = lifeEnded, receivingOver
+		s.life = lifeEnded
 	case eventReleased:
 		ok = s.life == lifeEnded
 		s.life = lifeOver

@@ -3,8 +3,10 @@ package direct
 import (
 	"context"
 	"errors"
+	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 var unaryDesc grpc.StreamDesc
@@ -20,7 +22,7 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	}
 	conn, err := c.acquire(ctx)
 	if err != nil {
-		return err
+		return u.notBegun(err)
 	}
 	return u.invoke(conn, args, reply)
 }
@@ -29,12 +31,17 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 type unary struct {
 	call
 	response
-	sent bool // stats handlers know of the request
+	sent     bool // stats handlers know of the request
+	answered bool // the status has come
+	unread   int  // bytes of a message that is too large
 }
 
 // invoke makes the call on conn, or on another connection as long as no server has processed it.
 func (u *unary) invoke(conn *conn, args, reply any) error {
 	u.begin(&conn.peer)
+	if u.observed() {
+		u.trailer = metadata.MD{}
+	}
 	request, err := u.client.codec.marshal(args, u.opts.maxSend, conn.scratch[:0])
 	if err != nil {
 		u.client.pool.put(conn)
@@ -96,9 +103,41 @@ func (u *unary) exchange(conn *conn, request *payload, args, reply any) error {
 		conn.rd.release()
 		u.client.pool.put(conn)
 	default:
+		u.receiveRest(conn)
 		u.client.pool.drop(conn)
 	}
 	return err
+}
+
+// receiveRest receives what is known of a call that was given up besides its message, as far as it has come.
+func (u *unary) receiveRest(conn *conn) {
+	if u.answered || !u.observed() {
+		return
+	}
+	conn.shutDown()
+	rd := &conn.rd
+	if u.unread > 0 {
+		io.CopyN(io.Discard, rd, int64(u.unread))
+	}
+	for {
+		k, n, err := rd.header()
+		switch {
+		case err != nil:
+			return
+		case k == kindHeader && u.receiveHeader(rd, n) == nil:
+		case k == kindMessage:
+			if _, err := io.CopyN(io.Discard, rd, int64(n)); err != nil {
+				return
+			}
+		case k == kindStatus:
+			if h, err := rd.status(n); err == nil {
+				u.trailer, _ = u.receivedStatus(&h, &u.response, n+frameHeaderLen)
+			}
+			return
+		default:
+			return
+		}
+	}
 }
 
 // send writes the whole call. Its error is no error of the call yet: the server may have answered.
@@ -132,6 +171,7 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 			case kindStatus:
 				var h statusHead
 				if h, err = rd.status(n); err == nil {
+					u.answered = true
 					u.trailer, err = u.receivedStatus(&h, &u.response, n+frameHeaderLen)
 					return !h.last, err
 				}
@@ -169,6 +209,7 @@ func (u *unary) receiveMessage(rd *reader, n int, reply any) error {
 		u.hasHeader, u.header = true, u.receivedHeader(nil, frameHeaderLen)
 	}
 	if n > u.opts.maxRecv {
+		u.unread = n
 		return tooLarge(n, u.opts.maxRecv)
 	}
 	p, err := rd.message(n)
