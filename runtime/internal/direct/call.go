@@ -70,11 +70,12 @@ func (c *call) notBegun(err error) error {
 		return err
 	}
 	err = status.FromContextError(ctxErr).Err()
-	c.opts.finished(err)
+	c.begin(nil)
+	c.finish(err, &response{trailer: metadata.MD{}}, nil)
 	return err
 }
 
-// begin tells stats handlers that the call begins on a connection to p.
+// begin tells stats handlers that the call begins, on a connection to p if that is not nil.
 func (c *call) begin(p *peer.Peer) {
 	hs := c.client.conf.Stats
 	if hs == nil {
@@ -92,6 +93,9 @@ func (c *call) begin(p *peer.Peer) {
 		IsClientStream: c.desc.ClientStreams,
 		IsServerStream: c.desc.ServerStreams,
 	})
+	if p == nil {
+		return
+	}
 	hs.rpc(c.ctx, &stats.OutHeader{
 		Client:     true,
 		FullMethod: c.method,

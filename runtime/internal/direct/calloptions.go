@@ -46,7 +46,9 @@ func (o *callOptions) answered(header, trailer metadata.MD, p *peer.Peer) {
 		case grpc.TrailerCallOption:
 			*opt.TrailerAddr = trailer
 		case grpc.PeerCallOption:
-			*opt.PeerAddr = *p
+			if p != nil {
+				*opt.PeerAddr = *p
+			}
 		}
 	}
 }

@@ -75,6 +75,9 @@ func (s *serverStream) RecvMsg(m any) error {
 func (s *serverStream) receive(m any) (int, error) {
 	s.receiving.Lock()
 	defer s.doneReceiving()
+	if s.method.desc.ClientStreams && s.request == requestEnded && !s.over {
+		return 0, io.EOF // as before
+	}
 	if s.over || s.call.ended.Load() {
 		return 0, s.contextError()
 	}

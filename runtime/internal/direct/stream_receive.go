@@ -342,8 +342,7 @@ func (s *clientStream) findHeader() {
 			case kindMessage:
 				s.impliedHeader()
 			case kindStatus: // there is none
-				s.receiveStatus()
-				return
+				err = s.receiveStatus()
 			default:
 				err = unexpectedFrame(k)
 			}
