@@ -103,7 +103,7 @@ func (k *Checker) Check(c *Case) string {
 	if patience == 0 {
 		patience = subjectPatience
 	}
-	got := newRun(c, patience, false).Run(p.Pair)
+	got := newRun(c, patience, c.Seed%2 == 1).Run(p.Pair)
 	if got.Stalled != "" { // whatever hangs there is no affair of the next case
 		p.close()
 		delete(k.pairs, s)

@@ -134,7 +134,7 @@ func (s *clientSide) send(l *Lane, e *Event, step Step) {
 			return
 		}
 		s.sent++
-		s.run.sent[requests].Add(int64(step.Size))
+		s.run.sent[requests].Add(onTheWire(step.Size))
 		e.Messages.add(step.Size)
 	}
 }
@@ -155,7 +155,7 @@ func (s *clientSide) recv(e *Event, step Step) {
 			e.Note = "a message is not what was sent"
 		}
 		s.got++
-		s.read[replies].Add(int64(len(m.GetValue())))
+		s.read[replies].Add(onTheWire(len(m.GetValue())))
 		e.Messages.add(len(m.GetValue()))
 	}
 }

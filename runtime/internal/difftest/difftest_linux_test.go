@@ -15,7 +15,7 @@ import (
 var (
 	seedFlag    = flag.Uint64("difftest.seed", 0, "run the case of this seed alone")
 	forFlag     = flag.Duration("difftest.for", 0, "run random cases for as long as this")
-	casesFlag   = flag.Int("difftest.cases", 150, "how many cases of known seeds to run, without -difftest.for")
+	casesFlag   = flag.Int("difftest.cases", 100, "how many cases of known seeds to run, without -difftest.for")
 	subjectFlag = flag.String("difftest.subject", "direct", "what to compare with grpc-go: direct, http2, or plain for grpc-go itself")
 	triesFlag   = flag.Int("difftest.tries", 50, "how often grpc-go may run a case until it comes out the same")
 	workersFlag = flag.Int("difftest.workers", 2*runtime.GOMAXPROCS(0), "how many cases run at a time")

@@ -98,7 +98,7 @@ func (p *Pair) enter(ctx context.Context, stream grpc.ServerStream) *handlerSide
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.sealed || r.started {
+	if r.started {
 		return nil
 	}
 	r.started = true
@@ -190,7 +190,7 @@ func (h *handlerSide) sendOne(l *Lane, size int) error {
 	h.moved()
 	if err == nil {
 		h.sent++
-		h.run.sent[replies].Add(int64(size))
+		h.run.sent[replies].Add(onTheWire(size))
 	}
 	return err
 }
@@ -209,7 +209,7 @@ func (h *handlerSide) recv(l *Lane, e *Event, step Step) error {
 		}
 		h.got++
 		size := len(m.GetValue())
-		h.read[requests].Add(int64(size))
+		h.read[requests].Add(onTheWire(size))
 		e.Messages.add(size)
 		if step.Op == Echo {
 			if step.Size >= 0 {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -28,6 +29,12 @@ var noise = sync.OnceValue(func() []byte {
 // message is the i-th of a direction. Any two differ, if they are not very short.
 func message(d direction, i, size int) *wrapperspb.BytesValue {
 	return wrapperspb.Bytes(body(d, i, size))
+}
+
+// onTheWire returns how many bytes a message with a body of some size takes, with the five in front that
+// both transports have.
+func onTheWire(size int) int64 {
+	return int64(5 + proto.Size(message(requests, 0, size)))
 }
 
 func body(d direction, i, size int) []byte {

@@ -34,7 +34,7 @@ type run struct {
 	cancel context.CancelFunc
 
 	progress atomic.Int64
-	sent     [2]atomic.Int64 // bytes that were accepted from the sending program, by direction
+	sent     [2]atomic.Int64 // bytes of messages that were accepted from the sending program, by direction
 	read     [2]atomic.Int64 // and bytes that the receiving program has got
 	told     atomic.Bool     // the client knows that the call is over
 	broke    atomic.Bool     // the client has ended it by a send that was wrong
@@ -43,7 +43,7 @@ type run struct {
 	sealed   bool // nothing more is recorded; guarded by mu, as all below
 	rec      Record
 	stats    [2]*callStats // client, server
-	started  bool
+	started  bool // the handler was called, or comes too late
 	entered  chan struct{}   // closed when the handler was called
 	returned chan struct{}   // closed when it has returned
 	handler  context.Context // the handler's
@@ -182,9 +182,7 @@ func (r *run) settle() {
 func (r *run) awaitHandler() {
 	r.mu.Lock()
 	started := r.started
-	if !started {
-		r.sealed = true // a handler that is late is turned away
-	}
+	r.started = true
 	r.mu.Unlock()
 	if !started {
 		return
@@ -201,7 +199,7 @@ func (r *run) awaitHandler() {
 	}
 }
 
-// moved notes that a goroutine got somewhere, and gives another one a chance.
+// moved notes that a goroutine got somewhere.
 func (r *run) moved() { r.progress.Add(1) }
 
 // between is called before each step.

@@ -47,7 +47,7 @@ func (p *Pair) find(md metadata.MD) *run {
 	return nil
 }
 
-// Open makes a pair. Close ends it.
+// open makes a pair, which close ends.
 func (t Transport) open(s setup) (*Pair, error) {
 	dir, err := os.MkdirTemp("", "diff")
 	if err != nil {
