@@ -42,8 +42,8 @@ type run struct {
 	mu       sync.Mutex
 	sealed   bool // nothing more is recorded; guarded by mu, as all below
 	rec      Record
-	stats    [2]*callStats // client, server
-	started  bool // the handler was called, or comes too late
+	stats    [2]*callStats   // client, server
+	started  bool            // the handler was called, or comes too late
 	entered  chan struct{}   // closed when the handler was called
 	returned chan struct{}   // closed when it has returned
 	handler  context.Context // the handler's
