@@ -20,6 +20,9 @@ const idKey = "difftest-run"
 // quiet is how long nothing may move before a step goes on that waits for that.
 const quiet = 3 * time.Millisecond
 
+// longest is what a short deadline may become where it is varied.
+const longest = 500 * time.Millisecond
+
 // stopping is how long a handler may go on after its context has ended. Nothing is that slow.
 const stopping = 20 * time.Second
 
@@ -58,7 +61,8 @@ func newRun(c *Case, patience time.Duration, perturb bool) *run {
 	case deadline == 0:
 		deadline = limitless
 	case perturb:
-		deadline = time.Duration(float64(deadline) * math.Exp2(13*rand.Float64()-10)) // how far a call gets depends on speed
+		// How far a call gets depends on speed.
+		deadline = min(time.Duration(float64(deadline)*math.Exp2(16*rand.Float64()-10)), longest)
 	}
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), deadline)
 	md := metadata.Join(c.MD, metadata.Pairs(idKey, r.id))
