@@ -58,6 +58,9 @@ const (
 	confirmPatience   = 3 * time.Second // if the subject has stalled, too
 )
 
+// shortPause is how long a pause between two steps may be at first, where there are any.
+const shortPause = 5 * time.Millisecond
+
 // stallsEnough is how often the reference may stall before it is believed.
 const stallsEnough = 2
 
@@ -103,7 +106,7 @@ func (k *Checker) Check(c *Case) string {
 	if patience == 0 {
 		patience = subjectPatience
 	}
-	got := newRun(c, patience, c.Seed%2 == 1).Run(p.Pair)
+	got := newRun(c, patience, time.Duration(c.Seed%2)*shortPause).Run(p.Pair)
 	if got.Stalled != "" { // whatever hangs there is no affair of the next case
 		p.close()
 		delete(k.pairs, s)
@@ -147,7 +150,11 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 		if err != nil {
 			return err.Error()
 		}
-		want := newRun(c, patience, try%4 > 0).Run(p)
+		pause := time.Duration(0)
+		if try%4 > 0 {
+			pause = shortPause * time.Duration(1+try/10) // the longer it takes, the rarer the outcome
+		}
+		want := newRun(c, patience, pause).Run(p)
 		p.close()
 		if want.Stalled != "" {
 			if got.Stalled != "" {

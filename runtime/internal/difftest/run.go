@@ -31,12 +31,13 @@ type run struct {
 	c        *Case
 	id       string
 	patience time.Duration // without any progress
-	perturb  bool          // random pauses between steps
+	perturb  time.Duration // how long random pauses between steps may be; 0 for none
 
 	ctx    context.Context // the client's
 	cancel context.CancelFunc
 
 	progress atomic.Int64
+	pausing  atomic.Int64    // goroutines that will go on by themselves
 	sent     [2]atomic.Int64 // bytes of messages that were accepted from the sending program, by direction
 	read     [2]atomic.Int64 // and bytes that the receiving program has got
 	told     atomic.Bool     // the client knows that the call is over
@@ -54,13 +55,13 @@ type run struct {
 
 var runs atomic.Int64 // for ids that no other run in this process has
 
-func newRun(c *Case, patience time.Duration, perturb bool) *run {
+func newRun(c *Case, patience, perturb time.Duration) *run {
 	r := &run{c: c, id: strconv.FormatInt(runs.Add(1), 10), patience: patience, perturb: perturb, entered: make(chan struct{}), returned: make(chan struct{})}
 	deadline := c.Deadline
 	switch {
 	case deadline == 0:
 		deadline = limitless
-	case perturb:
+	case perturb > 0:
 		// How far a call gets depends on speed.
 		deadline = min(time.Duration(float64(deadline)*math.Exp2(16*rand.Float64()-10)), longest)
 	}
@@ -173,7 +174,7 @@ func (r *run) settle() {
 	}
 	tick := time.NewTicker(quiet)
 	defer tick.Stop()
-	for last := int64(-1); last != r.progress.Load(); {
+	for last := int64(-1); last != r.progress.Load() || r.pausing.Load() > 0; {
 		last = r.progress.Load()
 		select {
 		case <-r.returned:
@@ -208,7 +209,7 @@ func (r *run) moved() { r.progress.Add(1) }
 
 // between is called before each step.
 func (r *run) between() {
-	if !r.perturb {
+	if r.perturb == 0 {
 		return
 	}
 	switch rand.IntN(4) {
@@ -219,21 +220,23 @@ func (r *run) between() {
 	case 1:
 		r.pause(time.Duration(rand.IntN(300)) * time.Microsecond)
 	case 2:
-		r.pause(time.Duration(rand.IntN(5000)) * time.Microsecond)
+		r.pause(rand.N(r.perturb))
 	}
 }
 
 // cancelStep ends the client's context because a script says so. grpc-go notices that on a goroutine of its
 // own, and goes on until then; on a busy machine that takes a while.
 func (r *run) cancelStep() {
-	if r.perturb && rand.IntN(2) == 0 {
-		time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, r.cancel)
+	if r.perturb > 0 && rand.IntN(2) == 0 {
+		time.AfterFunc(rand.N(r.perturb), r.cancel)
 		return
 	}
 	r.cancel()
 }
 
 func (r *run) pause(d time.Duration) {
+	r.pausing.Add(1)
+	defer r.pausing.Add(-1)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	<-timer.C
