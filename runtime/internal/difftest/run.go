@@ -17,8 +17,8 @@ import (
 // left out of what is recorded.
 const idKey = "difftest-run"
 
-// quiet is how long nothing may move before a step goes on that waits for that.
-const quiet = 3 * time.Millisecond
+// quiet is how long nothing may move, three times in a row, before a step goes on that waits for that.
+const quiet = 2 * time.Millisecond
 
 // longest is what a short deadline may become where it is varied.
 const longest = 500 * time.Millisecond
@@ -172,14 +172,18 @@ func (r *run) settle() {
 		case <-timeout.C:
 		}
 	}
-	tick := time.NewTicker(quiet)
-	defer tick.Stop()
-	for last := int64(-1); last != r.progress.Load() || r.pausing.Load() > 0; {
-		last = r.progress.Load()
+	for still := 0; still < 3; { // several times: the one who is to go on may not have a processor yet
+		last := r.progress.Load()
+		timer := time.NewTimer(quiet)
 		select {
 		case <-r.returned:
+			timer.Stop()
 			return
-		case <-tick.C:
+		case <-timer.C:
+		}
+		still++
+		if r.progress.Load() != last || r.pausing.Load() > 0 {
+			still = 0
 		}
 	}
 }
