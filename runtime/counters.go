@@ -24,6 +24,8 @@ type ServerStats struct {
 	NotAccepted int64
 	// Rebound is how often the socket file was lost, and bound again.
 	Rebound int64
+	// SendWaits is how often a handler's SendMsg has waited because the [SendBudget] was used up.
+	SendWaits int64
 	// Handovers are those of [Takeover].
 	Handovers HandoverStats
 }
@@ -40,7 +42,7 @@ type HandoverStats struct {
 // the beginning and end of all connections and calls.
 func (s *Server) Stats() ServerStats {
 	c := s.config.counters
-	return ServerStats{
+	stats := ServerStats{
 		Connections: c.connections.load(),
 		Calls:       c.calls.load(),
 		Refused:     c.refused.Load(),
@@ -52,6 +54,10 @@ func (s *Server) Stats() ServerStats {
 			Failed:   c.handoversFailed.Load(),
 		},
 	}
+	if s.direct != nil {
+		stats.SendWaits = s.direct.SendWaits()
+	}
+	return stats
 }
 
 // ClientStats says what a [ClientConn] has done so far. All its numbers only ever grow.
@@ -67,6 +73,8 @@ type ClientStats struct {
 	Calls ByTransport
 	// Failed are attempts to connect that came to nothing.
 	Failed int64
+	// SendWaits is how often SendMsg of a stream has waited because the [WithSendBudget] was used up.
+	SendWaits int64
 	// Refused are those of Failed that met a server that the [WithServerPolicy] refuses.
 	Refused int64
 }
@@ -74,13 +82,17 @@ type ClientStats struct {
 // Stats returns what the client has done so far. It costs next to nothing, and goes on to work after
 // Close.
 func (c *ClientConn) Stats() ClientStats {
-	return ClientStats{
+	stats := ClientStats{
 		Connections: ByTransport{Direct: c.links.direct.made.Load(), HTTP2: c.links.http2.made.Load()},
 		Reconnects:  ByTransport{Direct: c.links.direct.regained.Load(), HTTP2: c.links.http2.regained.Load()},
 		Calls:       c.calls.load(),
 		Failed:      c.links.failed.Load(),
 		Refused:     c.links.refused.Load(),
 	}
+	if c.direct != nil {
+		stats.SendWaits = c.direct.SendWaits()
+	}
+	return stats
 }
 
 // serverCounters are what a server's parts count.

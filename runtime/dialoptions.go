@@ -39,14 +39,15 @@ var connectParams = grpc.ConnectParams{
 type DialOption func(*dialConfig)
 
 type dialConfig struct {
-	policy  Policy
-	hooks   hooks
-	unary   []grpc.UnaryClientInterceptor
-	stream  []grpc.StreamClientInterceptor
-	stats   []stats.Handler
-	maxRecv int
-	events  *slog.Logger // nil for none
-	raw     []grpc.DialOption
+	policy     Policy
+	hooks      hooks
+	unary      []grpc.UnaryClientInterceptor
+	stream     []grpc.StreamClientInterceptor
+	stats      []stats.Handler
+	maxRecv    int
+	sendBudget int
+	events     *slog.Logger // nil for none
+	raw        []grpc.DialOption
 
 	http2Only bool
 	err       error
@@ -104,6 +105,7 @@ func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, cre
 		Stats:      c.stats,
 		MaxRecv:    c.maxRecv,
 		MaxConns:   min(maxDirectConns, descriptorShare()),
+		Budget:     int64(c.sendBudget),
 	})
 }
 
@@ -144,6 +146,19 @@ func WithMaxRecvMsgSize(n int) DialOption {
 			c.err = errors.Join(c.err, fmt.Errorf("maximum message size %d: give a number of bytes above zero: %w", n, fs.ErrInvalid))
 		}
 		c.maxRecv = n
+	}
+}
+
+// WithSendBudget sets how many bytes of messages may wait in this client, over all its streams of the direct
+// transport, because the server has not read them; the default is 64 MiB. One stream has 4 MiB of it at most,
+// and one message of any permitted size. While the budget is used up, SendMsg of a stream that has something
+// waiting waits, which Stats counts. It has no effect on HTTP/2, which has windows instead.
+func WithSendBudget(bytes int) DialOption {
+	return func(c *dialConfig) {
+		if bytes <= 0 {
+			c.err = errors.Join(c.err, fmt.Errorf("send budget %d: give a number of bytes above zero: %w", bytes, fs.ErrInvalid))
+		}
+		c.sendBudget = bytes
 	}
 }
 

@@ -61,6 +61,7 @@ type serverConfig struct {
 	stream          []grpc.StreamServerInterceptor
 	stats           []stats.Handler
 	maxRecv         int
+	sendBudget      int
 	raw             []grpc.ServerOption
 	err             error
 }
@@ -115,6 +116,7 @@ func (c *serverConfig) directServer() *direct.Server {
 		Stats:    c.stats,
 		MaxRecv:  c.maxRecv,
 		MaxConns: descriptorShare(),
+		Budget:   int64(c.sendBudget),
 	})
 }
 
@@ -318,6 +320,19 @@ func MaxRecvMsgSize(n int) ServerOption {
 			c.reject("maximum message size %d: give a number of bytes above zero", n)
 		}
 		c.maxRecv = n
+	}
+}
+
+// SendBudget sets how many bytes of messages may wait in this server, over all streams of the direct transport,
+// because clients have not read them; the default is 64 MiB. One stream has 4 MiB of it at most, and one
+// message of any permitted size. While the budget is used up, SendMsg of a stream that has something waiting
+// waits, which Stats counts. It has no effect on HTTP/2, which has windows instead.
+func SendBudget(bytes int) ServerOption {
+	return func(c *serverConfig) {
+		if bytes <= 0 {
+			c.reject("send budget %d: give a number of bytes above zero", bytes)
+		}
+		c.sendBudget = bytes
 	}
 }
 

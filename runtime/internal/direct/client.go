@@ -71,6 +71,9 @@ func NewClient(conf ClientConfig) *Client {
 	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
+// SendWaits is how often the Send of a stream has waited because the budget was used up.
+func (c *Client) SendWaits() int64 { return c.budget.waited.Load() }
+
 // Close closes all connections. Calls that run fail with codes.Canceled.
 func (c *Client) Close() { c.pool.close() }
 

@@ -68,6 +68,9 @@ func NewServer(conf ServerConfig) *Server {
 	}
 }
 
+// SendWaits is how often the SendMsg of a handler has waited because the budget was used up.
+func (s *Server) SendWaits() int64 { return s.budget.waited.Load() }
+
 // Register adds a service.
 func (s *Server) Register(desc *grpc.ServiceDesc, impl any) {
 	s.known[desc.ServiceName] = true

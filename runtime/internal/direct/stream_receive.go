@@ -259,6 +259,11 @@ func (s *clientStream) receiveMessage(m any) error {
 	if err := s.client.codec.unmarshal(p, m); err != nil {
 		return err
 	}
+	if s.response.messages == 0 {
+		s.mu.Lock()
+		s.state.step(eventMessage)
+		s.mu.Unlock()
+	}
 	if s.status == nil {
 		s.response.messages++ // else it was counted when the status was
 	}

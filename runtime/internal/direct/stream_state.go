@@ -84,7 +84,11 @@ func (s streamState) after(e event) (streamState, bool) {
 	case eventEndTaken:
 		ok = s.send == sendingEndQueued
 		s.send = sendingEndTaken
-	case eventMuchTaken, eventAnswered:
+	case eventMuchTaken:
+		ok = s.processing != processingUntaken
+		s.processing = processingBegun
+	case eventAnswered:
+		ok = true // also when who has written has not told yet
 		s.processing = processingBegun
 	case eventHeader:
 		ok = s.receive == receivingWaiting

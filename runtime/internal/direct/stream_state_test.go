@@ -1,0 +1,132 @@
+package direct
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the diagrams of the stream's states into the documentation")
+
+const statesDoc = "../../../docs/direct-streams.md"
+
+var (
+	processingNames = []string{"untaken", "taken", "begun"}
+	sendingNames    = []string{"new", "called", "end queued", "end taken"}
+	receivingNames  = []string{"waiting", "header", "messages", "status", "over"}
+	lifeNames       = []string{"running", "ended", "over"}
+	eventNames      = []string{
+		"call queued", "end queued", "bytes taken", "end taken", "much taken", "answered", "header", "message", "status",
+		"unprocessed", "all received", "ended", "released",
+	}
+)
+
+// allStates returns every combination of the parts of a state.
+func allStates() (states []streamState) {
+	for p := range processingNames {
+		for s := range sendingNames {
+			for r := range receivingNames {
+				for l := range lifeNames {
+					states = append(states, streamState{processing(p), sending(s), receiving(r), life(l)})
+				}
+			}
+		}
+	}
+	return states
+}
+
+// diagram draws how one part of the state goes, in the language of Mermaid.
+func diagram(names []string, part func(streamState) int) string {
+	id := func(i int) string { return strings.ReplaceAll(names[i], " ", "_") }
+	var b strings.Builder
+	fmt.Fprintf(&b, "```mermaid\nstateDiagram-v2\n    [*] --> %s\n", id(0))
+	for from := range names {
+		for to := range names {
+			var by []string
+			for e := range eventNames {
+				for _, s := range allStates() {
+					next, ok := s.after(event(e))
+					if ok && part(s) == from && part(next) == to && from != to {
+						by = append(by, eventNames[e])
+						break
+					}
+				}
+			}
+			if len(by) > 0 {
+				fmt.Fprintf(&b, "    %s --> %s: %s\n", id(from), id(to), strings.Join(by, ", "))
+			}
+		}
+	}
+	b.WriteString("```\n")
+	return b.String()
+}
+
+// The diagrams in the documentation are those of the code. Write them with -update.
+func TestDiagramsOfTheStreamsStates(t *testing.T) {
+	b, err := os.ReadFile(statesDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	for name, drawn := range map[string]string{
+		"processing": diagram(processingNames, func(s streamState) int { return int(s.processing) }),
+		"send":       diagram(sendingNames, func(s streamState) int { return int(s.send) }),
+		"receive":    diagram(receivingNames, func(s streamState) int { return int(s.receive) }),
+		"life":       diagram(lifeNames, func(s streamState) int { return int(s.life) }),
+	} {
+		before, rest, ok := strings.Cut(doc, "<!-- "+name+" -->\n")
+		if !ok {
+			t.Fatalf("%s has no place for the diagram of %q", statesDoc, name)
+		}
+		have, after, _ := strings.Cut(rest, "<!-- end -->\n")
+		if have != drawn && !*update {
+			t.Errorf("the diagram of %q in %s is not that of the code; go test with -update writes\n%s", name, statesDoc, drawn)
+		}
+		doc = before + "<!-- " + name + " -->\n" + drawn + "<!-- end -->\n" + after
+	}
+	if *update {
+		if err := os.WriteFile(statesDoc, []byte(doc), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What was reached stays reached, but for a call that is sent again to another server.
+func TestStreamGoesForward(t *testing.T) {
+	for _, s := range allStates() {
+		for e := range eventNames {
+			next, ok := s.after(event(e))
+			if !ok || event(e) == eventUnprocessed {
+				continue
+			}
+			if next.processing < s.processing || next.send < s.send || next.receive < s.receive || next.life < s.life {
+				t.Errorf("%q goes back from %v to %v", eventNames[e], s, next)
+			}
+		}
+	}
+}
+
+// A call of which a server may have done something is never sent again unless that server says it has not; and
+// one that has begun never.
+func TestOnlyAnUnprocessedCallIsSentAgain(t *testing.T) {
+	for _, s := range allStates() {
+		_, ok := s.after(eventUnprocessed)
+		if want := s.processing != processingBegun && s.life == lifeRunning; ok != want {
+			t.Errorf("%v may be sent again: %v", s, ok)
+		}
+	}
+}
+
+// An event that may not happen changes nothing.
+func TestImpossibleEventChangesNothing(t *testing.T) {
+	for _, s := range allStates() {
+		for e := range eventNames {
+			next := s
+			if !next.step(event(e)) && next != s {
+				t.Errorf("%q turns %v into %v", eventNames[e], s, next)
+			}
+		}
+	}
+}
