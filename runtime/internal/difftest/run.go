@@ -61,6 +61,8 @@ func newRun(c *Case, patience, perturb time.Duration) *run {
 	switch {
 	case deadline == 0:
 		deadline = limitless
+	case perturb > 0 && rand.IntN(5) == 0:
+		deadline = rand.N(300 * time.Microsecond) // so that many end while they begin
 	case perturb > 0:
 		// How far a call gets depends on speed.
 		deadline = min(time.Duration(float64(deadline)*math.Exp2(16*rand.Float64()-10)), longest)
