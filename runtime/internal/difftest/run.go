@@ -62,7 +62,7 @@ func newRun(c *Case, patience, perturb time.Duration) *run {
 	case deadline == 0:
 		deadline = limitless
 	case perturb > 0 && rand.IntN(5) == 0:
-		deadline = rand.N(300 * time.Microsecond) // so that many end while they begin
+		deadline = time.Duration(math.Exp2(18 * rand.Float64())) // so that many end before they begin, or while they do
 	case perturb > 0:
 		// How far a call gets depends on speed.
 		deadline = min(time.Duration(float64(deadline)*math.Exp2(16*rand.Float64()-10)), longest)
