@@ -15,7 +15,7 @@ import (
 //
 //   - How many messages of a burst got through which failed because the call had ended: that depends on who
 //     was quicker. What got through has been compared with what was sent. If the call could not be
-//     ended from outside, the number of those received counts.
+//     ended from outside, nor by a wrong send of the client's, the number of those received counts.
 //   - Whether a client's send says io.EOF or nothing, as long as the client has not been told of the
 //     end: grpc says so of SendMsg, which also goes on for a while after a cancel. If it says io.EOF of a call that is not over,
 //     messages are missing at the handler.
