@@ -146,7 +146,6 @@ func (s *clientSide) recv(e *Event, step Step) {
 		s.moved()
 		if err != nil {
 			e.Err = outcomeOf(err)
-			e.Told = e.Told || s.broke.Load()
 			s.over = true
 			s.broken = s.broken || e.Err.Code == codes.ResourceExhausted
 			s.told.Store(true)

@@ -30,7 +30,7 @@ func (r *Record) view() view {
 	v := view{called: r.Handler != nil, ended: r.Ended}
 	for _, l := range r.Client {
 		for _, e := range l.Events {
-			v.client = append(v.client, l.Name+": "+e.line(r.Ended, true))
+			v.client = append(v.client, l.Name+": "+e.line(r, true))
 		}
 	}
 	for _, l := range append(r.Handler, r.After) {
@@ -38,7 +38,7 @@ func (r *Record) view() view {
 			continue
 		}
 		for _, e := range l.Events {
-			v.handler = append(v.handler, l.Name+": "+e.line(r.Ended, false))
+			v.handler = append(v.handler, l.Name+": "+e.line(r, false))
 		}
 	}
 	for _, s := range r.Stats {
@@ -96,14 +96,14 @@ func (v view) matches(o view) (client, handler bool) {
 		slices.Equal(v.handler, o.handler) || v.ended && o.ended && (!v.called || !o.called)
 }
 
-func (e Event) line(ended, client bool) string {
+func (e Event) line(r *Record, client bool) string {
 	text := e.What + ": " + e.Err.String()
 	sends := e.Op == Send || e.Op == Echo && strings.HasSuffix(e.Note, "in the answer")
 	switch {
 	case client && e.Op == Send && !e.Told && (!e.Err.Failed || e.Err.isEOF()):
 		text = e.What + ": sent, or the call is over"
 	case e.Err.Failed && sends:
-	case e.Err.isEnd() && (ended || !client), e.Told && e.Err.Failed:
+	case e.Err.isEnd() && (r.Ended || !client), client && r.Broken && e.Err.Failed:
 	default:
 		text += " " + e.Messages.String()
 	}

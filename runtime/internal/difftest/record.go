@@ -140,6 +140,7 @@ type Record struct {
 	Stats           []string
 
 	Ended   bool   // the call may have been ended from outside at any time
+	Broken  bool   // by a send of the client's that was wrong
 	Timed   bool   // it had a short deadline
 	Stalled string // where, if the run had to be ended
 	Full    bool   // each end that waited to send had as much unread as it may have

@@ -17,8 +17,13 @@ import (
 // left out of what is recorded.
 const idKey = "difftest-run"
 
-// quiet is how long nothing may move, three times in a row, before a step goes on that waits for that.
-const quiet = 2 * time.Millisecond
+// Nothing has moved for so many quiet moments in a row when a step goes on that waits for that; one would
+// do if everybody always had a processor.
+const (
+	quiet     = 2 * time.Millisecond
+	fewQuiet  = 2 // after the handler's return
+	manyQuiet = 10
+)
 
 // longest is what a short deadline may become where it is varied.
 const longest = 500 * time.Millisecond
@@ -94,7 +99,8 @@ func (r *run) Run(p *Pair) *Record {
 		r.watch(over)
 	}()
 	r.runClient(p)
-	r.rec.Ended = r.c.mayEndEarly() || r.broke.Load() || !r.told.Load()
+	r.rec.Broken = r.broke.Load()
+	r.rec.Ended = r.c.mayEndEarly() || r.rec.Broken || !r.told.Load()
 	// Whoever is on the way gets there, so that a call which the client leaves ends in as few ways
 	// as possible.
 	r.settle()
@@ -174,18 +180,20 @@ func (r *run) settle() {
 		case <-timeout.C:
 		}
 	}
-	for still := 0; still < 3; { // several times: the one who is to go on may not have a processor yet
+	for still := 0; still < manyQuiet; {
 		last := r.progress.Load()
 		timer := time.NewTimer(quiet)
-		select {
-		case <-r.returned:
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
+		<-timer.C
 		still++
 		if r.progress.Load() != last || r.pausing.Load() > 0 {
 			still = 0
+		}
+		select {
+		case <-r.returned: // what is on its way to the client is there soon
+			if still >= fewQuiet {
+				return
+			}
+		default:
 		}
 	}
 }
