@@ -216,34 +216,38 @@ func (in *inbox) takeRest() {
 			a = in.header()
 		}
 		in.peeked = false
+		in.active = true
+		in.takeIn(a)
 		if a.err == nil && a.kind == kindMessage && a.n > in.limit {
 			_, err := io.CopyN(io.Discard, &in.conn.rd, int64(a.n))
 			more = err == nil
 			continue
 		}
-		in.active = true
-		in.takeIn(a)
 		in.mu.Lock()
 		more = !in.ended()
 		in.mu.Unlock()
 	}
 }
 
-// takeHeads returns those of the frames taken in that are no messages, and how many messages it leaves.
-func (in *inbox) takeHeads() (heads []arrived, messages int) {
+// takeHeads returns those of the frames taken in that are no messages, and leaves only messages. It reports
+// how many those are, and whether there was one of which not all has come.
+func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.queue = slices.DeleteFunc(in.queue, func(a arrived) bool {
-		if a.err == nil && a.kind == kindMessage {
+		if a.kind == kindMessage && a.err == nil {
 			return false
 		}
 		in.count(-a.content.len())
-		if a.err == nil && (a.kind == kindHeader || a.kind == kindStatus) {
+		switch {
+		case a.kind == kindMessage:
+			cut = true
+		case a.err == nil && (a.kind == kindHeader || a.kind == kindStatus):
 			heads = append(heads, a)
 		}
 		return true
 	})
-	return heads, len(in.queue)
+	return heads, len(in.queue), cut
 }
 
 // read reads the content of a frame, unless it is a message that is too large, or a frame without.

@@ -173,9 +173,9 @@ func (s *serverStream) sentHeader() {
 	}
 }
 
-// sentTrailer notes for stats handlers that the status is sent, if it can be. The caller holds mu.
+// sentTrailer notes for stats handlers that the status is sent, as far as this end knows. The caller holds mu.
 func (s *serverStream) sentTrailer() {
-	if s.conn.server.conf.Stats != nil && s.out.err == nil {
+	if s.conn.server.conf.Stats != nil {
 		s.events = append(s.events, &stats.OutTrailer{Trailer: s.trailer.Copy()})
 	}
 }

@@ -59,10 +59,11 @@ type clientStream struct {
 	// reading is held by who receives, or looks for another server. Lock it before mu. It guards:
 	reading sync.Mutex
 	in      inbox
-	tries   int  // how often the call was sent again
-	begun   bool // state.processing is processingBegun
-	clean   bool // the status has come, and the connection can have another call; changed with mu held as well
-	settled bool // changed with mu held as well: stats handlers and call options know what the call has come to
+	tries   int   // how often the call was sent again
+	told    error // what RecvMsg returns from now on; nil if there is more to receive
+	begun   bool  // state.processing is processingBegun
+	clean   bool  // the status has come, and the connection can have another call; changed with mu held as well
+	settled bool  // changed with mu held as well: stats handlers and call options know what the call has come to
 
 	headerWaits atomic.Int32 // how many wait in Header while another receives
 }

@@ -10,6 +10,9 @@ import (
 func (s *clientStream) RecvMsg(m any) error {
 	s.reading.Lock()
 	defer s.doneReading()
+	if s.told != nil {
+		return s.told
+	}
 	if s.outcome() == nil {
 		if err := s.caller.Err(); err != nil {
 			// What ends the call for that reason runs elsewhere, and may not have yet.
@@ -34,16 +37,17 @@ func (s *clientStream) RecvMsg(m any) error {
 	return nil
 }
 
-// endReceiving ends the stream with err, unless it has ended, and drops what is still to come. It returns what
-// the program is told. The caller holds reading.
+// endReceiving is for an error that the program is told, now and from then on. It ends the stream with it,
+// unless that has ended, and drops what is still to come. The caller holds reading.
 func (s *clientStream) endReceiving(err error) error {
+	s.told = err
 	s.end(err)
 	s.mu.Lock()
 	s.state.step(eventReceivedAll)
 	s.mu.Unlock()
 	s.settle()
 	s.in.close()
-	return s.verdict()
+	return err
 }
 
 // verdict returns what the program is told that the stream has come to, nil if it goes on: what the
@@ -159,11 +163,11 @@ func (s *clientStream) receiveRest() {
 		return
 	}
 	s.in.takeRest()
-	heads, messages := s.in.takeHeads()
-	for i, head := range heads {
-		if i == 0 && head.kind != kindHeader && messages > 0 {
-			s.impliedHeader()
-		}
+	heads, messages, cut := s.in.takeHeads()
+	if (messages > 0 || cut) && (len(heads) == 0 || heads[0].kind != kindHeader) {
+		s.impliedHeader()
+	}
+	for _, head := range heads {
 		s.in.current, s.in.active = head, true
 		var err error
 		switch head.kind {
