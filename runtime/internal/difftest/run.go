@@ -26,7 +26,7 @@ const (
 )
 
 // longest is what a short deadline may become where it is varied.
-const longest = 500 * time.Millisecond
+const longest = 2 * time.Second
 
 // stopping is how long a handler may go on after its context has ended. Nothing is that slow.
 const stopping = 20 * time.Second
