@@ -3,7 +3,7 @@ package socket
 import (
 	"context"
 	"errors"
-	"os"
+	"io/fs"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,27 +50,22 @@ func awaitUnlock(ctx context.Context, path string) bool {
 // awaitClose returns true when a process closes the file at path that it has open for writing, as it does
 // when it dies, too; and false after the longest wait.
 func awaitClose(ctx context.Context, path string) (bool, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	w, err := watchInotify(path, unix.IN_CLOSE_WRITE|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF)
+	if errors.Is(err, fs.ErrNotExist) {
+		pause(ctx, longestReleaseWait)
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
-	f := os.NewFile(uintptr(fd), "inotify")
-	defer f.Close()
-	if _, err := unix.InotifyAddWatch(fd, path, unix.IN_CLOSE_WRITE|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF); err != nil && !errors.Is(err, unix.ENOENT) {
-		return false, err
+	defer w.close()
+	select {
+	case <-w.C:
+		return true, nil
+	case <-ctx.Done():
+	case <-time.After(longestReleaseWait):
 	}
-	defer context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(0, 0)) })()
-	if err := f.SetReadDeadline(time.Now().Add(longestReleaseWait)); err != nil {
-		return false, err
-	}
-	if ctx.Err() != nil {
-		return false, nil
-	}
-	_, err = f.Read(make([]byte, unix.SizeofInotifyEvent+unix.NAME_MAX+1))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return false, nil
-	}
-	return err == nil, err
+	return false, nil
 }
 
 // isLocked reports whether somebody has the lock. The lock that it takes for that is shared, and lasts a

@@ -7,34 +7,35 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/fsnotify/fsnotify"
+	"syscall"
+	"time"
 )
+
+// lookPause is how often a watch looks whether the directory that it watches is still the one at its path.
+// Nothing tells if one further up is moved away, another file system is mounted there, or the directory is
+// removed while a socket that is bound in it is open: the kernel keeps the directory as long.
+const lookPause = 10 * time.Second
 
 // Watch calls changed whenever a file appears at the address, disappears, or changes its mode, or
 // the lock file beside it does, until ctx ends; then it returns nil. It is also called when the
 // watch begins, for what happened before. Directories on the way may be missing at first, or go and come
-// again.
+// again; if nothing tells of that, it is noticed within some ten seconds.
 //
 // It is for clients that wait for a server, and for servers that look after their file. A
 // socket file appears a moment before its server listens, so a client should then try again
 // at short intervals for a while.
 //
-// changed is called on the goroutine of Watch. The error is about the system: it can run out of
-// what it watches with (on Linux fs.inotify.max_user_instances, 128 for each user by
-// default). An abstract name, which has no file, is [ErrUnsupported].
+// changed is called on the goroutine of Watch. On Linux all watches of a process share one inotify
+// instance. The error is about the system: the directory may not be read, or the system has run out of
+// what it watches with (on Linux fs.inotify.max_user_instances, 128 for each user by default). An
+// abstract name, which has no file, is [ErrUnsupported].
 func Watch(ctx context.Context, addr Address, changed func()) error {
 	if addr.abstract {
 		return fmt.Errorf("watch %s: an abstract name: %w", addr, ErrUnsupported)
 	}
-	w, err := fsnotify.NewBufferedWatcher(16)
-	if err != nil {
-		return fmt.Errorf("watch %s: %w", addr, err)
-	}
-	defer w.Close()
 	there := true // the directory was, the last time
 	for ctx.Err() == nil {
-		if err := watchNearest(ctx, w, addr.name, &there, changed); err != nil {
+		if err := watchNearest(ctx, addr.name, &there, changed); err != nil {
 			return fmt.Errorf("watch %s: %w", addr, err)
 		}
 	}
@@ -43,61 +44,80 @@ func Watch(ctx context.Context, addr Address, changed func()) error {
 
 // watchNearest watches the directory of path, or the nearest one above it that exists. It
 // returns when another directory has become the nearest, or ctx ends.
-func watchNearest(ctx context.Context, w *fsnotify.Watcher, path string, there *bool, changed func()) error {
-	dir, err := addNearest(w, filepath.Dir(path))
+func watchNearest(ctx context.Context, path string, there *bool, changed func()) error {
+	w, dir, err := watchDirAbove(path)
 	if err != nil {
 		return err
 	}
-	defer w.Remove(dir)
+	defer w.close()
 	// What came before the watch began makes no event, and nor may a directory that has gone.
-	atPath := dir == filepath.Dir(path)
+	atPath := dir.path == filepath.Dir(path)
 	if atPath || *there {
 		changed()
 	}
 	*there = atPath
-	if !atPath && exists(childOnWay(dir, path)) {
+	if !atPath && isDir(childOnWay(dir.path, path)) {
 		return nil
 	}
-	const gone = fsnotify.Remove | fsnotify.Rename
-	lock := filepath.Join(dir, lockName(filepath.Base(path)))
+	look := time.NewTicker(lookPause)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case event := <-w.Events:
-			switch {
-			case event.Name == dir && event.Has(gone):
-				return nil
-			case atPath && (event.Name == path || event.Name == lock) && event.Has(fsnotify.Create|fsnotify.Chmod|gone):
-				changed()
-			case !atPath && event.Has(fsnotify.Create):
-				return nil
-			case !exists(dir):
-				return nil
-			}
-		case err := <-w.Errors:
-			if !errors.Is(err, fsnotify.ErrEventOverflow) {
-				return err
-			}
-			// It may have been among the events that were lost.
+		case <-look.C:
 			if !atPath {
+				return nil
+			}
+		case <-w.C:
+			if w.isRemoved() || !atPath {
 				return nil
 			}
 			changed()
 		}
+		if !dir.isInPlace() {
+			return nil
+		}
 	}
 }
 
-// addNearest adds dir, or the nearest directory above it that exists.
-func addNearest(w *fsnotify.Watcher, dir string) (string, error) {
-	for {
-		err := w.Add(dir)
-		above := filepath.Dir(dir)
-		if !errors.Is(err, fs.ErrNotExist) || above == dir {
-			return dir, err
+// place is a directory and the path at which it was.
+type place struct {
+	path string
+	info fs.FileInfo
+}
+
+// isInPlace reports whether the directory is still the one at its path.
+func (p place) isInPlace() bool {
+	info, err := os.Stat(p.path)
+	return err == nil && os.SameFile(info, p.info)
+}
+
+// watchDirAbove watches for path in its directory, or for what leads to it in the nearest one above it
+// that exists.
+func watchDirAbove(path string) (*dirWatch, place, error) {
+	name := filepath.Base(path)
+	names := []string{name, lockName(name)}
+	for dir := filepath.Dir(path); ; {
+		// If another one is there by now, the next look finds out.
+		info, err := os.Stat(dir)
+		if err == nil && info.IsDir() {
+			var w *dirWatch
+			if w, err = watchDir(dir, names...); err == nil {
+				return w, place{dir, info}, nil
+			}
 		}
-		dir = above
+		above := filepath.Dir(dir)
+		if err != nil && !isMissing(err) || above == dir {
+			return nil, place{}, err
+		}
+		dir, names = above, []string{filepath.Base(dir)}
 	}
+}
+
+// isMissing reports whether an error says that there is no such directory.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // childOnWay returns the entry of dir, a directory above path, that leads to path.
@@ -108,7 +128,7 @@ func childOnWay(dir, path string) string {
 	return path
 }
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

@@ -1,0 +1,68 @@
+//go:build !linux
+
+package socket
+
+import (
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// dirWatch tells of entries of a directory that come, go or change their mode. It has to be closed.
+type dirWatch struct {
+	C       chan struct{} // gets a value when there were changes since the last was received
+	watcher *fsnotify.Watcher
+	removed atomic.Bool
+	reading sync.WaitGroup
+}
+
+// watchDir begins to watch entries of dir with these names.
+func watchDir(dir string, names ...string) (*dirWatch, error) {
+	watcher, err := fsnotify.NewBufferedWatcher(16)
+	if err != nil {
+		return nil, err
+	}
+	if err := watcher.Add(dir); err != nil {
+		watcher.Close()
+		return nil, err
+	}
+	w := &dirWatch{C: make(chan struct{}, 1), watcher: watcher}
+	w.reading.Go(func() { w.run(filepath.Clean(dir), names) }) // ends with close, which waits for it
+	return w, nil
+}
+
+// run passes events on until the watcher is closed.
+func (w *dirWatch) run(dir string, names []string) {
+	for {
+		select {
+		case event, ok := <-w.watcher.Events:
+			switch {
+			case !ok:
+				return
+			case event.Name == dir && event.Has(fsnotify.Remove|fsnotify.Rename):
+				w.removed.Store(true)
+			case event.Name != dir && !slices.Contains(names, filepath.Base(event.Name)), event.Op == fsnotify.Write:
+				continue
+			}
+		case _, ok := <-w.watcher.Errors: // what is lost may have been a change
+			if !ok {
+				return
+			}
+		}
+		select {
+		case w.C <- struct{}{}:
+		default: // there is one that was not received yet
+		}
+	}
+}
+
+// isRemoved reports whether the directory is not at the path any more.
+func (w *dirWatch) isRemoved() bool { return w.removed.Load() }
+
+func (w *dirWatch) close() {
+	w.watcher.Close()
+	w.reading.Wait()
+}
