@@ -68,7 +68,7 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
-	c.reconnect = &reconnector{addr: addr, changed: c.grpc.ResetConnectBackoff}
+	c.reconnect = newReconnector(addr, c.grpc.ResetConnectBackoff)
 	following, stop := context.WithCancel(context.Background())
 	c.stopFollowing = stop
 	if len(config.hooks.onConnect)+len(config.hooks.onDisconnect) > 0 {
@@ -82,7 +82,11 @@ func target(addr socket.Address) string {
 	return (&url.URL{Scheme: "passthrough", Path: "/" + addr.String()}).String()
 }
 
+// dial connects for HTTP/2.
 func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
+	if err := c.reconnect.sleep(ctx); err != nil {
+		return nil, err
+	}
 	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
 	if err != nil {
 		return nil, c.failed(err)
@@ -135,7 +139,7 @@ func (c *ClientConn) awaitAnswer(ctx context.Context) {
 func (c *ClientConn) failed(err error) error {
 	c.links.giveUp()
 	c.links.fail(err)
-	c.reconnect.watch()
+	c.reconnect.failed(err)
 	return err
 }
 
@@ -156,6 +160,8 @@ func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any,
 		}
 	}
 	c.calls.http2.Add(1)
+	c.reconnect.need()
+	defer c.reconnect.needNoMore()
 	return c.explain(c.grpc.Invoke(ctx, method, args, reply, opts...))
 }
 
@@ -177,6 +183,8 @@ func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *gr
 		}
 	}
 	c.calls.http2.Add(1)
+	c.reconnect.need()
+	defer c.reconnect.needNoMore()
 	stream, err := c.grpc.NewStream(ctx, desc, method, opts...)
 	return stream, c.explain(err)
 }
@@ -214,6 +222,8 @@ func (c *ClientConn) WaitReady(ctx context.Context) error {
 	if c.direct != nil && c.direct.Connect(ctx) == nil {
 		return nil
 	}
+	c.reconnect.need()
+	defer c.reconnect.needNoMore()
 	for {
 		state := c.grpc.GetState()
 		switch state {

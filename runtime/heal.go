@@ -92,16 +92,31 @@ func (l *loss) news(err error) bool {
 	return true
 }
 
-// watch tells of changes at the path until ctx ends.
+// watch tells of changes at the path until ctx ends. While it cannot, the path is looked at every lookPause.
 func (s *Server) watch(ctx context.Context, changes chan<- struct{}) {
-	err := socket.Watch(ctx, s.addr, func() {
-		select {
-		case changes <- struct{}{}:
-		default: // there is one that nobody has looked at yet
+	failed := false
+	for ctx.Err() == nil {
+		err := socket.Watch(ctx, s.addr, func() {
+			if failed {
+				failed = false
+				s.config.event(slog.LevelInfo, "socket watched again")
+			}
+			select {
+			case changes <- struct{}{}:
+			default: // there is one that nobody has looked at yet
+			}
+		})
+		if err == nil {
+			return
 		}
-	})
-	if err != nil {
-		s.config.event(slog.LevelWarn, "socket not watched", slog.Any("error", err))
+		if !failed {
+			failed = true
+			s.config.event(slog.LevelWarn, "socket not watched", slog.Any("error", err))
+		}
+		select {
+		case <-time.After(rewatchPause):
+		case <-ctx.Done():
+		}
 	}
 }
 

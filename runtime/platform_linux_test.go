@@ -24,5 +24,6 @@ var programs = map[string]child.Program{
 	"exit without serving":     exitWithoutServing,
 	"never serve":              neverServe,
 	"stay stubborn":            stayStubborn,
+	"serve unwatched":          serveUnwatched,
 	"show inheritance":         showInheritance,
 }

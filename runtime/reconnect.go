@@ -2,35 +2,140 @@ package runtime
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
+const (
+	// settlePause is how long a client tries to connect, with backoff, after something has changed at the
+	// path: a socket file appears before its server listens.
+	settlePause = 2 * time.Second
+
+	// rewatchPause is how soon a watch that failed is tried again.
+	rewatchPause = 10 * time.Second
+)
+
 // reconnector makes a client notice a server that comes (back): while connecting fails it
 // watches the socket's directory, and cuts the wait for the next attempt short when
-// the socket appears. Where it cannot watch, the backoff alone goes on.
+// the socket appears. As long as nobody waits for the server, no attempts are made meanwhile, but for one
+// every lookPause. Where it cannot watch, the backoff alone goes on.
 type reconnector struct {
 	addr    socket.Address
 	changed func()
 
+	waiting atomic.Int64  // calls, and others that need a connection
+	wake    chan struct{} // gets a value when there is a reason to try again; has room for one
+
 	mu     sync.Mutex
-	cancel context.CancelFunc // ends the watch; nil while it does not watch
+	watch  *pathWatch         // nil while it does not watch
+	absent error              // of the last attempt, if nobody was there; else nil
+	tried  time.Time          // the last attempt
 	leave  context.CancelFunc // ends what connected has begun; nil if it has not
 	closed bool
 	done   sync.WaitGroup
 }
 
-// watch begins to watch, if it does not yet.
-func (r *reconnector) watch() {
+// pathWatch is a watch that goes on. Its fields are guarded by the mutex of its reconnector.
+type pathWatch struct {
+	end     context.CancelFunc
+	works   bool
+	changed time.Time // the last change
+}
+
+func newReconnector(addr socket.Address, changed func()) *reconnector {
+	return &reconnector{addr: addr, changed: changed, wake: make(chan struct{}, 1)}
+}
+
+// failed takes note of an attempt to connect that came to nothing, and begins to watch if it does not yet.
+func (r *reconnector) failed(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cancel != nil || r.closed {
+	r.tried = time.Now()
+	r.absent = nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ECONNREFUSED) {
+		r.absent = err
+	}
+	if r.watch != nil || r.closed {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	r.done.Go(func() { socket.Watch(ctx, r.addr, r.changed) })
+	ctx, end := context.WithCancel(context.Background())
+	w := &pathWatch{end: end}
+	r.watch = w
+	r.done.Go(func() { r.follow(ctx, w) })
+}
+
+// follow watches until ctx ends.
+func (r *reconnector) follow(ctx context.Context, w *pathWatch) {
+	for ctx.Err() == nil {
+		err := socket.Watch(ctx, r.addr, func() {
+			r.mu.Lock()
+			w.works, w.changed = true, time.Now()
+			r.mu.Unlock()
+			r.rouse()
+			r.changed()
+		})
+		if err == nil || errors.Is(err, socket.ErrUnsupported) {
+			return
+		}
+		r.mu.Lock()
+		w.works = false
+		r.mu.Unlock()
+		r.rouse()
+		select {
+		case <-time.After(rewatchPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// need is for who cannot go on without a connection. It is followed by needNoMore.
+func (r *reconnector) need() {
+	r.waiting.Add(1)
+	r.rouse()
+}
+
+func (r *reconnector) needNoMore() { r.waiting.Add(-1) }
+
+// rouse ends a sleep.
+func (r *reconnector) rouse() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // there is a reason already
+	}
+}
+
+// sleep puts an attempt to connect off while there is no reason for it. If ctx ends meanwhile, it returns
+// the error of the last attempt, which is still true.
+func (r *reconnector) sleep(ctx context.Context) error {
+	absent, rest := r.mayRest()
+	if absent == nil {
+		return nil
+	}
+	select {
+	case <-r.wake:
+		return nil
+	case <-time.After(rest):
+		return nil
+	case <-ctx.Done():
+		return absent
+	}
+}
+
+// mayRest returns for how long there need be no attempt to connect, and why the last one failed; nil if there
+// is something to be tried now.
+func (r *reconnector) mayRest() (absent error, rest time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.watch == nil || !r.watch.works || time.Since(r.watch.changed) < settlePause || r.waiting.Load() > 0 {
+		return nil, 0
+	}
+	return r.absent, time.Until(r.tried.Add(lookPause))
 }
 
 // connected ends the watch, and goes on with what is to be done with a new connection, until there is
@@ -38,7 +143,7 @@ func (r *reconnector) watch() {
 func (r *reconnector) connected(goOn func(context.Context)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rest()
+	r.endAll()
 	if r.closed {
 		return
 	}
@@ -47,13 +152,16 @@ func (r *reconnector) connected(goOn func(context.Context)) {
 	r.done.Go(func() { goOn(ctx) })
 }
 
-// rest ends all that goes on. The caller holds mu.
-func (r *reconnector) rest() {
-	for _, end := range []*context.CancelFunc{&r.cancel, &r.leave} {
-		if *end != nil {
-			(*end)()
-			*end = nil
-		}
+// endAll ends all that goes on. The caller holds mu.
+func (r *reconnector) endAll() {
+	r.absent = nil
+	if r.watch != nil {
+		r.watch.end()
+		r.watch = nil
+	}
+	if r.leave != nil {
+		r.leave()
+		r.leave = nil
 	}
 }
 
@@ -61,7 +169,7 @@ func (r *reconnector) rest() {
 func (r *reconnector) close() {
 	r.mu.Lock()
 	r.closed = true
-	r.rest()
+	r.endAll()
 	r.mu.Unlock()
 	r.done.Wait()
 }

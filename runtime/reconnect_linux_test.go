@@ -1,0 +1,119 @@
+package runtime_test
+
+import (
+	"bufio"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+// awaitRest waits until a client has made no attempt to connect for two seconds, in which the backoff would
+// make four.
+func awaitRest(t *testing.T, conn *runtime.ClientConn) {
+	t.Helper()
+	before, since := conn.Stats().Failed, time.Now()
+	fixture.Eventually(t, "the client to rest", func() bool {
+		if now := conn.Stats().Failed; now != before {
+			before, since = now, time.Now()
+		}
+		return time.Since(since) > 2*time.Second
+	})
+}
+
+func TestClientThatNobodyWaitsForRestsUntilSomethingChanges(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	for name, prepare := range map[string]func(path string) error{
+		"no file":      func(string) error { return nil },
+		"no directory": func(path string) error { return os.Remove(filepath.Dir(path)) },
+		"dead socket":  fixture.AbandonSocket,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			if err := prepare(path); err != nil {
+				t.Fatal(err)
+			}
+			connected := make(chan struct{}, 10)
+			client, conn := dial(t, path, runtime.WithOnConnect(func() { connected <- struct{}{} }))
+			awaitRest(t, conn)
+
+			// A call that comes to nothing has it tried again, though nothing has changed.
+			before := conn.Stats().Failed
+			fixture.Eventually(t, "an attempt", func() bool {
+				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+				checkCode(t, err, codes.Unavailable)
+				return conn.Stats().Failed > before
+			})
+			awaitRest(t, conn)
+			serve(t, path, newGreeter(), runtime.CreateDir())
+			<-connected
+			greet(t, client)
+		})
+	}
+}
+
+// serveUnwatched is a program whose user may have no inotify instance until a line comes on its input. It
+// prints its events.
+func serveUnwatched(args []string) error {
+	const limit = "/proc/sys/user/max_inotify_instances"
+	if err := os.WriteFile(limit, []byte("0"), 0); err != nil {
+		return err
+	}
+	go func() {
+		if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err == nil {
+			os.WriteFile(limit, []byte("10"), 0)
+		}
+	}()
+	return serveGreeterWith(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+}
+
+func TestServerThatCannotWatchHealsNeverthelessAndTriesAgainToWatch(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("a limit of one's own takes root, as does a user namespace on some systems")
+	}
+	if testing.Short() {
+		t.Skip("takes ten seconds and more")
+	}
+	path := fixture.FreePath(t)
+	cmd := child.Command(t, "serve unwatched", path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
+	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := child.StartCmd(t, cmd)
+	awaitEvent := func(want string) {
+		t.Helper()
+		for !slices.Contains(messages(server.Line()), want) {
+		}
+	}
+	awaitEvent("socket not watched")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	awaitEvent("socket bound again")
+	if _, err := io.WriteString(stdin, "\n"); err != nil {
+		t.Fatal(err)
+	}
+	awaitEvent("socket watched again")
+}
