@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/stats"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
@@ -27,6 +28,11 @@ const (
 	// process on the same machine needs well under a millisecond; grpc's 120 s are meant for
 	// networks, and let idle connections pile up.
 	handshakeTimeout = 5 * time.Second
+
+	// keepaliveMinTime is how often a client may send HTTP/2 pings, with calls or without. grpc's five
+	// minutes are meant against floods from networks, and cut off clients with settings that are usual
+	// there; on a socket a ping costs microseconds.
+	keepaliveMinTime = 500 * time.Millisecond
 )
 
 // http2Window is HTTP/2's flow control window, of streams and connections, at both ends: the largest
@@ -90,6 +96,7 @@ func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
 		grpc.Creds(c.credentials()),
 		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.StaticStreamWindowSize(http2Window),
 		grpc.StaticConnWindowSize(http2Window),
 		grpc.ChainUnaryInterceptor(c.unaryChain()...),
