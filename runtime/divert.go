@@ -54,6 +54,12 @@ func (s *Server) serveDirect(conn *net.UnixConn, preface []byte, info credential
 	}
 }
 
+// reportClosed tells of a client that broke the rules. One that was told to use HTTP/2, and does, has broken
+// none.
 func (s *Server) reportClosed(err error, info credentials.AuthInfo) {
-	s.config.event(slog.LevelWarn, "connection closed", slog.Any("error", err), peerAttr(info.(AuthInfo).Peer))
+	level := slog.LevelWarn
+	if direct.IsFull(err) {
+		level = slog.LevelDebug
+	}
+	s.config.event(level, "connection closed", slog.Any("error", err), peerAttr(info.(AuthInfo).Peer))
 }
