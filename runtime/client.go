@@ -2,18 +2,14 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
@@ -98,6 +94,7 @@ func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
 func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
 	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
 	if err != nil {
+		c.links.trouble.Store(&err) // there may be no time left for HTTP/2
 		return nil, nil, err
 	}
 	info := newAuthInfo(conn)
@@ -188,32 +185,6 @@ func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *gr
 	stream, err := c.grpc.NewStream(ctx, desc, method, opts...)
 	return stream, c.explain(err)
 }
-
-// explain makes an error say what grpc does not: that the server is one that the policy
-// refuses, or that it let the client connect and then did not answer. All other failures to
-// connect are explained by the dialer.
-func (c *ClientConn) explain(err error) error {
-	if status.Code(err) != codes.Unavailable {
-		return err
-	}
-	var untrusted *untrustedServerError
-	if trouble := c.links.trouble.Load(); trouble != nil && errors.As(*trouble, &untrusted) {
-		return status.Error(codes.PermissionDenied, untrusted.Error())
-	}
-	s := status.Convert(err).Proto()
-	if strings.Contains(s.GetMessage(), noPreface) {
-		s.Message = fmt.Sprintf("%s: %s: %s", c.addr, unanswered, s.GetMessage())
-		return status.ErrorProto(s)
-	}
-	return err
-}
-
-// noPreface is what grpc says, and nothing but its text tells, when a connection was made and
-// the server's side of HTTP/2 never came.
-const noPreface = "error reading server preface"
-
-// unanswered says what is wrong when connecting works, and nothing else does.
-const unanswered = "the server accepts the connection but does not answer: it hangs, is stopped, or is no gRPC server; udsgrpc doctor tells more"
 
 // WaitReady connects and returns nil once the server has answered. If ctx ends before that,
 // the error wraps ctx's and that of the last attempt, which says why the server could not be

@@ -90,7 +90,7 @@ func TestConformanceOfIdentity(t *testing.T) {
 				return nil, nil
 			}})
 			client, _ := b.dial(runtime.WithServerPolicy(runtime.AllowUID(12345)))
-			refused := fmt.Sprintf("the server on <socket> is uid %d, gid %d, process %d, and this client talks to uid 12345 only: nothing was sent to it", os.Getuid(), os.Getgid(), os.Getpid())
+			refused := fmt.Sprintf("the server on <socket> is uid %d, gid %d, process %d, and this client talks to uid 12345 only: nothing was sent to it; if it is to be trusted, give the client runtime.WithServerPolicy(runtime.AllowUID(%[1]d))", os.Getuid(), os.Getgid(), os.Getpid())
 			_, err := client.UnaryCall(b.ctx, request(""))
 			b.client.fails("call", err, codes.PermissionDenied, refused)
 			_, err = client.FullDuplexCall(b.ctx)

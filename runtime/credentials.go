@@ -124,5 +124,13 @@ type untrustedServerError struct {
 }
 
 func (e *untrustedServerError) Error() string {
-	return fmt.Sprintf("the server on %s is %v, and this client talks to %v only: nothing was sent to it", e.addr, e.peer, e.policy)
+	return fmt.Sprintf("the server on %s is %v, and this client talks to %v only: nothing was sent to it%s", e.addr, e.peer, e.policy, e.remedy())
+}
+
+// remedy says how to talk to that server, if its user is known.
+func (e *untrustedServerError) remedy() string {
+	if !e.peer.HasUID {
+		return ""
+	}
+	return fmt.Sprintf("; if it is to be trusted, give the client runtime.WithServerPolicy(runtime.AllowUID(%d))", e.peer.UID)
 }

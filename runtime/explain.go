@@ -1,0 +1,89 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
+)
+
+// What is wrong when connecting works, and nothing else does.
+const (
+	unanswered = "the server accepts the connection but does not answer: it hangs, is stopped, or is no gRPC server" + doctor
+	hungUp     = "the server accepts the connection and hangs up at once: it has as many connections as it takes, is ending, or is no gRPC server" + doctor
+	noHTTP2    = "the server does not speak HTTP/2 on this socket: it is no gRPC server, or is set to HTTP/1.1, as Kestrel is unless told Protocols = Http2" + doctor
+
+	// crowded is what it most likely is when connecting takes its time.
+	crowded = "there is no connection yet: the server's accept queue is full, as it is overloaded or hangs" + doctor
+
+	doctor = "; udsgrpc doctor tells more"
+)
+
+// hint explains what grpc says, and nothing but its text tells, when a connection was made and nothing comes of
+// it. It is empty for all else, as for a connection that is lost during a call.
+func hint(message string) string {
+	has := func(text string) bool { return strings.Contains(message, text) }
+	switch {
+	case has("is not a settings frame"), has("error reading server preface") && has("HTTP/1.1 header"):
+		return noHTTP2
+	case has("error reading server preface") && (has(": EOF") || has("connection reset by peer")),
+		has("failed to write client preface"), has("failed to write initial settings"), has("failed to write window update"),
+		strings.HasPrefix(message, "write unix "):
+		return hungUp
+	case has("error reading server preface"):
+		return unanswered
+	default:
+		return ""
+	}
+}
+
+// explain makes an error of a call over HTTP/2 say what grpc does not: that the server is one that the policy
+// refuses, that it let the client connect and then did not speak HTTP/2, or why there was no connection when the
+// deadline ended. All other failures to connect are explained by the dialer.
+func (c *ClientConn) explain(err error) error {
+	switch status.Code(err) {
+	case codes.Unavailable:
+		return c.explainUnavailable(err)
+	case codes.DeadlineExceeded:
+		return c.explainDeadline(err)
+	default:
+		return err
+	}
+}
+
+func (c *ClientConn) explainUnavailable(err error) error {
+	var untrusted *untrustedServerError
+	if trouble := c.links.trouble.Load(); trouble != nil && errors.As(*trouble, &untrusted) {
+		return status.Error(codes.PermissionDenied, untrusted.Error())
+	}
+	if h := hint(status.Convert(err).Message()); h != "" {
+		return prefixed(fmt.Sprintf("%s: %s", c.addr, h), err)
+	}
+	return err
+}
+
+// explainDeadline is for a call whose deadline ended while there was no connection; the others are left as they
+// are.
+func (c *ClientConn) explainDeadline(err error) error {
+	if c.grpc.GetState() == connectivity.Ready {
+		return err
+	}
+	trouble := fmt.Sprintf("%s: %s", c.addr, crowded)
+	if t := c.links.trouble.Load(); t != nil {
+		trouble = (*t).Error()
+	}
+	if strings.Contains(err.Error(), trouble) {
+		return err
+	}
+	return prefixed(trouble, err)
+}
+
+// prefixed puts text before the message of a status.
+func prefixed(text string, err error) error {
+	s := status.Convert(err).Proto()
+	s.Message = text + ": " + s.GetMessage()
+	return status.ErrorProto(s)
+}
