@@ -32,7 +32,8 @@ type Address struct {
 // Every byte of a path or name stands for itself, also "%", "#", "?" and spaces; nothing
 // is decoded. To name a file that begins like one of the other forms, write "./" before
 // it. "unix://app.sock" and "unix-abstract://name" are errors: in a URL what follows the
-// slashes would be a host.
+// slashes would be a host. What looks like the address of a network service is an error, too:
+// "localhost:50051", ":50051", "tcp://…", "http://…", "https://…", "dns:…" and the like.
 //
 // The error wraps [fs.ErrInvalid] for text that names no socket, and [ErrPathTooLong] for
 // an abstract name of over 107 bytes. How long a path may be depends on what is done with
@@ -50,6 +51,9 @@ func ParseAddress(s string) (Address, error) {
 		}
 		return abstractAddress(s, name)
 	}
+	if isNetworkAddress(s) {
+		return Address{}, invalid(s, "is that of a network service, and here are Unix domain sockets only: give the path of one, such as /run/app.sock (a file of such a name is ./"+s+")")
+	}
 	path := s
 	if p, ok := strings.CutPrefix(s, "unix:"); ok {
 		path = p
@@ -61,6 +65,24 @@ func ParseAddress(s string) (Address, error) {
 		}
 	}
 	return pathAddress(s, path)
+}
+
+// networkSchemes are those of URLs and of grpc's targets that lead to a network.
+var networkSchemes = []string{"tcp://", "http://", "https://", "dns:", "ipv4:", "ipv6:", "xds:"}
+
+// isNetworkAddress reports whether a path is one that was meant for something else: a host and a port, or a
+// URL.
+func isNetworkAddress(s string) bool {
+	lower := strings.ToLower(s)
+	if slices.ContainsFunc(networkSchemes, func(scheme string) bool { return strings.HasPrefix(lower, scheme) }) {
+		return true
+	}
+	colon := strings.LastIndexByte(s, ':')
+	if colon < 0 || strings.HasPrefix(s, "unix:") || strings.ContainsRune(filepath.ToSlash(s), '/') {
+		return false
+	}
+	port := s[colon+1:]
+	return port != "" && strings.Trim(port, "0123456789") == ""
 }
 
 func abstractAddress(given, name string) (Address, error) {

@@ -31,6 +31,13 @@ func TestParseAddressReadsEveryForm(t *testing.T) {
 		"unix-abstract:app":              "@app",
 		"./unix:odd":                     wd + "/unix:odd",
 		"./@odd":                         wd + "/@odd",
+		"./localhost:50051":              wd + "/localhost:50051",
+		"unix:localhost:50051":           wd + "/localhost:50051",
+		"@localhost:50051":               "@localhost:50051",
+		"run/app:1":                      wd + "/run/app:1",
+		"app:":                           wd + "/app:",
+		"app:1a":                         wd + "/app:1a",
+		"tcp":                            wd + "/tcp",
 		"/a b#c?d%20e/ü.sock":            "/a b#c?d%20e/ü.sock",
 		"unix:///a%20b":                  "/a%20b",
 		"/a/\xff":                        "/a/\xff",
@@ -59,6 +66,16 @@ func TestParseAddressRejectsWhatNamesNoSocket(t *testing.T) {
 		"unix-abstract://name":         fs.ErrInvalid,
 		"@":                            fs.ErrInvalid,
 		"/run/app\x00.sock":            fs.ErrInvalid,
+		"localhost:50051":              fs.ErrInvalid,
+		":50051":                       fs.ErrInvalid,
+		"10.0.0.1:80":                  fs.ErrInvalid,
+		"[::1]:80":                     fs.ErrInvalid,
+		"tcp://localhost:50051":        fs.ErrInvalid,
+		"http://localhost":             fs.ErrInvalid,
+		"HTTPS://localhost/":           fs.ErrInvalid,
+		"dns:///example.com:443":       fs.ErrInvalid,
+		"dns:example.com":              fs.ErrInvalid,
+		"xds:///greeter":               fs.ErrInvalid,
 		"\x00abstract":                 fs.ErrInvalid,
 		"@a\x00b":                      fs.ErrInvalid,
 		"/run/":                        fs.ErrInvalid,
@@ -70,6 +87,15 @@ func TestParseAddressRejectsWhatNamesNoSocket(t *testing.T) {
 		addr, err := socket.ParseAddress(given)
 		if !errors.Is(err, want) {
 			t.Errorf("ParseAddress(%q) = %q, %v; want an error that is %q", given, addr, err, want)
+		}
+	}
+}
+
+func TestNetworkAddressIsRefusedWithTheRemedy(t *testing.T) {
+	_, err := socket.ParseAddress("localhost:50051")
+	for _, want := range []string{`"localhost:50051"`, "network", "./localhost:50051", "/run/app.sock"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v; want %q in it", err, want)
 		}
 	}
 }
@@ -88,7 +114,7 @@ func TestRelativeAddressIsResolvedOnce(t *testing.T) {
 }
 
 func FuzzParseAddress(f *testing.F) {
-	for _, s := range []string{"/run/app.sock", "unix:app", "unix:///a%2Fb", "@name", "unix-abstract:n", "a/../b", ""} {
+	for _, s := range []string{"/run/app.sock", "unix:app", "unix:///a%2Fb", "@name", "unix-abstract:n", "a/../b", "localhost:1", "DNS:x", ""} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

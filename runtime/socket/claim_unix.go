@@ -35,6 +35,9 @@ func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
 		}
 	}
 	d, err := openDir(path)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, fmt.Errorf("%w: make it, or have the server make it with runtime.CreateDir()", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -98,13 +98,15 @@ func judge(answer []byte, err error, peer Peer) (Condition, string) {
 	switch {
 	case err == nil:
 		return Ready, " accepts connections and answers"
+	case requiresHTTP1(answer):
+		return NotGRPC, " asks for HTTP/1.1 on this socket (GOAWAY HTTP_1_1_REQUIRED): set it to HTTP/2, for Kestrel by Protocols = Http2"
 	case len(answer) > 0:
 		return NotGRPC, fmt.Sprintf(" answers %q, which is not plaintext gRPC: check the path", answer)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return Unresponsive, fmt.Sprintf(" has not answered within %v: %s", diagnoseTimeout,
 			cmp.Or(hindrance(peer), "it hangs, is stopped, or does not speak HTTP/2"))
 	default:
-		return Unresponsive, " hung up without an answer: it is ending, or speaks something else, such as TLS"
+		return Unresponsive, " hung up without an answer: it has as many connections as it takes, is ending, or speaks something else, such as TLS"
 	}
 }
 
@@ -143,16 +145,33 @@ func exchangeHello(conn net.Conn) (answer []byte, err error) {
 	}
 	// A server may have said something and hung up before this is written; that can be read.
 	_, writeErr := conn.Write([]byte(hello))
-	buf := make([]byte, 16)
+	buf := make([]byte, goAwayLen)
 	n, readErr := io.ReadAtLeast(conn, buf, frameHeaderLen)
+	if n >= frameHeaderLen && buf[3] == goAwayFrame {
+		more, _ := io.ReadFull(conn, buf[n:])
+		n += more
+	}
 	if n > 0 && !beginsWithSettings(buf[:n]) {
 		return buf[:n], errors.New("the answer does not begin with a SETTINGS frame of HTTP/2")
 	}
 	return nil, cmp.Or(writeErr, readErr)
 }
 
-// frameHeaderLen is the length of the header of an HTTP/2 frame (RFC 9113, section 4.1).
-const frameHeaderLen = 9
+const (
+	// frameHeaderLen is the length of the header of an HTTP/2 frame (RFC 9113, section 4.1).
+	frameHeaderLen = 9
+
+	// A GOAWAY frame ends with a stream's number, an error code, and what the server likes to say (section
+	// 6.8). goAwayLen is without the last.
+	goAwayFrame = 0x7
+	goAwayLen   = frameHeaderLen + 8
+)
+
+// requiresHTTP1 reports whether b is how a server answers that speaks HTTP/1.1 only.
+func requiresHTTP1(b []byte) bool {
+	const http11Required = 0xd // section 7
+	return len(b) >= goAwayLen && b[3] == goAwayFrame && binary.BigEndian.Uint32(b[goAwayLen-4:]) == http11Required
+}
 
 // beginsWithSettings reports whether b begins as what an HTTP/2 server sends: with a SETTINGS
 // frame, which belongs to no stream and acknowledges nothing (RFC 9113, sections 3.4 and 6.5).

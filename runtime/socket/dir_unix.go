@@ -37,8 +37,8 @@ func (d *dir) check() error {
 		return &os.PathError{Op: "stat directory", Path: d.path, Err: err}
 	}
 	if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s belongs to uid %d, who can replace the socket: use a directory of root or of uid %d",
-			ErrUnsafeDir, d.path, st.Uid, os.Geteuid())
+		return fmt.Errorf("%w: %s belongs to uid %d, who can replace the socket: use a directory of %s",
+			ErrUnsafeDir, d.path, st.Uid, trustedOwners())
 	}
 	mode := uint32(st.Mode)
 	if mode&0o022 != 0 && mode&unix.S_ISVTX == 0 {
@@ -46,6 +46,14 @@ func (d *dir) check() error {
 			ErrUnsafeDir, d.path, mode&0o7777)
 	}
 	return nil
+}
+
+// trustedOwners names whose directories are safe.
+func trustedOwners() string {
+	if uid := os.Geteuid(); uid != 0 {
+		return fmt.Sprintf("root or of uid %d", uid)
+	}
+	return "root"
 }
 
 // checkPlace finds out that the path leads elsewhere by now.

@@ -15,6 +15,10 @@ func explain(addr Address, err error) (Condition, string) {
 	switch {
 	case errors.Is(err, ErrPathTooLong):
 		return PathTooLong, "move the socket to a shorter path"
+	case errors.Is(err, unix.EMFILE):
+		return Unreachable, "this process has no descriptor left: close what it does not need, or raise its limit, as with ulimit -n"
+	case errors.Is(err, unix.ENFILE):
+		return Unreachable, "the system has no descriptor left: see sysctl fs.file-nr for how many are in use, and raise fs.file-max"
 	case errors.Is(err, unix.EAGAIN):
 		return QueueFull, "the server's accept queue stayed full: it is overloaded or hangs; look at the server"
 	case timedOut(err):
@@ -26,9 +30,11 @@ func explain(addr Address, err error) (Condition, string) {
 	d, dirErr := openDir(path)
 	switch {
 	case errors.Is(dirErr, unix.ENOENT):
-		return Missing, fmt.Sprintf("the directory %s does not exist: the server has not started yet, or listens elsewhere", path)
+		return Missing, fmt.Sprintf("the directory %s does not exist: the server has not started yet, or listens elsewhere; it makes the directory only if told so by runtime.CreateDir()", path)
 	case errors.Is(dirErr, unix.ENOTDIR):
 		return Missing, fmt.Sprintf("%s is not a directory: check the path", path)
+	case dirErr != nil && !errors.Is(dirErr, unix.EACCES):
+		return Unreachable, "the directory cannot be looked at: " + dirErr.Error()
 	case dirErr != nil:
 		return Denied, fmt.Sprintf("uid %d may not pass through to %s: check the modes of the directories on the way", os.Geteuid(), path)
 	}
@@ -48,6 +54,8 @@ func explain(addr Address, err error) (Condition, string) {
 		return NotSocket, "a symbolic link is there, and it does not lead to a listening socket: check the path"
 	case kind != unix.S_IFSOCK:
 		return NotSocket, fmt.Sprintf("%s is there, not a socket: check the path", fileType(kind))
+	case errors.Is(err, unix.ECONNREFUSED) && st.Nlink == 0:
+		return Stale, "a socket file is mounted there that was replaced where it came from, as a server does when it starts: mount the directory instead"
 	case errors.Is(err, unix.ECONNREFUSED):
 		return Stale, "a socket file is there but nobody listens: the server has died or is just starting"
 	case errors.Is(err, unix.EPROTOTYPE):
