@@ -1,20 +1,51 @@
 package generator
 
 import (
+	"fmt"
 	"go/build/constraint"
+	"go/format"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"google.golang.org/protobuf/compiler/protogen"
 )
 
 // commentWidth leaves room for the slashes in a line of about 100 columns.
 const commentWidth = 97
 
+// printer is what lines of code are printed to.
+type printer interface{ P(parts ...any) }
+
+// docComment is the comment of a declaration while it is put together. Its first line has to be one.
+type docComment struct{ lines []string }
+
+// P adds a line, with its slashes.
+func (d *docComment) P(parts ...any) { d.lines = append(d.lines, fmt.Sprint(parts...)) }
+
+// print prints the comment as gofmt leaves it, however often it is run: it changes some comments more than
+// once, so that running it once, as protogen does, is not enough.
+func (d *docComment) print(g printer) {
+	const before, after = "package p\n\n", "\nfunc f()\n"
+	text := strings.Join(d.lines, "\n")
+	for range maxFormats {
+		source, err := format.Source([]byte(before + text + after))
+		if err != nil {
+			break // it is none: protogen will say so
+		}
+		formatted := strings.TrimSuffix(strings.TrimPrefix(string(source), before), after)
+		if formatted == text {
+			break
+		}
+		text = formatted
+	}
+	g.P(text)
+}
+
+// maxFormats is how often to run gofmt. No comment is known that takes more than three times.
+const maxFormats = 10
+
 // comment prints a paragraph of our own words, wrapped.
-func comment(g *protogen.GeneratedFile, words ...string) {
+func comment(g printer, words ...string) {
 	var line strings.Builder
 	for _, word := range strings.Fields(strings.Join(words, "")) {
 		if line.Len() > 0 && line.Len()+1+len(word) > commentWidth {

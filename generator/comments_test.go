@@ -2,6 +2,7 @@ package generator_test
 
 import (
 	"fmt"
+	"go/format"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,18 @@ func TestCommentsLoseWhatGoSourceCannotHold(t *testing.T) {
 	const want = "//\n// go:embed x\n// nul bom cr utf8 ff vt esc nel ls ps.\n// (+build x)\nfunc "
 	if strings.Count(content, want) != 2 {
 		t.Errorf("got this, want %q on both functions:\n%s", want, content)
+	}
+}
+
+// gofmt changes this comment twice.
+func TestGeneratedCodeIsAsGofmtLeavesIt(t *testing.T) {
+	t.Parallel()
+	request := mustCompile(t, map[string]string{"a.proto": source("a", "example.com/a", "")})
+	setComment(request, []int32{6, 0}, "    code\n 1. one\n\ttab\n")
+	content := mustGenerate(t, request, generator.Options{})["example.com/a/a_udsgrpc.pb.go"]
+	formatted, err := format.Source([]byte(content))
+	if err != nil || string(formatted) != content || !strings.Contains(content, "code") {
+		t.Errorf("got this, which gofmt changes (%v):\n%s", err, content)
 	}
 }
 

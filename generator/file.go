@@ -62,13 +62,15 @@ func generateHandshake(g *protogen.GeneratedFile) {
 }
 
 func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service, names names, policies []policy) {
-	comment(g, names.newServer, " claims the Unix domain socket at path, listens on it and registers srv there for ",
+	doc := new(docComment)
+	comment(doc, names.newServer, " claims the Unix domain socket at path, listens on it and registers srv there for ",
 		string(service.Desc.FullName()), ". It returns once the socket accepts connections; call Serve on ",
 		"the server to answer them, or Close to give the socket up.")
-	g.P("//")
-	generatePolicyComment(g, file, policies, "A path that is in use, or cannot be taken safely, is an error; "+
+	doc.P("//")
+	generatePolicyComment(doc, file, policies, "A path that is in use, or cannot be taken safely, is an error; "+
 		"see [runtime.NewServer] for all of them and for the forms of path.")
-	generateServiceComment(g, file, service)
+	generateServiceComment(doc, file, service)
+	doc.print(g)
 	g.AnnotateSymbol(names.newServer, protogen.Annotation{Location: service.Location})
 	g.P("func ", names.newServer, "(path string, srv ", names.serverType,
 		", opts ...runtime.ServerOption) (*runtime.Server, error) {")
@@ -83,12 +85,14 @@ func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *
 }
 
 func generateDial(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service, names names) {
-	comment(g, names.dial, " returns a client for ", string(service.Desc.FullName()), " on the Unix domain ",
+	doc := new(docComment)
+	comment(doc, names.dial, " returns a client for ", string(service.Desc.FullName()), " on the Unix domain ",
 		"socket at path, and the connection it uses, which the caller must close. The connection ",
 		"is made when first needed, so the server need not run yet.")
-	g.P("//")
-	comment(g, "An error means that path or opts cannot work; see [runtime.Dial].")
-	generateServiceComment(g, file, service)
+	doc.P("//")
+	comment(doc, "An error means that path or opts cannot work; see [runtime.Dial].")
+	generateServiceComment(doc, file, service)
+	doc.print(g)
 	g.AnnotateSymbol(names.dial, protogen.Annotation{Location: service.Location})
 	g.P("func ", names.dial, "(path string, opts ...runtime.DialOption) (", names.clientType,
 		", *runtime.ClientConn, error) {")
@@ -103,7 +107,7 @@ func generateDial(g *protogen.GeneratedFile, file *protogen.File, service *proto
 
 // generateServiceComment ends the comment of a function with what the .proto file says of the
 // service.
-func generateServiceComment(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service) {
+func generateServiceComment(g printer, file *protogen.File, service *protogen.Service) {
 	// If there is no comment, gofmt removes the empty lines.
 	lines := safeLines(string(service.Comments.Leading))
 	g.P("//")

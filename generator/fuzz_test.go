@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/build/constraint"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"path"
@@ -72,6 +73,7 @@ func FuzzNames(f *testing.F) {
 		func(z *fuzzed) { z.comment = "go:generate false\n+build never\n\t +build never\nline x:1\n" },
 		func(z *fuzzed) { z.comment = " a\r\n */ b \x00 \uFEFF \xff \f \v \u2028\n\n\n" },
 		func(z *fuzzed) { z.comment = " - a\n   +build x\n\n\t+build y\n # h\n [x]: y\n" },
+		func(z *fuzzed) { z.comment = "    code\n 1. one\n\ttab\n" },
 		func(z *fuzzed) { z.header = "go:build linux\n+build linux\ngo:embed x\n" },
 		func(z *fuzzed) { z.header, z.packageComment = "go:build linux", "go:build linux" },
 		func(z *fuzzed) { z.header = "go:build (\n" },
@@ -109,6 +111,9 @@ func checkGenerated(plugin *protogen.Plugin, z fuzzed) error {
 		return fmt.Errorf("got %d files and the error %q from protogen, want one file", len(response.File), response.GetError())
 	}
 	content := response.File[0].GetContent()
+	if formatted, err := format.Source([]byte(content)); err != nil || string(formatted) != content {
+		return fmt.Errorf("not as gofmt leaves it: %v\n%s\n%s", err, content, formatted)
+	}
 	if err := checkComments(content, z); err != nil {
 		return fmt.Errorf("%w\n%s", err, content)
 	}

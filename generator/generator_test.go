@@ -122,7 +122,7 @@ func TestPackagesThatCannotBeAreRefused(t *testing.T) {
 		"path beyond ASCII":         {"example.com/ä;a", "udsgrpc", `a.proto: the Go import path "example.com/ä/audsgrpc" has the character 'ä'`},
 		"path with a quote":         {"example.com/'/x;a", "udsgrpc", `has the character '\''`},
 		"package beyond ASCII":      {"example.com/x;ä", "udsgrpc", `"example.com/x/äudsgrpc" has the character 'ä'`},
-		"relative path":             {"./a", "udsgrpc", `the Go import path "./a" is not a full one`},
+		"relative path":             {"./a", "udsgrpc", `the Go import path "./a" is not a full one, so no package of its own can import it: change the go_package option, tell the plugin the import path of the stubs with Ma.proto=IMPORT/PATH, or`},
 		"path up":                   {"../a", "udsgrpc", `the Go import path "../a" is not a full one`},
 		"absolute path":             {"/a", "udsgrpc", `the Go import path "/a" is not a full one`},
 		"path that ends in a slash": {"example.com/a/", "udsgrpc", `the Go import path "example.com/a/" is not a full one`},

@@ -185,7 +185,7 @@ func letsOthersCall(policies []policy) bool {
 }
 
 // generatePolicyComment prints who may call what, then more in the last paragraph.
-func generatePolicyComment(g *protogen.GeneratedFile, file *protogen.File, policies []policy, more string) {
+func generatePolicyComment(g printer, file *protogen.File, policies []policy, more string) {
 	if len(policies) == 0 {
 		comment(g, "Unless opts say otherwise, the socket has mode 0600 and only processes of the same user ",
 			"may call. ", more)

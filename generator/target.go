@@ -70,7 +70,8 @@ func newTarget(file *protogen.File, suffix string) (target, error) {
 	importPath := path.Join(string(file.GoImportPath), subpackage)
 	if err := checkImportable(file, importPath); err != nil {
 		return target{}, fmt.Errorf("%w, so no package of its own can import it: "+
-			"change the go_package option, or leave out package_suffix", err)
+			"change the go_package option, tell the plugin the import path of the stubs with M%s=IMPORT/PATH, or leave out package_suffix",
+			err, printable(file.Desc.Path()))
 	}
 	if subpackage == "main" || strings.HasSuffix(subpackage, "_test") {
 		return target{}, fmt.Errorf("package_suffix %q makes a Go package named %s, which Go reserves: choose another suffix",

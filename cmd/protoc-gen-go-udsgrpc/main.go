@@ -104,6 +104,12 @@ func setParameter(opts *generator.Options, key, value string) error {
 	if key != "package_suffix" {
 		return &unknownParameterError{key}
 	}
+	switch {
+	case value == "":
+		return errors.New("package_suffix has no value: write package_suffix=udsgrpc, or leave it out to generate into the package of the stubs")
+	case opts.PackageSuffix != "" && opts.PackageSuffix != value:
+		return fmt.Errorf("package_suffix is given as %q and as %q: give it once", opts.PackageSuffix, value)
+	}
 	opts.PackageSuffix = value
 	return nil
 }

@@ -92,6 +92,9 @@ func TestErrorsInProtoFilesArePartOfTheResponse(t *testing.T) {
 	}{
 		"a clash of names":         {clash, "clashes with message a.DialGreeterUDS"},
 		"no go_package option":     {noPackage, `unable to determine Go import path for "greeter.proto"`},
+		"a suffix without value":   {greeterRequest("package_suffix"), "package_suffix has no value: write package_suffix=udsgrpc, or leave it out"},
+		"an empty suffix":          {greeterRequest("package_suffix="), "package_suffix has no value"},
+		"two suffixes":             {greeterRequest("package_suffix=a,package_suffix=b"), `package_suffix is given as "a" and as "b": give it once`},
 		"an impossible sub-packge": {greeterRequest("package_suffix=a-b"), `package_suffix "a-b" has the character '-'`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,8 +115,7 @@ func TestParametersReachTheGenerator(t *testing.T) {
 	for parameter, want := range map[string]string{
 		"":                                       "example.com/a/greeter_udsgrpc.pb.go",
 		"package_suffix=udsgrpc":                 "example.com/a/audsgrpc/greeter_udsgrpc.pb.go",
-		"package_suffix=":                        "example.com/a/greeter_udsgrpc.pb.go",
-		"package_suffix":                         "example.com/a/greeter_udsgrpc.pb.go",
+		"package_suffix=x,package_suffix=x":      "example.com/a/ax/greeter_udsgrpc.pb.go",
 		"package_suffix=x,paths=source_relative": "ax/greeter_udsgrpc.pb.go",
 		"module=example.com":                     "a/greeter_udsgrpc.pb.go",
 		"Mgreeter.proto=example.com/b;c":         "example.com/b/greeter_udsgrpc.pb.go",
