@@ -125,7 +125,7 @@ func ExampleClientConn_WaitReady() {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	fmt.Println(conn.WaitReady(ctx))
-	// Output: wait for the server: context deadline exceeded: dial /nowhere/greeter.sock: connect: no such file or directory: the directory /nowhere/ does not exist: the server has not started yet, or listens elsewhere
+	// Output: wait for the server: context deadline exceeded: dial /nowhere/greeter.sock: connect: no such file or directory: the directory /nowhere/ does not exist: the server has not started yet, or listens elsewhere; it makes the directory only if told so by runtime.CreateDir()
 }
 
 // Members of a group may call everything, and root alone may call one method.

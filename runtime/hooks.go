@@ -16,7 +16,8 @@ type hooks struct {
 // device plugins do to a kubelet. Calls made from f go to that server.
 //
 // With it the client keeps itself connected, from Dial on; without, it connects when a call
-// needs it. f runs on a goroutine of its own, in turn with that of [WithOnDisconnect];
+// needs it. So a service that is started by its socket, as systemd's socket activation does, is started at
+// once, and again when it ends. f runs on a goroutine of its own, in turn with that of [WithOnDisconnect];
 // while it runs, the next event waits. It must end when the calls it makes fail, and must not
 // call Close, which waits for it.
 func WithOnConnect(f func()) DialOption {

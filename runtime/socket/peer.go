@@ -64,8 +64,9 @@ func PeerOf(conn *net.UnixConn) (Peer, error) {
 // never for another that was given its id later. The caller closes it. It works while the
 // connection is open.
 //
-// The error wraps [ErrUnsupported] on systems without it and on Linux before 6.5,
-// [os.ErrProcessDone] when the process is gone, and [net.ErrClosed] when the connection is.
+// The error wraps [ErrUnsupported] on systems without it and on Linux before 6.5, and [net.ErrClosed] when
+// the connection is closed. When the process is gone it wraps [os.ErrProcessDone] before Linux 6.16; since then
+// there is a descriptor of such a process as well, and signal 0 (pidfd_send_signal(2)) tells.
 func (p Peer) OpenPidfd() (*os.File, error) {
 	if p.conn == nil {
 		return nil, fmt.Errorf("open pidfd of the peer: it has no connection: %w", ErrUnsupported)
