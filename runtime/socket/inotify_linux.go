@@ -1,11 +1,13 @@
 package socket
 
 import (
+	"context"
 	"encoding/binary"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,16 +17,20 @@ import (
 // most, however many clients, servers and standbys wait in it. Nothing but a package variable can be
 // shared by all of them.
 //
+// One of those that wait reads the events of all, and another one when it has something to do. So there
+// is no goroutine that belongs to nobody. Nor is there a channel: those who wait may be in different bubbles of
+// testing/synctest, which must not send to each other.
+//
 // It is not fsnotify's, which elsewhere does this: that goes by paths, so that two paths to one directory
 // get into each other's way, and wakes up for everything that is written to any file there.
 type inotify struct {
-	file  *os.File
-	fd    int
-	ended chan struct{} // closed when nobody reads events any more
+	file *os.File
+	fd   int
 
 	// Guarded by the mutex of sharedInotify:
-	users   int
 	watches map[int32][]*inotifyWatch // by what the kernel calls the inode that is watched
+	open    map[*inotifyWatch]bool    // true for those that wait for another one to read
+	reader  *inotifyWatch             // nil if nobody reads
 }
 
 // sharedInotify is the instance in use, nil for none. It begins with the first watch and ends with the
@@ -36,37 +42,54 @@ var sharedInotify struct {
 
 // inotifyWatch tells of changes to a file or directory. It has to be closed.
 type inotifyWatch struct {
-	C       chan struct{} // gets a value when there were changes since the last was received
-	in      *inotify
-	id      int32
-	names   []string // of the entries of a directory that matter; none for all
-	removed bool     // what was watched is not there any more; guarded as above
+	in    *inotify
+	id    int32
+	names []string // of the entries of a directory that matter; none for all
+
+	gate sync.Mutex // locked, and opened once for who waits for another one to read
+
+	// Guarded by the mutex of sharedInotify:
+	opened  bool // the gate
+	changed bool // since the last wait
+	removed bool // what was watched is not there any more
 }
 
 // watchInotify begins to watch what is at path for events of these kinds.
 func watchInotify(path string, kinds uint32, names ...string) (*inotifyWatch, error) {
-	in, err := useInotify()
-	if err != nil {
-		return nil, err
-	}
 	sharedInotify.Lock()
+	defer sharedInotify.Unlock()
+	in := sharedInotify.inotify
+	if in == nil {
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+		if err != nil {
+			return nil, os.NewSyscallError("inotify_init1", err)
+		}
+		in = &inotify{
+			file:    os.NewFile(uintptr(fd), "inotify"),
+			fd:      fd,
+			watches: map[int32][]*inotifyWatch{},
+			open:    map[*inotifyWatch]bool{},
+		}
+		sharedInotify.inotify = in
+	}
 	// It may be watched already, for the same events or others.
 	id, err := unix.InotifyAddWatch(in.fd, path, kinds|unix.IN_MASK_ADD)
-	w := &inotifyWatch{C: make(chan struct{}, 1), in: in, id: int32(id), names: names}
-	if err == nil {
-		in.watches[w.id] = append(in.watches[w.id], w)
-	}
-	sharedInotify.Unlock()
 	if err != nil {
-		in.leave()
+		in.closeUnused()
 		return nil, &os.PathError{Op: "inotify_add_watch", Path: path, Err: err}
 	}
+	w := &inotifyWatch{in: in, id: int32(id), names: names}
+	w.gate.Lock()
+	in.open[w] = false
+	in.watches[w.id] = append(in.watches[w.id], w)
 	return w, nil
 }
 
-// close ends the watch.
+// close ends the watch. Nobody may wait for it any more.
 func (w *inotifyWatch) close() {
 	sharedInotify.Lock()
+	defer sharedInotify.Unlock()
+	delete(w.in.open, w)
 	if !w.removed {
 		others := slices.DeleteFunc(w.in.watches[w.id], func(other *inotifyWatch) bool { return other == w })
 		w.in.watches[w.id] = others
@@ -76,8 +99,18 @@ func (w *inotifyWatch) close() {
 			unix.InotifyRmWatch(w.in.fd, uint32(w.id))
 		}
 	}
-	sharedInotify.Unlock()
-	w.in.leave()
+	w.in.closeUnused()
+}
+
+// closeUnused closes the instance if there is no watch. The caller holds the mutex, as for all below.
+func (in *inotify) closeUnused() {
+	if len(in.open) > 0 {
+		return
+	}
+	if sharedInotify.inotify == in {
+		sharedInotify.inotify = nil
+	}
+	in.file.Close()
 }
 
 // isRemoved reports whether what was watched is not at the path any more. Then there are no more changes.
@@ -87,66 +120,70 @@ func (w *inotifyWatch) isRemoved() bool {
 	return w.removed
 }
 
-// useInotify returns the instance of the process, which has to be left.
-func useInotify() (*inotify, error) {
+// wait returns true when there was a change since it returned true last, or what was watched was removed, and
+// false when ctx ends or that much time has passed.
+func (w *inotifyWatch) wait(ctx context.Context, atMost time.Duration) (changed bool) {
+	over := false
+	end := func() {
+		sharedInotify.Lock()
+		defer sharedInotify.Unlock()
+		over = true
+		if w.in.reader == w {
+			w.in.file.SetReadDeadline(time.Unix(0, 0))
+		} else {
+			w.rouse()
+		}
+	}
+	defer time.AfterFunc(atMost, end).Stop()
+	defer context.AfterFunc(ctx, end)()
 	sharedInotify.Lock()
 	defer sharedInotify.Unlock()
-	if sharedInotify.inotify == nil {
-		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-		if err != nil {
-			return nil, os.NewSyscallError("inotify_init1", err)
-		}
-		in := &inotify{
-			file:    os.NewFile(uintptr(fd), "inotify"),
-			fd:      fd,
-			ended:   make(chan struct{}),
-			watches: map[int32][]*inotifyWatch{},
-		}
-		sharedInotify.inotify = in
-		go in.run() // until the last user leaves, who waits for it
-	}
-	sharedInotify.users++
-	return sharedInotify.inotify, nil
-}
-
-// leave is for who does not need the instance any more.
-func (in *inotify) leave() {
-	sharedInotify.Lock()
-	in.users--
-	last := in.users == 0
-	if last {
-		if sharedInotify.inotify == in {
-			sharedInotify.inotify = nil
-		}
-		in.file.Close()
-	}
-	sharedInotify.Unlock()
-	if last {
-		<-in.ended
-	}
-}
-
-// run passes events on until the instance is closed.
-func (in *inotify) run() {
-	defer close(in.ended)
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := in.file.Read(buf)
-		sharedInotify.Lock()
-		if err != nil {
-			in.fail()
+	for !w.changed && !w.removed && !over {
+		if w.in.reader == nil {
+			w.in.read(w)
+		} else {
+			w.in.open[w] = true
 			sharedInotify.Unlock()
+			w.gate.Lock()
+			sharedInotify.Lock()
+			w.in.open[w], w.opened = false, false
+		}
+	}
+	changed, w.changed = w.changed || w.removed, false
+	if w.in.reader == nil {
+		w.in.passOn()
+	}
+	return changed
+}
+
+// read reads events for all watches, on behalf of one of them. The mutex is not held meanwhile.
+func (in *inotify) read(reader *inotifyWatch) {
+	in.reader = reader
+	in.file.SetReadDeadline(time.Time{})
+	sharedInotify.Unlock()
+	buf := make([]byte, 16<<10)
+	n, err := in.file.Read(buf)
+	sharedInotify.Lock()
+	in.reader = nil
+	if err != nil && !os.IsTimeout(err) {
+		in.fail()
+	}
+	for b := buf[:max(n, 0)]; len(b) >= unix.SizeofInotifyEvent; {
+		b = in.dispatch(b)
+	}
+}
+
+// passOn has another one of those that wait read.
+func (in *inotify) passOn() {
+	for w, waits := range in.open {
+		if waits {
+			w.rouse()
 			return
 		}
-		for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
-			b = in.dispatch(b)
-		}
-		sharedInotify.Unlock()
 	}
 }
 
-// fail ends what is left of the watches when events cannot be read: whoever watches begins anew, with
-// another instance. The caller holds the mutex.
+// fail ends all watches when events cannot be read: whoever watches begins anew, with another instance.
 func (in *inotify) fail() {
 	if sharedInotify.inotify == in {
 		sharedInotify.inotify = nil
@@ -156,17 +193,15 @@ func (in *inotify) fail() {
 	}
 }
 
-// dispatch passes on the first event in b, and returns the others. The caller holds the mutex.
+// dispatch passes on the first event in b, and returns the others.
 func (in *inotify) dispatch(b []byte) (rest []byte) {
 	id, kinds := int32(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint32(b[4:])
 	end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(b[12:]))
 	name := strings.TrimRight(string(b[unix.SizeofInotifyEvent:end]), "\x00")
 	switch {
 	case kinds&unix.IN_Q_OVERFLOW != 0: // it may have been any that were lost
-		for _, watches := range in.watches {
-			for _, w := range watches {
-				w.tell()
-			}
+		for w := range in.open {
+			w.tell()
 		}
 	case kinds&(unix.IN_DELETE_SELF|unix.IN_MOVE_SELF|unix.IN_UNMOUNT|unix.IN_IGNORED) != 0:
 		if in.watches[id] != nil && kinds&unix.IN_MOVE_SELF != 0 {
@@ -183,7 +218,7 @@ func (in *inotify) dispatch(b []byte) (rest []byte) {
 	return b[end:]
 }
 
-// remove takes note that an inode is not where it was. The caller holds the mutex.
+// remove takes note that an inode is not where it was.
 func (in *inotify) remove(id int32) {
 	for _, w := range in.watches[id] {
 		w.removed = true
@@ -192,9 +227,16 @@ func (in *inotify) remove(id int32) {
 	delete(in.watches, id)
 }
 
+// tell takes note of a change.
 func (w *inotifyWatch) tell() {
-	select {
-	case w.C <- struct{}{}:
-	default: // there is one that was not received yet
+	w.changed = true
+	w.rouse()
+}
+
+// rouse has who waits for another one to read look around.
+func (w *inotifyWatch) rouse() {
+	if w.in.open[w] && !w.opened {
+		w.opened = true
+		w.gate.Unlock()
 	}
 }

@@ -59,13 +59,7 @@ func awaitClose(ctx context.Context, path string) (bool, error) {
 		return false, err
 	}
 	defer w.close()
-	select {
-	case <-w.C:
-		return true, nil
-	case <-ctx.Done():
-	case <-time.After(longestReleaseWait):
-	}
-	return false, nil
+	return w.wait(ctx, longestReleaseWait), nil
 }
 
 // isLocked reports whether somebody has the lock. The lock that it takes for that is shared, and lasts a

@@ -59,26 +59,17 @@ func watchNearest(ctx context.Context, path string, there *bool, changed func())
 	if !atPath && isDir(childOnWay(dir.path, path)) {
 		return nil
 	}
-	look := time.NewTicker(lookPause)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-			if !atPath {
-				return nil
-			}
-		case <-w.C:
-			if w.isRemoved() || !atPath {
-				return nil
-			}
+	for ctx.Err() == nil {
+		if w.wait(ctx, lookPause) && atPath && !w.isRemoved() {
 			changed()
+		} else if !atPath {
+			return nil
 		}
-		if !dir.isInPlace() {
+		if w.isRemoved() || !dir.isInPlace() {
 			return nil
 		}
 	}
+	return nil
 }
 
 // place is a directory and the path at which it was.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
@@ -71,6 +72,25 @@ func TestAllWatchesAndStandbysOfAProcessShareOneInotifyInstance(t *testing.T) {
 	owner.Close()
 	if n := inotifyInstances(t) - before; n != 0 {
 		t.Errorf("%d instances are left", n)
+	}
+}
+
+// A bubble ends while others still watch, and what happens outside is told inside.
+func TestWatchesInBubblesOfSynctestAndOutsideShareAnInstance(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	outside := watch(t, path)
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			inside := watch(t, path)
+			for _, change := range []func(string) error{func(path string) error { return os.WriteFile(path, nil, 0o600) }, os.Remove} {
+				if err := change(path); err != nil {
+					t.Fatal(err)
+				}
+				await(t, "the change in the bubble", inside)
+			}
+		})
+		await(t, "the changes outside", outside)
 	}
 }
 

@@ -3,17 +3,19 @@
 package socket
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
 // dirWatch tells of entries of a directory that come, go or change their mode. It has to be closed.
 type dirWatch struct {
-	C       chan struct{} // gets a value when there were changes since the last was received
+	changes chan struct{} // gets a value when there were changes since the last was received
 	watcher *fsnotify.Watcher
 	removed atomic.Bool
 	reading sync.WaitGroup
@@ -29,7 +31,7 @@ func watchDir(dir string, names ...string) (*dirWatch, error) {
 		watcher.Close()
 		return nil, err
 	}
-	w := &dirWatch{C: make(chan struct{}, 1), watcher: watcher}
+	w := &dirWatch{changes: make(chan struct{}, 1), watcher: watcher}
 	w.reading.Go(func() { w.run(filepath.Clean(dir), names) }) // ends with close, which waits for it
 	return w, nil
 }
@@ -53,10 +55,22 @@ func (w *dirWatch) run(dir string, names []string) {
 			}
 		}
 		select {
-		case w.C <- struct{}{}:
+		case w.changes <- struct{}{}:
 		default: // there is one that was not received yet
 		}
 	}
+}
+
+// wait returns true when there was a change since it returned true last, and false when ctx ends or that
+// much time has passed.
+func (w *dirWatch) wait(ctx context.Context, atMost time.Duration) (changed bool) {
+	select {
+	case <-w.changes:
+		return true
+	case <-ctx.Done():
+	case <-time.After(atMost):
+	}
+	return false
 }
 
 // isRemoved reports whether the directory is not at the path any more.
