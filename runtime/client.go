@@ -150,16 +150,26 @@ func (c *ClientConn) Invoke(ctx context.Context, method string, args, reply any,
 
 // invoke makes a unary call over the direct transport if it can be made there.
 func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+	inTime := ctx.Err() == nil // the direct transport may use the time up
 	if c.direct != nil {
 		if err := c.direct.Invoke(ctx, method, args, reply, opts); err != direct.ErrHTTP2 {
 			c.calls.direct.Add(1)
 			return err
 		}
 	}
+	return c.overHTTP2(inTime, func() error { return c.grpc.Invoke(ctx, method, args, reply, opts...) })
+}
+
+// overHTTP2 has grpc make a call, or begin a stream. There is nothing to explain for one that came too late.
+func (c *ClientConn) overHTTP2(inTime bool, call func() error) error {
 	c.calls.http2.Add(1)
 	c.reconnect.need()
 	defer c.reconnect.needNoMore()
-	return c.explain(c.grpc.Invoke(ctx, method, args, reply, opts...))
+	err := call()
+	if !inTime {
+		return err
+	}
+	return c.explain(err)
 }
 
 // NewStream begins a streaming call; generated clients call it. See
@@ -172,6 +182,7 @@ func (c *ClientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 }
 
 func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *grpc.ClientConn, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	inTime := ctx.Err() == nil
 	if c.direct != nil {
 		stream, err := c.direct.NewStream(ctx, desc, method, opts)
 		if err != direct.ErrHTTP2 {
@@ -179,11 +190,12 @@ func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *gr
 			return stream, err
 		}
 	}
-	c.calls.http2.Add(1)
-	c.reconnect.need()
-	defer c.reconnect.needNoMore()
-	stream, err := c.grpc.NewStream(ctx, desc, method, opts...)
-	return stream, c.explain(err)
+	var stream grpc.ClientStream
+	err := c.overHTTP2(inTime, func() (err error) {
+		stream, err = c.grpc.NewStream(ctx, desc, method, opts...)
+		return err
+	})
+	return stream, err
 }
 
 // WaitReady connects and returns nil once the server has answered. If ctx ends before that,

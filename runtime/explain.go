@@ -16,8 +16,8 @@ const (
 	hungUp     = "the server accepts the connection and hangs up at once: it has as many connections as it takes, is ending, or is no gRPC server" + doctor
 	noHTTP2    = "the server does not speak HTTP/2 on this socket: it is no gRPC server, or is set to HTTP/1.1, as Kestrel is unless told Protocols = Http2" + doctor
 
-	// crowded is what it most likely is when connecting takes its time.
-	crowded = "there is no connection yet: the server's accept queue is full, as it is overloaded or hangs" + doctor
+	// crowded is what it most likely is when nothing is known but that connecting took its time.
+	crowded = "there was no connection in time: the deadline was very short, or the server's accept queue is full, as it is overloaded or hangs" + doctor
 
 	doctor = "; udsgrpc doctor tells more"
 )

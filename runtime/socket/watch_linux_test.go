@@ -153,7 +153,7 @@ func TestOtherFilesInTheDirectoryAreNoChange(t *testing.T) {
 	}
 }
 
-// What is in the way of a directory is told apart from the directory, without trying again and again.
+// What is in the way of a directory is told apart from it.
 func TestDirectoryThatIsAFileOrADanglingLinkAtFirst(t *testing.T) {
 	t.Parallel()
 	for name, obstruct := range map[string]func(dir string) error{

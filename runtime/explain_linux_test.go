@@ -2,12 +2,14 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
@@ -108,6 +110,54 @@ func TestDeadlineSaysWhyThereWasNoConnection(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A client that has to wait for a place in the accept queue hears of that, with either transport.
+func TestDeadlineInAFullQueueSaysSo(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]runtime.DialOption{"default": nil, "HTTP/2 only": {runtime.WithHTTP2Only()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			listenFull(t, path)
+			client, _ := dial(t, path, opts...)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			_, err := client.Greet(ctx, &greeterv1.GreetRequest{})
+			checkCode(t, err, codes.DeadlineExceeded)
+			if !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), "accept queue") {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
+}
+
+// listenFull listens on a path and lets nobody in.
+func listenFull(t *testing.T, path string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	connect(t, path, 1)
+}
+
+// A call that comes too late has no need of a connection.
+func TestDeadlineThatWasOverIsNotExplained(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	path := fixture.FreePath(t)
+	client, _ := dial(t, path, runtime.WithHTTP2Only())
+	_, err := client.Greet(ctx, &greeterv1.GreetRequest{})
+	checkCode(t, err, codes.DeadlineExceeded)
+	if strings.Contains(err.Error(), path) {
+		t.Errorf("error is %v", err)
 	}
 }
 
