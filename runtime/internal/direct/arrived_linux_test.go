@@ -3,6 +3,7 @@ package direct
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
@@ -105,5 +107,94 @@ func TestTooLargeMessageThatHasComeIsToldAfterACancel(t *testing.T) {
 	}
 	if md := stream.Trailer(); md.Get("t") == nil {
 		t.Errorf("the trailer is %v", md)
+	}
+}
+
+// Header may be what finds the end of a call. From then on nothing is sent, and a cancel changes nothing.
+func TestWhatHeaderFindsToBeOverIsOver(t *testing.T) {
+	h := newHost(t, service{stream: func(grpc.ServerStream) error { return status.Error(codes.DataLoss, "lost") }}, ServerConfig{})
+	c, _ := newClient(t, h.accept)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream, err := c.NewStream(ctx, &bothDesc, bothMethod, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if md, err := stream.Header(); md != nil || err != nil {
+		t.Errorf("the header is %v, %v", md, err)
+	}
+	if err := stream.SendMsg(&blob{}); err != io.EOF {
+		t.Errorf("sending comes to %v", err)
+	}
+	cancel()
+	if err := stream.RecvMsg(&blob{}); status.Code(err) != codes.DataLoss {
+		t.Errorf("receiving comes to %v", err)
+	}
+}
+
+// Of a call whose client has gone nothing is said any more, neither to the handler nor to stats handlers.
+func TestNothingIsSentOnceTheClientHasGone(t *testing.T) {
+	began, ended := make(chan struct{}), make(chan struct{})
+	var out []string
+	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+		if err := ss.SetHeader(metadata.Pairs("h", "1")); err != nil {
+			t.Errorf("the header comes to %v", err)
+		}
+		close(began)
+		<-ss.Context().Done()
+		for what, got := range map[string]error{
+			"a late header": ss.SetHeader(metadata.Pairs("late", "1")), "sending a late header": ss.SendHeader(nil),
+			"a late message": ss.SendMsg(&blob{}), "receiving late": ss.RecvMsg(&blob{}),
+		} {
+			want := codes.Canceled
+			if what == "a late header" {
+				want = codes.Internal
+			}
+			if status.Code(got) != want {
+				t.Errorf("%s comes to %v", what, got)
+			}
+		}
+		return nil
+	}}, ServerConfig{Stats: handlers{statsFuncs{rpc: func(_ context.Context, e stats.RPCStats) {
+		switch e.(type) {
+		case *stats.OutHeader, *stats.OutPayload, *stats.OutTrailer:
+			out = append(out, fmt.Sprintf("%T", e))
+		case *stats.End:
+			close(ended)
+		}
+	}}}})
+	c, _ := newClient(t, h.accept)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if _, err := c.NewStream(ctx, &upDesc, upMethod, nil); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the handler", began)
+	cancel()
+	await(t, "the end", ended)
+	if len(out) > 0 {
+		t.Errorf("stats handlers are told of %v", out)
+	}
+}
+
+// The handler's context ends before its client can know of the end, and at once with an error of the stream.
+func TestContextOfAHandlerEndsFirst(t *testing.T) {
+	contexts := make(chan context.Context, 1)
+	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+		contexts <- ss.Context()
+		ss.RecvMsg(&blob{})
+		return nil
+	}}, ServerConfig{MaxRecv: 100})
+	c, _ := newClient(t, h.accept)
+	for _, size := range []int{10, 1000} {
+		stream := open(t, c, &bothDesc)
+		ctx := await(t, "the handler", contexts)
+		if err := stream.SendMsg(&blob{Value: make([]byte, size)}); err != nil {
+			t.Fatal(err)
+		}
+		stream.RecvMsg(&blob{})
+		if ctx.Err() != context.Canceled {
+			t.Errorf("the client knows of the end, and the handler's context has %v", ctx.Err())
+		}
 	}
 }
