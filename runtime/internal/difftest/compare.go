@@ -22,6 +22,8 @@ import (
 //     messages are missing at the handler.
 //   - Whose clock comes to a short deadline first: see eitherClock.
 //   - What a handler can still send to a client that gives up because a message is too large: see gaveUp.
+//   - What a client that ends the call finds to have come, if there was more than a queue of the kernel holds:
+//     see fillsQueue.
 //   - Whether stats handlers are told of the status or of success, if a client's send was what met the end of
 //     the call: see metBySend.
 type view struct {
@@ -29,10 +31,11 @@ type view struct {
 	called          bool // the handler was
 	ended           bool // the call may have been ended from outside
 	sent            bool // a send of the client's may have met the end of the call
+	full            bool // more was sent to the client than a queue holds
 }
 
 func (r *Record) view() view {
-	v := view{called: r.Handler != nil, ended: r.Ended}
+	v := view{called: r.Handler != nil, ended: r.Ended, full: r.fillsQueue()}
 	gaveUp := r.gaveUp()
 	for _, l := range r.Client {
 		for _, e := range l.Events {
@@ -76,6 +79,23 @@ func (r *Record) gaveUp() bool {
 		}
 	}
 	return false
+}
+
+// fillsQueue tells whether the handler has sent more than the kernel queues, which is 278 small messages of the
+// direct transport, or 200 KiB. What comes after them is lost when a client that does not receive ends the
+// call; over HTTP/2 the window is what counts.
+func (r *Record) fillsQueue() bool {
+	messages, bytes := 0, 0
+	for _, l := range r.Handler {
+		for _, e := range l.Events {
+			if e.Op == Send || e.Op == Echo {
+				for _, s := range e.Messages {
+					messages, bytes = messages+s.N, bytes+s.N*s.Size
+				}
+			}
+		}
+	}
+	return messages > 250 || bytes > 150_000
 }
 
 // metBySend makes the lines of the client equal if they differ only in that grpc-go's stats handlers are told of
@@ -136,7 +156,7 @@ func (v view) lines() []string {
 // matches tells at which ends two runs came out the same. Whether a handler is called at all for a
 // call that somebody ends from outside is a race, so that nothing can be said about it if it was not.
 func (v view) matches(o view) (client, handler bool) {
-	return slices.Equal(v.client, metBySend(v, o)),
+	return slices.Equal(v.client, metBySend(v, o)) || v.ended && o.ended && o.full,
 		slices.Equal(v.handler, o.handler) || v.ended && o.ended && (!v.called || !o.called)
 }
 

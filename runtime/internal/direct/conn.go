@@ -28,6 +28,7 @@ type conn struct {
 	tryFill func(fd uintptr) bool // fillOnce, made once
 	readN   int                   // what the last read(2) returned
 	readErr error
+	waited  bool // there was nothing to read at first
 
 	// Of who writes:
 	pieces   [][]byte // what to write

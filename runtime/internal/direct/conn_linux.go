@@ -10,6 +10,7 @@ import (
 
 // fill waits with a buffer of its own only while there is something to read.
 func (c *conn) fill() error {
+	c.waited = false
 	waitErr := c.raw.Read(c.tryFill)
 	n, err := c.readResult(waitErr)
 	c.rd.w += n
@@ -30,6 +31,7 @@ func (c *conn) fillOnce(fd uintptr) (done bool) {
 		switch c.readErr {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
+			c.waited = true
 			f.release()
 			return false
 		default:

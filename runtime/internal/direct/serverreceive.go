@@ -75,10 +75,12 @@ func (s *serverStream) RecvMsg(m any) error {
 func (s *serverStream) receive(m any) (int, error) {
 	s.receiving.Lock()
 	defer s.doneReceiving()
-	if s.method.desc.ClientStreams && s.request == requestEnded && !s.over {
-		return 0, io.EOF // as before
-	}
-	if s.over || s.call.ended.Load() {
+	switch {
+	case s.over:
+		return 0, s.contextError()
+	case s.request == requestEnded && !s.hasMessage && s.requestErr == nil:
+		return 0, io.EOF // even if the client has gone since
+	case s.call.ended.Load():
 		return 0, s.contextError()
 	}
 	p, err := s.next()
@@ -126,9 +128,6 @@ func (s *serverStream) next() (payload, error) {
 		default:
 			return payload{}, io.EOF
 		}
-	}
-	if s.request == requestEnded {
-		return payload{}, io.EOF
 	}
 	s.mu.Lock()
 	s.out.write(false) // who waits for an answer is not to wait for the flusher as well

@@ -162,6 +162,9 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 		if first && (err != nil && taken == 0 || err == nil && k == kindGoAway) {
 			return false, errUnprocessed
 		}
+		if err == nil && conn.waited && u.caller.Err() != nil {
+			return false, u.broken(u.caller.Err(), conn.generation) // that was first
+		}
 		if err == nil {
 			switch k {
 			case kindHeader:
