@@ -14,16 +14,35 @@ import (
 // ends with conn's read deadline. The error is [io.EOF] if nothing will come. On Windows it
 // is [ErrUnsupported].
 func PeekByte(conn *net.UnixConn) (byte, error) {
+	b := make([]byte, 1)
+	_, err := Peek(conn, b, func([]byte) bool { return true })
+	return b[0], err
+}
+
+// Peek waits until what the other end has sent first is enough or fills b, puts it there, leaves it to
+// be read, and returns how much it is. It ends with conn's read deadline. The error is [io.EOF] if no
+// more will come. On Windows it is [ErrUnsupported].
+func Peek(conn *net.UnixConn, b []byte, enough func([]byte) bool) (int, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
 	var n int
 	var peekErr error
-	buf := make([]byte, 1)
 	err = raw.Read(func(fd uintptr) (done bool) {
-		n, _, peekErr = unix.Recvfrom(int(fd), buf, unix.MSG_PEEK)
-		return peekErr != unix.EAGAIN && peekErr != unix.EINTR
+		n, _, peekErr = unix.Recvfrom(int(fd), b, unix.MSG_PEEK)
+		switch {
+		case peekErr == unix.EAGAIN || peekErr == unix.EINTR:
+			return false
+		case peekErr != nil || n == 0 || n == len(b) || enough(b[:n]):
+			return true
+		}
+		// What is there would be found again after a hang-up, too.
+		if hungUp(int(fd)) {
+			n = 0
+			return true
+		}
+		return false
 	})
 	switch {
 	case err != nil:
@@ -33,5 +52,12 @@ func PeekByte(conn *net.UnixConn) (byte, error) {
 	case n == 0:
 		return 0, io.EOF
 	}
-	return buf[0], nil
+	return n, nil
+}
+
+// hungUp reports whether the other end will send nothing more.
+func hungUp(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: pollHangUp}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1
 }
