@@ -30,25 +30,6 @@ func (a *arrivals) sinceLast() time.Duration {
 	return time.Since(*last)
 }
 
-// countingListener hands on the very connections.
-type countingListener struct {
-	*net.UnixListener
-	server *Server
-}
-
-func (l countingListener) Accept() (net.Conn, error) {
-	conn, err := l.AcceptUnix()
-	if err != nil {
-		l.server.notAccepted(err)
-		return nil, err // not conn, which would be an interface that is not nil
-	}
-	a := &l.server.arrivals
-	now := time.Now()
-	a.last.Store(&now)
-	a.accepted.Add(1)
-	return conn, nil
-}
-
 // complaintPause is how often a trouble that goes on is logged.
 const complaintPause = time.Minute
 

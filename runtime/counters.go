@@ -22,6 +22,9 @@ type ServerStats struct {
 	// NotAccepted are attempts to accept a client that failed, most likely for want of descriptors. The
 	// client waits; the server goes on trying.
 	NotAccepted int64
+	// TurnedAway are connections that were closed because their user has its share; see
+	// [MaxConnsPerUser]. Among them are half-open ones that have made room for the user's next.
+	TurnedAway int64
 	// Rebound is how often the socket file was lost, and bound again.
 	Rebound int64
 	// SendWaits is how often a handler's SendMsg has waited because the [SendBudget] was used up.
@@ -47,6 +50,7 @@ func (s *Server) Stats() ServerStats {
 		Calls:       c.calls.load(),
 		Refused:     c.refused.Load(),
 		NotAccepted: c.notAccepted.Load(),
+		TurnedAway:  c.turnedAway.Load(),
 		Rebound:     c.rebound.Load(),
 		Handovers: HandoverStats{
 			Received: c.handoversReceived.Load(),
@@ -99,7 +103,7 @@ func (c *ClientConn) Stats() ClientStats {
 type serverCounters struct {
 	connections, calls transportCounter
 
-	refused, notAccepted, rebound                      atomic.Int64
+	refused, notAccepted, turnedAway, rebound          atomic.Int64
 	handoversReceived, handoversGiven, handoversFailed atomic.Int64
 }
 

@@ -60,17 +60,24 @@ func authInfoFrom(ctx context.Context) (AuthInfo, bool) {
 // connection, and be tried again for ever. Clients refuse a server that is not to be
 // trusted here, before grpc has written a byte.
 type transportCredentials struct {
-	audit   *slog.Logger                       // of a server; nil for none
-	divert  func(*net.UnixConn, AuthInfo) bool // of a server: takes a connection that is not for grpc
-	greeted func()                             // of a server: a handshake is over
-	counted *transportCounter                  // of a server: its connections
-	verify  func(socket.Peer) error            // of a client
+	audit   *slog.Logger                 // of a server; nil for none
+	divert  func(arrival, AuthInfo) bool // of a server: takes a connection that is not for grpc
+	greeted func()                       // of a server: a handshake is over
+	counted *transportCounter            // of a server: its connections
+	verify  func(socket.Peer) error      // of a client
 }
 
 func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	defer t.greeted()
+	a, ok := conn.(arrival)
+	if !ok {
+		a.UnixConn, ok = conn.(*net.UnixConn)
+	}
+	if ok {
+		conn = a.UnixConn
+	}
 	info := newAuthInfo(conn)
-	if uds, ok := conn.(*net.UnixConn); ok && t.divert(uds, info) {
+	if ok && t.divert(a, info) {
 		return nil, nil, credentials.ErrConnDispatched
 	}
 	t.accepted(info)

@@ -8,13 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptorShare is how many descriptors connections of the direct transport may take: a quarter of
-// those that the process may have. So a program has enough left whatever its clients do, and
-// HTTP/2, where many calls share one, goes on.
-func descriptorShare() int {
+// descriptorLimit is how many descriptors the process may have.
+func descriptorLimit() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return maxDirectConns
+		return 4 * maxDirectConns
 	}
-	return int(min(uint64(limit.Cur), math.MaxInt32) / 4)
+	return int(min(uint64(limit.Cur), math.MaxInt32))
 }

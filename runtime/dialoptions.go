@@ -104,7 +104,7 @@ func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, cre
 		HTTP2Ready: http2Ready,
 		Stats:      c.stats,
 		MaxRecv:    c.maxRecv,
-		MaxConns:   min(maxDirectConns, descriptorShare()),
+		MaxConns:   min(maxDirectConns, descriptorLimit()/4),
 		Budget:     int64(c.sendBudget),
 	})
 }

@@ -3,63 +3,93 @@ package runtime
 import (
 	"io"
 	"log/slog"
-	"net"
-
-	"google.golang.org/grpc/credentials"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// divert takes a new connection away from grpc if it does not speak HTTP/2: that of an heir, who
-// asks for the listener, or of a client that speaks the direct transport. The first byte
-// tells those two, which begin with as many bytes, from HTTP/2.
-func (s *Server) divert(conn *net.UnixConn, info AuthInfo) bool {
-	first, err := socket.PeekByte(conn)
-	if err != nil || first != socket.HandoverRequest[0] {
-		return false
-	}
+// http2Preface is how a connection of HTTP/2 begins (RFC 9113, section 3.4). The other two prefaces
+// are as long.
+const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// divert takes a new connection away from grpc if it does not speak HTTP/2: that of an heir, who asks
+// for the listener, of a client that speaks the direct transport, or of one that says nothing. It looks
+// at the preface. Until that has come, the connection is half-open; grpc's deadline for the handshake ends
+// the wait.
+func (s *Server) divert(a arrival, info AuthInfo) bool {
 	preface := make([]byte, direct.PrefaceLen)
-	if _, err := io.ReadFull(conn, preface); err != nil {
-		return false
+	n, err := socket.Peek(a.UnixConn, preface, isNoPreface)
+	switch {
+	case err != nil:
+		a.Close()
+		s.admission.leave(a.place)
+		return true
+	case preface[0] != socket.HandoverRequest[0] || isNoPreface(preface[:n]):
+		// Whatever it is, grpc answers with its settings, from which a client knows that this is an HTTP/2
+		// server.
+		return s.forGRPC(a)
+	}
+	if _, err := io.ReadFull(a.UnixConn, preface); err != nil {
+		return s.forGRPC(a)
 	}
 	switch {
 	case string(preface) == socket.HandoverRequest:
-		return s.divertHeir(conn)
+		return s.divertHeir(a)
 	case direct.IsPreface(preface) && s.direct != nil:
 		info.Direct = true
-		s.config.credentials().accepted(info)
-		go s.serveDirect(conn, preface, info) // ends with the connection; see direct.Server
+		go s.serveDirect(a, preface, info) // ends with the connection; see direct.Server
 		return true
 	}
-	// grpc answers with its settings, from which a client knows that this is an HTTP/2 server.
-	return false
+	return s.forGRPC(a)
 }
 
-func (s *Server) divertHeir(conn *net.UnixConn) bool {
+// isNoPreface reports whether b is not the beginning of a preface that this server knows.
+func isNoPreface(b []byte) bool {
+	for _, preface := range []string{http2Preface, socket.HandoverRequest, direct.Magic} {
+		n := min(len(b), len(preface))
+		if string(b[:n]) == preface[:n] {
+			return false
+		}
+	}
+	return true
+}
+
+// forGRPC leaves a connection to grpc, unless it has lost its place, which closes it.
+func (s *Server) forGRPC(a arrival) (taken bool) { return !s.admission.speaksHTTP2(a.place) }
+
+func (s *Server) divertHeir(a arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != stateServing {
-		return false
+		return s.forGRPC(a)
 	}
-	s.heirs.Go(func() { s.handOver(conn) })
+	if !s.admission.speaksHandover(a.place) {
+		return true
+	}
+	s.heirs.Go(func() {
+		defer s.admission.leave(a.place)
+		s.handOver(a.UnixConn)
+	})
 	return true
 }
 
 // serveDirect does nothing but wait most of the time, for each connection: it is kept small, so that
 // the garbage collector can shrink its stack.
-func (s *Server) serveDirect(conn *net.UnixConn, preface []byte, info credentials.AuthInfo) {
-	if err := s.direct.Serve(conn, preface, info); err != nil {
+func (s *Server) serveDirect(a arrival, preface []byte, info AuthInfo) {
+	defer s.admission.leave(a.place)
+	var err error
+	switch s.admission.speaksDirect(a.place) {
+	case placeDirect:
+		s.config.credentials().accepted(info)
+		err = s.direct.Serve(a.UnixConn, preface, info)
+	case placeDeclined:
+		err = s.direct.Decline(a.UnixConn, preface, info)
+	}
+	if err != nil {
 		s.reportClosed(err, info)
 	}
 }
 
-// reportClosed tells of a client that broke the rules. One that was told to use HTTP/2, and does, has broken
-// none.
-func (s *Server) reportClosed(err error, info credentials.AuthInfo) {
-	level := slog.LevelWarn
-	if direct.IsFull(err) {
-		level = slog.LevelDebug
-	}
-	s.config.event(level, "connection closed", slog.Any("error", err), peerAttr(info.(AuthInfo).Peer))
+func (s *Server) reportClosed(err error, info AuthInfo) {
+	s.config.event(slog.LevelWarn, "connection closed", slog.Any("error", err), peerAttr(info.Peer))
 }

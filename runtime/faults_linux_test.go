@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,15 +24,59 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// serveWithFewFiles is a program: the greeter in a process that may open 40 files. It prints its events.
+// serveWithFewFiles is a program: the greeter, which everybody may call, in a process that has all but 20 of
+// its 1024 descriptors in use. It prints its events.
 func serveWithFewFiles(args []string) error {
-	limit := syscall.Rlimit{Cur: 40, Max: 40}
+	limit := syscall.Rlimit{Cur: 1024, Max: 1024}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	return serveGreeterWith(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+	var own []int
+	for {
+		fd, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			break
+		}
+		own = append(own, fd)
+	}
+	for _, fd := range own[len(own)-20:] {
+		syscall.Close(fd)
+	}
+	return serveGreeterWith(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))), runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()))
+}
+
+// A program that has used up its descriptors still lets in its own user, at the cost of a stranger who says
+// nothing.
+func TestServerOutOfDescriptorsLetsItsOwnUserIn(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	path := publicPath(t)
+	server := child.Start(t, "greeter with few files", path)
+	server.Line()
+	stranger := startAs(t, user{uid: 1002, gid: 1002}, "hold silent", path, "200")
+	stranger.Line()
+	for range 5 {
+		client, _ := dial(t, path)
+		greet(t, client)
+	}
+}
+
+// holdSilent is a program: it makes connections and says nothing on them.
+func holdSilent(args []string) error {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	for range n {
+		if _, err := rawConnect(args[0]); err != nil {
+			return err
+		}
+	}
+	fmt.Println("connected")
+	return child.WaitForKill()
 }
 
 func TestServerOutOfDescriptorsSaysSoAndRecovers(t *testing.T) {
@@ -310,7 +355,7 @@ func connect(t testing.TB, path string, n int) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)
 	for i := range conns {
-		conn, err := net.Dial("unix", path)
+		conn, err := (&socket.Dialer{}).DialContext(t.Context(), path) // which waits while the queue is full
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -322,4 +367,24 @@ func connect(t testing.TB, path string, n int) []net.Conn {
 
 func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// A preface may come in pieces.
+func TestPrefacesComeInPieces(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	serve(t, path, newGreeter())
+	for _, kind := range []string{"idle http2", "idle direct"} {
+		for _, cut := range []int{1, 10, 23, 24, 25} {
+			conn := connect(t, path, 1)[0]
+			client, _ := dial(t, path)
+			io.WriteString(conn, floods[kind][:cut])
+			greet(t, client) // and so the first piece was most likely looked at
+			io.WriteString(conn, floods[kind][cut:])
+			conn.SetReadDeadline(time.Now().Add(fixture.Guard))
+			if _, err := io.ReadFull(conn, make([]byte, 9)); err != nil {
+				t.Errorf("%s, cut after %d bytes: %v", kind, cut, err)
+			}
+		}
+	}
 }

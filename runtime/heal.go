@@ -133,7 +133,9 @@ func (s *Server) current() *socket.Listener {
 func (s *Server) accept(l *socket.Listener) <-chan error {
 	served := make(chan error, 1)
 	go func() {
-		err := s.grpc.Serve(countingListener{l.UnixListener, s})
+		accepting := &fairListener{UnixListener: l.UnixListener, server: s}
+		defer accepting.dropSpare()
+		err := s.grpc.Serve(accepting)
 		if errors.Is(err, grpc.ErrServerStopped) {
 			err = nil // Close was quicker
 		}

@@ -26,4 +26,9 @@ var programs = map[string]child.Program{
 	"stay stubborn":            stayStubborn,
 	"serve unwatched":          serveUnwatched,
 	"show inheritance":         showInheritance,
+	"serve guests":             serveGuests,
+	"hold silent":              holdSilent,
+	"call at once":             callAtOnce,
+	"flood":                    flood,
+	"visit":                    visitFor,
 }

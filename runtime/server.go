@@ -34,6 +34,7 @@ type Server struct {
 	handedOver   chan struct{} // closed when another process has the listener
 	heirs        sync.WaitGroup
 	arrivals     arrivals
+	admission    *admission
 
 	mu          sync.Mutex
 	listener    *socket.Listener // the one that has the path
@@ -83,6 +84,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		return nil, err
 	}
 	s.direct = config.directServer()
+	s.admission = config.newAdmission()
 	// NewServer has no context: claiming a path does not block.
 	if s.listener, err = acquire(context.Background(), config, addr); err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"net"
+	"math"
 	"time"
 
 	"google.golang.org/grpc"
@@ -54,7 +54,7 @@ type serverConfig struct {
 	takeover        bool
 	received        bool            // the socket comes from the process that served before
 	standby         context.Context // nil unless asked for
-	divert          func(*net.UnixConn, AuthInfo) bool
+	divert          func(arrival, AuthInfo) bool
 	greeted         func()
 	http2Only       bool
 	events          *slog.Logger // nil for none
@@ -68,6 +68,7 @@ type serverConfig struct {
 	stats           []stats.Handler
 	maxRecv         int
 	sendBudget      int
+	maxConnsPerUser int // 0 for the default
 	raw             []grpc.ServerOption
 	err             error
 }
@@ -122,7 +123,7 @@ func (c *serverConfig) directServer() *direct.Server {
 		Stream:   c.streamChain(),
 		Stats:    c.stats,
 		MaxRecv:  c.maxRecv,
-		MaxConns: descriptorShare(),
+		MaxConns: math.MaxInt, // see admission
 		Budget:   int64(c.sendBudget),
 	})
 }
@@ -227,8 +228,8 @@ func AuditLog(logger *slog.Logger) ServerOption {
 
 // EventLog writes a record for what an operator may want to know of: that the server serves, and
 // drains; that somebody removed the socket file and it was bound again, or could not be; that the
-// socket was handed over to another process, see [Takeover], or that this failed, and why. There is
-// none by default.
+// socket was handed over to another process, see [Takeover], or that this failed, and why; that a user
+// is turned away, see [MaxConnsPerUser]. There is none by default.
 func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
 }
@@ -340,6 +341,26 @@ func SendBudget(bytes int) ServerOption {
 			c.reject("send budget %d: give a number of bytes above zero", bytes)
 		}
 		c.sendBudget = bytes
+	}
+}
+
+// MaxConnsPerUser sets how many connections a user may have, and so keeps one user from taking the place of
+// all others. It does not apply to root and to the user of the server, who are limited by what
+// there is; users that this process cannot tell apart, because they have no number in its user namespace,
+// count as one. The default is a quarter of the descriptors that the process may open
+// (RLIMIT_NOFILE), as long as all these users together do not have half of them: what is left of that half
+// is always more than what the user has that asks for another.
+//
+// Half of a user's connections can be of the direct transport: clients of this package use HTTP/2 beyond
+// that. Half can be half-open, before the client has said what it speaks: beyond that the oldest is
+// closed. Whoever has its share, or makes connections far faster than calls could use them, is turned away:
+// the new connection is closed at once. [ServerStats] counts that and the EventLog tells of it.
+func MaxConnsPerUser(n int) ServerOption {
+	return func(c *serverConfig) {
+		if n <= 0 {
+			c.reject("at most %d connections of a user: give a number above zero", n)
+		}
+		c.maxConnsPerUser = n
 	}
 }
 

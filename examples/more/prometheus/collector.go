@@ -10,7 +10,7 @@ import (
 type collector struct {
 	server *runtime.Server
 
-	connections, notAccepted, calls, refused, rebound, handovers *prometheus.Desc
+	connections, notAccepted, turnedAway, calls, refused, rebound, handovers *prometheus.Desc
 }
 
 func newCollector(server *runtime.Server) *collector {
@@ -21,6 +21,7 @@ func newCollector(server *runtime.Server) *collector {
 		server:      server,
 		connections: desc("connections_total", "Connections accepted.", "transport"),
 		notAccepted: desc("accept_failures_total", "Attempts to accept a client that failed, as for want of descriptors."),
+		turnedAway:  desc("turned_away_total", "Connections that were closed because their user has its share."),
 		calls:       desc("calls_total", "Calls that have come.", "transport"),
 		refused:     desc("calls_refused_total", "Calls of peers whom a rule keeps out."),
 		rebound:     desc("rebound_total", "How often the socket file was lost and bound again."),
@@ -38,6 +39,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	counter(c.connections, stats.Connections.Direct, "direct")
 	counter(c.connections, stats.Connections.HTTP2, "http2")
 	counter(c.notAccepted, stats.NotAccepted)
+	counter(c.turnedAway, stats.TurnedAway)
 	counter(c.calls, stats.Calls.Direct, "direct")
 	counter(c.calls, stats.Calls.HTTP2, "http2")
 	counter(c.refused, stats.Refused)

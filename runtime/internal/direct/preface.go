@@ -21,6 +21,9 @@ const (
 	clientMagic = "UDSGRPC-DIRECT\r\n\r\n"
 	serverMagic = "UDSGRPC-DIRECT"
 
+	// Magic is how the preface of a client begins.
+	Magic = clientMagic
+
 	// PrefaceLen is how much the client sends before it waits for an answer.
 	PrefaceLen = len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 	helloLen   = len(serverMagic) + 2

@@ -1,0 +1,126 @@
+package runtime
+
+import (
+	"errors"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// acceptOne waits for a connection and says whose it is; the uid is -1 if that cannot be found out. The
+// connection is nil if there was no descriptor for it and it was closed.
+func (l *fairListener) acceptOne() (*net.UnixConn, int, error) {
+	if l.spare == nil {
+		l.keepSpare()
+	}
+	conn, err := l.AcceptUnix()
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+		return l.acceptWithSpare(err)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	uid := -1
+	if raw, err := conn.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { uid = peerUID(int(fd)) })
+	}
+	return conn, uid, nil
+}
+
+// acceptWithSpare accepts where no descriptor is left for it: root and the server's own user get what
+// was kept, and others are turned away, so that nobody waits behind them.
+func (l *fairListener) acceptWithSpare(short error) (*net.UnixConn, int, error) {
+	if l.spare == nil {
+		return nil, 0, short
+	}
+	l.dropSpare()
+	defer l.keepSpare()
+	fd, err := l.acceptNow()
+	if err != nil {
+		return nil, 0, short // there is nobody
+	}
+	uid := peerUID(fd)
+	if !l.server.admission.owns(uid) {
+		unix.Close(fd)
+		l.server.turnedAway(l.server.admission.turnAway(uid))
+		return nil, 0, nil
+	}
+	conn, err := connOf(fd, "accepted")
+	if err != nil {
+		return nil, 0, short
+	}
+	return conn, uid, nil
+}
+
+// keepSpare keeps two descriptors for acceptWithSpare, if there are any or other users have one that is half-open:
+// the connection's, and that which package net makes of it.
+func (l *fairListener) keepSpare() {
+	if !l.openSpare() && l.server.admission.makeRoom() {
+		l.openSpare()
+	}
+}
+
+func (l *fairListener) openSpare() bool {
+	r, w, err := os.Pipe()
+	if err == nil {
+		l.spare = []*os.File{r, w}
+	}
+	return err == nil
+}
+
+func (l *fairListener) dropSpare() {
+	for _, f := range l.spare {
+		f.Close()
+	}
+	l.spare = nil
+}
+
+// shedMost is how many are turned away before the listener is looked at again: it may have been closed.
+const shedMost = 1000
+
+// shed goes on after somebody was turned away. Whoever storms fills the queue, and who waits behind is not
+// to wait for a goroutine, the poller and grpc for each of the storm's. It returns the first who gets a
+// place; nil if the queue is empty.
+func (l *fairListener) shed() net.Conn {
+	for range shedMost {
+		fd, err := l.acceptNow()
+		if err != nil {
+			return nil
+		}
+		user := l.server.admit(peerUID(fd))
+		if user == nil {
+			unix.Close(fd)
+			continue
+		}
+		conn, err := connOf(fd, "accepted")
+		if err != nil {
+			l.server.admission.forgo(user)
+			continue
+		}
+		return l.server.arrived(conn, user)
+	}
+	return nil
+}
+
+// acceptNow accepts who waits in the queue. The poller does not know of the descriptor.
+func (l *fairListener) acceptNow() (fd int, err error) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	controlErr := raw.Control(func(listener uintptr) {
+		fd, _, err = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	})
+	return fd, errors.Join(controlErr, err)
+}
+
+// peerUID returns the user at the other end. Users without a number in this user namespace have all the
+// same one, that of nobody.
+func peerUID(fd int) int {
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return -1
+	}
+	return int(cred.Uid)
+}

@@ -1,0 +1,29 @@
+package direct
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+)
+
+// Decline tells the client of a connection, of which preface was read, to use HTTP/2, because there are
+// too many connections at the moment, and closes it. The error says what the client did wrong; it is nil
+// if there was nothing wrong.
+func (s *Server) Decline(c *net.UnixConn, preface []byte, info credentials.AuthInfo) error {
+	nc, err := newConn(c, info, s.codec.pool)
+	if err != nil {
+		c.Close()
+		return nil
+	}
+	defer nc.Close()
+	// See serverConn.open.
+	slow := time.AfterFunc(handshakeTimeout, func() { nc.Close() })
+	defer slow.Stop()
+	_, err = answer(nc.UnixConn, &nc.rd, preface, true)
+	if v := violation(""); errors.As(err, &v) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package runtime_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+// callAtOnce is a program: it makes calls that wait, so many at once, and prints how they were carried
+// when all of them have an answer.
+func callAtOnce(args []string) error {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	client, conn, err := greeterv1.DialGreeterUDS(args[0])
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var failed atomic.Pointer[error]
+	var calls sync.WaitGroup
+	for range n {
+		calls.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), fixture.Guard)
+			defer cancel()
+			if _, err := client.Greet(ctx, &greeterv1.GreetRequest{Name: "wait"}); err != nil {
+				failed.Store(&err)
+			}
+		})
+	}
+	calls.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return json.NewEncoder(os.Stdout).Encode(conn.Stats().Calls)
+}
+
+// A user who makes more calls at once than its share has connections has them carried over HTTP/2, where many
+// share one. None fails.
+func TestCallsBeyondAUsersShareGoOverHTTP2(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	const share, calls = 16, 50
+	path := publicPath(t)
+	g := newGreeter()
+	srv := serve(t, path, g, runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(share))
+	guests := startAs(t, user{uid: guest, gid: guest}, "call at once", path, strconv.Itoa(calls))
+	for range calls {
+		<-g.entered
+	}
+	own, _ := dial(t, path)
+	greet(t, own)
+	close(g.release)
+	var carried runtime.ByTransport
+	if line, ok := guests.NextLine(); !ok {
+		t.Fatal("a call has failed")
+	} else if err := json.Unmarshal([]byte(line), &carried); err != nil {
+		t.Fatal(err)
+	}
+	if carried.Direct == 0 || carried.Direct > share/2 || carried.Direct+carried.HTTP2 != calls {
+		t.Errorf("the calls were carried as %+v, want %d at most to be direct", carried, share/2)
+	}
+	if n := srv.Stats().Connections.Direct; n > share/2+1 { // and the own one
+		t.Errorf("%d connections were direct", n)
+	}
+}
+
+// Who is turned away is counted, and told once, with the user.
+func TestConnectionsBeyondAUsersShareAreCountedAndToldOnce(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	path := publicPath(t)
+	var events syncBuffer
+	srv := serve(t, path, newGreeter(), runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(4),
+		runtime.EventLog(slog.New(slog.NewTextHandler(&events, nil))))
+	startAs(t, user{uid: stranger, gid: stranger}, "hold silent", path, "100").Line()
+	fixture.Eventually(t, "all to be turned away but a few", func() bool { return srv.Stats().TurnedAway >= 90 })
+	own, _ := dial(t, path)
+	greet(t, own)
+	if told := strings.Count(events.String(), `msg="turned away"`); told != 1 || !strings.Contains(events.String(), fmt.Sprintf("uid=%d", stranger)) {
+		t.Errorf("it is told %d times: %s", told, &events)
+	}
+}
+
+func TestSharesOfNobodyAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, -1} {
+		if _, err := runtime.NewServer(fixture.FreePath(t), runtime.MaxConnsPerUser(n)); err == nil {
+			t.Errorf("MaxConnsPerUser(%d) is accepted", n)
+		}
+	}
+}
