@@ -56,6 +56,7 @@ func (s *Server) arrived(conn *net.UnixConn, u *user) net.Conn {
 	now := time.Now()
 	a.last.Store(&now)
 	a.accepted.Add(1)
+	refuseFiles(conn)
 	p := s.admission.enter(u, conn, a.unknown)
 	if a.unknown {
 		return conn

@@ -124,3 +124,13 @@ func peerUID(fd int) int {
 	}
 	return int(cred.Uid)
 }
+
+// refuseFiles makes sendmsg(2) fail with EPERM for a client that wants to pass descriptors, which nobody here
+// takes; unread they would count for this process all the same. It is not done to the listener, from which
+// connections inherit it: that may be the service manager's, and goes to successors. Before Linux 6.16 there is
+// no such option, and the descriptors are closed when they are read.
+func refuseFiles(conn *net.UnixConn) {
+	if raw, err := conn.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 0) })
+	}
+}

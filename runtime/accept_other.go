@@ -23,3 +23,4 @@ func (l *fairListener) acceptOne() (*net.UnixConn, int, error) {
 func (l *fairListener) shed() net.Conn { return nil }
 func (l *fairListener) keepSpare()     {}
 func (l *fairListener) dropSpare()     {}
+func refuseFiles(*net.UnixConn)        {}
