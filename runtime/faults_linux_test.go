@@ -114,48 +114,6 @@ func TestServerOutOfDescriptorsSaysSoAndRecovers(t *testing.T) {
 	}
 }
 
-// A client that is told to go on with HTTP/2 has broken no rule.
-func TestServerFullOfDirectConnectionsWarnsOfNothing(t *testing.T) {
-	t.Parallel()
-	path := fixture.FreePath(t)
-	server := child.Start(t, "greeter with few files", path) // ten of them for direct connections
-	server.Line()
-	client, conn := dial(t, path)
-	const calls = 12
-	answers := make(chan error, calls)
-	for range calls {
-		go func() {
-			_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
-			answers <- err
-		}()
-	}
-	var log strings.Builder
-	for entered := 0; entered < calls; {
-		if line := server.Line(); line == "waiting" {
-			entered++
-		} else {
-			log.WriteString(line + "\n")
-		}
-	}
-	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	for range calls {
-		if err := <-answers; err != nil {
-			t.Error(err)
-		}
-	}
-	for line, ok := server.NextLine(); ok; line, ok = server.NextLine() {
-		log.WriteString(line + "\n")
-	}
-	if n := conn.Stats().Calls.HTTP2; n == 0 {
-		t.Error("the server was not full")
-	}
-	if strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "serving") {
-		t.Errorf("the events are %s", &log)
-	}
-}
-
 func TestHalfOpenConnectionsNeitherBlockNorStay(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -55,7 +55,9 @@ func TestCallsBeyondAUsersShareGoOverHTTP2(t *testing.T) {
 	const share, calls = 16, 50
 	path := publicPath(t)
 	g := newGreeter()
-	srv := serve(t, path, g, runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(share))
+	var events syncBuffer
+	srv := serve(t, path, g, runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(share),
+		runtime.EventLog(slog.New(slog.NewTextHandler(&events, nil))))
 	guests := startAs(t, user{uid: guest, gid: guest}, "call at once", path, strconv.Itoa(calls))
 	for range calls {
 		<-g.entered
@@ -74,6 +76,9 @@ func TestCallsBeyondAUsersShareGoOverHTTP2(t *testing.T) {
 	}
 	if n := srv.Stats().Connections.Direct; n > share/2+1 { // and the own one
 		t.Errorf("%d connections were direct", n)
+	}
+	if strings.Contains(events.String(), "level=WARN") { // who is told to use HTTP/2, and does, has broken no rule
+		t.Errorf("the events are %s", &events)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 type collector struct {
 	server *runtime.Server
 
-	connections, notAccepted, turnedAway, calls, refused, rebound, handovers *prometheus.Desc
+	connections, notAccepted, turnedAway, calls, refused, rebound, sendWaits, handovers *prometheus.Desc
 }
 
 func newCollector(server *runtime.Server) *collector {
@@ -25,6 +25,7 @@ func newCollector(server *runtime.Server) *collector {
 		calls:       desc("calls_total", "Calls that have come.", "transport"),
 		refused:     desc("calls_refused_total", "Calls of peers whom a rule keeps out."),
 		rebound:     desc("rebound_total", "How often the socket file was lost and bound again."),
+		sendWaits:   desc("send_waits_total", "Sends of streams that have waited because the send budget was used up."),
 		handovers:   desc("handovers_total", "Handovers of the listening socket.", "result"),
 	}
 }
@@ -44,6 +45,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	counter(c.calls, stats.Calls.HTTP2, "http2")
 	counter(c.refused, stats.Refused)
 	counter(c.rebound, stats.Rebound)
+	counter(c.sendWaits, stats.SendWaits)
 	counter(c.handovers, stats.Handovers.Received, "received")
 	counter(c.handovers, stats.Handovers.Given, "given")
 	counter(c.handovers, stats.Handovers.Failed, "failed")

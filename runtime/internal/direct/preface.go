@@ -45,10 +45,6 @@ var (
 	errNoHello = errors.New("the server did not answer")
 )
 
-// IsFull reports whether an error of [Server.Serve] says that the client was told to go on with HTTP/2, as
-// there were too many connections: it has done nothing wrong.
-func IsFull(err error) bool { return errors.Is(err, errFull) }
-
 func appendPreface(b []byte, lowest, highest byte) []byte {
 	b = append(b, clientMagic...)
 	return append(b, lowest, highest, 0, 0, 0, 0)
