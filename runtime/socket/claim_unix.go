@@ -145,7 +145,7 @@ func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err
 	if c.pin, err = c.dir.pin(c.name); err != nil {
 		// For want of a descriptor, most likely. A socket of this user must be the one just bound.
 		st, statErr := c.dir.lstat(c.name)
-		if statErr == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK && int(st.Uid) == os.Geteuid() {
+		if statErr == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK && c.dir.isOwn(c.name, st) {
 			c.dir.unlink(c.name)
 		}
 		return nil, fmt.Errorf("find the socket just bound: %w", err)

@@ -53,7 +53,7 @@ func checkRuntimeDir(path string) error {
 	if err := unix.Fstat(d.fd, &st); err != nil {
 		return &os.PathError{Op: "stat directory", Path: path, Err: err}
 	}
-	return checkPrivate(path, st)
+	return d.checkPrivate("", path, st)
 }
 
 // dirOfUser returns the user's own directory in parent, and makes it where it is missing.
@@ -79,18 +79,19 @@ func dirOfUser(parent string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return path, checkPrivate(path, st)
+	return path, d.checkPrivate(name, path, st)
 }
 
-// checkPrivate refuses what is not a directory that only the user may enter.
-func checkPrivate(path string, st unix.Stat_t) error {
+// checkPrivate refuses what is not a directory that only the user may enter. It is name in d, or d
+// itself if name is empty, and path is what to call it.
+func (d *dir) checkPrivate(name, path string, st unix.Stat_t) error {
 	mode, uid := uint32(st.Mode), os.Geteuid()
 	switch {
 	case mode&unix.S_IFMT != unix.S_IFDIR:
 		return fmt.Errorf("%w: %s is %s: a directory of uid %d with mode 0700 is wanted: %w",
 			ErrUnsafeDir, path, fileType(mode), uid, unix.ENOTDIR)
-	case int(st.Uid) != uid:
-		return fmt.Errorf("%w: %s belongs to uid %d: a directory of uid %d is wanted", ErrUnsafeDir, path, st.Uid, uid)
+	case !d.isOwn(name, st):
+		return fmt.Errorf("%w: %s belongs to %s: a directory of uid %d is wanted", ErrUnsafeDir, path, d.describeOwner(name, st), uid)
 	case mode&0o777 != 0o700:
 		return fmt.Errorf("%w: %s has mode %#o: mode 0700 is wanted", ErrUnsafeDir, path, mode&0o7777)
 	}

@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 )
 
 // Condition is what [Diagnose] found a socket to be in.
@@ -128,6 +130,9 @@ func nameServer(peer Peer) string {
 // decided by package runtime.
 func distrust(peer Peer) string {
 	switch {
+	case peer.unmapped:
+		return fmt.Sprintf("; it is of %s, so clients refuse it: run both in one user namespace, or give them runtime.WithServerPolicy(runtime.Anyone())",
+			describeUnmapped(userns.UIDs().Overflow()))
 	case !peer.HasUID:
 		return "; nothing is known of its user, so clients refuse it: runtime.WithServerPolicy(runtime.Anyone()) lets them talk to it"
 	case peer.UID != os.Geteuid() && peer.UID != 0:

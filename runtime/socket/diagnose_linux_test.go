@@ -252,7 +252,7 @@ func TestServerOfAnUnknownUserIsSaidToBeRefused(t *testing.T) {
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 1234, Size: 1}},
 		Credential:  &syscall.Credential{},
 	}
-	const want = "ready: the server accepts connections and answers; nothing is known of its user, so clients refuse it: runtime.WithServerPolicy(runtime.Anyone()) lets them talk to it"
+	const want = "ready: the server accepts connections and answers; it is of uid 65534 (nobody, or a user unknown in this user namespace), so clients refuse it: run both in one user namespace, or give them runtime.WithServerPolicy(runtime.Anyone())"
 	if line := child.StartCmd(t, cmd).Line(); line != want {
 		t.Errorf("who is elsewhere reads %q, want %q", line, want)
 	}

@@ -36,9 +36,9 @@ func (d *dir) check() error {
 	if err := unix.Fstat(d.fd, &st); err != nil {
 		return &os.PathError{Op: "stat directory", Path: d.path, Err: err}
 	}
-	if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s belongs to uid %d, who can replace the socket: use a directory of %s",
-			ErrUnsafeDir, d.path, st.Uid, trustedOwners())
+	if !d.isOwnerKnown("", st) || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s belongs to %s, who can replace the socket: use a directory of %s",
+			ErrUnsafeDir, d.path, d.describeOwner("", st), trustedOwners())
 	}
 	mode := uint32(st.Mode)
 	if mode&0o022 != 0 && mode&unix.S_ISVTX == 0 {

@@ -88,7 +88,7 @@ func (d *dir) describe(name string) string {
 	if errors.Is(err, unix.ENOENT) {
 		return "it does not exist and cannot be created"
 	}
-	return describeStat(st, err)
+	return d.describeStat(name, st, err)
 }
 
 // describeSelf is describe for the directory. It asks the descriptor, as who may not enter a
@@ -96,15 +96,15 @@ func (d *dir) describe(name string) string {
 func (d *dir) describeSelf() string {
 	var st unix.Stat_t
 	err := unix.Fstat(d.fd, &st)
-	return describeStat(st, err)
+	return d.describeStat("", st, err)
 }
 
-func describeStat(st unix.Stat_t, err error) string {
+func (d *dir) describeStat(name string, st unix.Stat_t, err error) string {
 	if err != nil {
 		return fmt.Sprintf("it cannot be looked at by uid %d: %v", os.Geteuid(), err)
 	}
-	return fmt.Sprintf("it is %s of uid %d with mode %#o, and this process has uid %d",
-		fileType(uint32(st.Mode)), st.Uid, uint32(st.Mode)&0o7777, os.Geteuid())
+	return fmt.Sprintf("it is %s of %s with mode %#o, and this process has uid %d",
+		fileType(uint32(st.Mode)), d.describeOwner(name, st), uint32(st.Mode)&0o7777, os.Geteuid())
 }
 
 // writePID leaves the holder's process id in the lock file, for the error that others get.

@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 )
 
 // Peer is the process at the other end of a connection, as the kernel knows it. Neither end
@@ -23,19 +25,18 @@ type Peer struct {
 	PID int
 
 	// HasUID is false where the system does not tell the user, and for a user of another user
-	// namespace that has no id in this one. The kernel reports such a user as 65534, which is
-	// also the number of the user "nobody"; so that number is never taken for a known one.
+	// namespace who is unmapped in this one. The kernel reports all such users as one number,
+	// mostly 65534, which can also be that of the user "nobody". So that number is a known one
+	// only where the user namespace of this process maps every uid, as that of a machine does
+	// and that of a container without one of its own.
 	HasUID bool
 	// HasPID is false where the system does not tell the process, and for a process of a PID
 	// namespace that cannot be seen from here.
 	HasPID bool
 
-	conn syscall.RawConn
+	unmapped bool // the system told the number that stands for unmapped users
+	conn     syscall.RawConn
 }
-
-// overflowID is what the kernel reports for users and groups that have no number in the
-// user namespace of the asking process (user_namespaces(7)).
-const overflowID = 65534
 
 // nobodyKnown is the peer before anything is found out about it.
 func nobodyKnown() Peer { return Peer{UID: -1, GID: -1} }
@@ -82,11 +83,17 @@ func (p Peer) OpenPidfd() (*os.File, error) {
 	return f, nil
 }
 
-// String describes the peer for people, as in "uid 1000, gid 1000, process 42".
+// String describes the peer for people, as in "uid 1000, gid 1000, process 42", or
+// "uid 65534 (nobody, or a user unknown in this user namespace), process 42".
 func (p Peer) String() string {
 	user := "an unknown user"
-	if p.HasUID {
+	switch {
+	case p.HasUID && p.GID >= 0:
 		user = fmt.Sprintf("uid %d, gid %d", p.UID, p.GID)
+	case p.HasUID:
+		user = fmt.Sprintf("uid %d, unknown gid", p.UID)
+	case p.unmapped:
+		user = describeUnmapped(userns.UIDs().Overflow())
 	}
 	if p.HasPID {
 		return fmt.Sprintf("%s, process %d", user, p.PID)
@@ -94,13 +101,21 @@ func (p Peer) String() string {
 	return user
 }
 
+// describeUnmapped names the number that stands for unmapped users, which can be nobody's as well.
+func describeUnmapped(uid int) string {
+	return fmt.Sprintf("uid %d (nobody, or a user unknown in this user namespace)", uid)
+}
+
 // setUser fills in the user and its group, unless they are unknown.
 func (p *Peer) setUser(uid, gid uint32) {
-	if uid == overflowID || int32(uid) == -1 {
+	if int32(uid) == -1 {
+		return
+	}
+	if p.unmapped = int(uid) == userns.UIDs().Unmapped(); p.unmapped {
 		return
 	}
 	p.UID, p.HasUID = int(uid), true
-	if gid != overflowID && int32(gid) != -1 {
+	if isGIDKnown(gid) {
 		p.GID = int(gid)
 	}
 }
@@ -108,8 +123,10 @@ func (p *Peer) setUser(uid, gid uint32) {
 // addGroups fills in the supplementary groups, without unknown ones.
 func (p *Peer) addGroups(gids []uint32) {
 	for _, gid := range gids {
-		if gid != overflowID {
+		if isGIDKnown(gid) {
 			p.Groups = append(p.Groups, int(gid))
 		}
 	}
 }
+
+func isGIDKnown(gid uint32) bool { return int(gid) != userns.GIDs().Unmapped() && int32(gid) != -1 }

@@ -28,6 +28,7 @@ var programs = map[string]child.Program{
 	"inherit in vain":              inheritInVain,
 	"listen with few descriptors":  listenWithFewDescriptors,
 	"stand by unannounced":         standByUnannounced,
+	"report":                       report,
 }
 
 const (
