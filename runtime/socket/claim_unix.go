@@ -30,7 +30,7 @@ type claim struct {
 func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
 	path, name := addr.split()
 	if c.CreateDir {
-		if err := os.MkdirAll(path, 0o700); err != nil {
+		if err := createDir(path, c); err != nil {
 			return nil, fmt.Errorf("create directory: %w", err)
 		}
 	}

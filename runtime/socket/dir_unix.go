@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 )
 
 // maxPath is the room for a path in the kernel's socket address, less the NUL at its end.
@@ -50,7 +52,7 @@ func (d *dir) check() error {
 
 // trustedOwners names whose directories are safe.
 func trustedOwners() string {
-	if uid := os.Geteuid(); uid != 0 {
+	if uid := os.Geteuid(); uid != 0 && userns.UIDs().Maps(uid) {
 		return fmt.Sprintf("root or of uid %d", uid)
 	}
 	return "root"

@@ -14,6 +14,10 @@ import (
 // root, can connect.
 const DefaultMode fs.FileMode = 0o600
 
+// DefaultDirMode is the mode of directories that [ListenConfig] creates unless asked otherwise: only
+// their owner, and root, can enter.
+const DefaultDirMode fs.FileMode = 0o700
+
 // ListenConfig says how to listen. The zero value is the safe default; it is not changed by
 // its methods, so several goroutines may share one.
 type ListenConfig struct {
@@ -33,9 +37,14 @@ type ListenConfig struct {
 	// a sticky bit they cannot). Not checked on Windows.
 	AllowUnsafeDir bool
 
-	// CreateDir creates the directory of the path, and those above it, with mode 0700 where
-	// they are missing. They are not removed again.
+	// CreateDir creates the directory of the path, and those above it, where they are missing.
+	// They are not removed again.
 	CreateDir bool
+
+	// DirMode is the mode of the directories that CreateDir creates, permission bits only; 0
+	// means [DefaultDirMode]. The umask has no part in it. If it has any for the group, and Owner
+	// names a group, they are given to that. Ignored on Windows.
+	DirMode fs.FileMode
 }
 
 // Owner is the owner of a socket file; -1 leaves that half as it is.
@@ -76,6 +85,9 @@ func (c *ListenConfig) Listen(ctx context.Context, path string) (*Listener, erro
 	}
 	if c.Mode&^fs.ModePerm != 0 {
 		return nil, listenError(addr, fmt.Errorf("mode %v has more than permission bits: %w", c.Mode, fs.ErrInvalid))
+	}
+	if c.DirMode&^fs.ModePerm != 0 {
+		return nil, listenError(addr, fmt.Errorf("directory mode %v has more than permission bits: %w", c.DirMode, fs.ErrInvalid))
 	}
 	listen := listenPath
 	if addr.IsAbstract() {

@@ -29,6 +29,7 @@ var programs = map[string]child.Program{
 	"listen with few descriptors":  listenWithFewDescriptors,
 	"stand by unannounced":         standByUnannounced,
 	"report":                       report,
+	"listen in a new directory":    listenInNewDir,
 }
 
 const (

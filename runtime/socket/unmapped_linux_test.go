@@ -99,10 +99,10 @@ func TestDirectoryOfAnUnmappedUserIsNotNobodys(t *testing.T) {
 	needRoot(t)
 	const elsewhere = 200_000 // not in the small namespace
 	for name, c := range map[string]struct {
-		owner  int
-		mode   os.FileMode
-		run    func(*exec.Cmd)
-		whose  string // if it is refused
+		owner int
+		mode  os.FileMode
+		run   func(*exec.Cmd)
+		whose string // if it is refused
 	}{
 		"nobody's, where every id is mapped":    {owner: nobody, mode: 0o755, run: func(cmd *exec.Cmd) { runAs(cmd, nobody) }},
 		"another's, where every id is mapped":   {owner: elsewhere, mode: 0o755, run: func(cmd *exec.Cmd) { runAs(cmd, nobody) }, whose: "uid 200000"},

@@ -1,0 +1,66 @@
+//go:build unix
+
+package socket
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// createDir creates a directory, and those above it, where they are missing. What exists, or another
+// process makes meanwhile, is left as it is.
+func createDir(path string, c *ListenConfig) error {
+	path = filepath.Clean(path)
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && !info.IsDir():
+		return &os.PathError{Op: "mkdir", Path: path, Err: unix.ENOTDIR}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := createDir(filepath.Dir(path), c); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, DefaultDirMode); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	return openUp(path, c)
+}
+
+// openUp gives a directory that was just created the group and the mode that it should have. Until
+// then only this user may enter.
+func openUp(path string, c *ListenConfig) error {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open directory", Path: path, Err: err}
+	}
+	d := &dir{fd: fd, path: path}
+	defer d.close()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return &os.PathError{Op: "stat directory", Path: path, Err: err}
+	}
+	if int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s was replaced meanwhile by a directory of %s", ErrUnsafeDir, path, d.describeOwner("", st))
+	}
+	mode := uint32(cmp.Or(c.DirMode, DefaultDirMode))
+	if c.Owner != nil && c.Owner.GID >= 0 && mode&0o070 != 0 {
+		if err := unix.Fchown(fd, -1, c.Owner.GID); err != nil {
+			return fmt.Errorf("give %s to gid %d: %w", path, c.Owner.GID, err)
+		}
+	}
+	// A directory passes the bit on with which files in it get its group.
+	if err := unix.Fchmod(fd, mode|uint32(st.Mode)&unix.S_ISGID); err != nil {
+		return &os.PathError{Op: "chmod", Path: path, Err: err}
+	}
+	return nil
+}
