@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -14,10 +17,17 @@ func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*s
 	if l, err := acquireInherited(config, addr); l != nil || err != nil {
 		return l, err
 	}
+	if err := config.auth.checkUnmapped(); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
 	l, activated, err := socket.Activated(addr)
 	if activated || err != nil {
 		config.activated = activated
 		return l, err
+	}
+	if config.listen.CreateDir && !addr.IsAbstract() {
+		_, err := os.Stat(filepath.Dir(addr.String()))
+		config.makesDir = errors.Is(err, fs.ErrNotExist)
 	}
 	if err := config.checkMode(addr); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)

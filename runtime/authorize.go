@@ -2,12 +2,8 @@ package runtime
 
 import (
 	"context"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"maps"
 	"slices"
-	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -26,6 +22,7 @@ type authorization struct {
 	general  *Policy           // what the program asks for, for methods not in methods
 	methods  map[string]Policy
 	audit    *slog.Logger // nil for none
+	auditAll bool         // allowed calls, too
 	counters *serverCounters
 
 	sameUser Policy
@@ -74,56 +71,73 @@ func (a *authorization) check(ctx context.Context, method string) error {
 	if !ok {
 		policy = a.rest
 	}
-	if policy.permits(peer) {
+	if policy.Permits(peer) {
+		if a.auditAll {
+			a.record(ctx, slog.LevelInfo, "call allowed", method, policy, peer)
+		}
 		return nil
 	}
 	a.counters.refused.Add(1)
-	if a.audit != nil {
-		a.audit.LogAttrs(ctx, slog.LevelWarn, "call refused",
-			slog.String("method", method), slog.String("rule", policy.String()), peerAttr(peer))
-	}
+	a.record(ctx, slog.LevelWarn, "call refused", method, policy, peer)
 	return status.Errorf(codes.PermissionDenied, "%v may not call %s: the rule is %v", peer, method, policy)
 }
 
-func (a *authorization) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if err := a.check(ctx, info.FullMethod); err != nil {
-		return nil, err
+// record writes to the AuditLog.
+func (a *authorization) record(ctx context.Context, level slog.Level, what, method string, policy Policy, peer socket.Peer) {
+	if a.audit != nil {
+		a.audit.LogAttrs(ctx, level, what,
+			slog.String("method", method), slog.String("rule", policy.String()), peerAttr(peer))
 	}
-	return next(ctx, req)
 }
 
-func (a *authorization) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if err := a.check(ss.Context(), info.FullMethod); err != nil {
+// guardUnary returns the outermost interceptor. It decides before any of chain, the program's own, runs.
+// A refused call is shown to them as well: they run as for any call, but to a last handler that refuses.
+// What they return for it does not count, but for a status that refuses in their own words.
+func (a *authorization) guardUnary(chain []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		refusal := a.check(ctx, info.FullMethod)
+		if refusal == nil {
+			return next(ctx, req)
+		}
+		refuse := func(context.Context, any) (any, error) { return nil, refusal }
+		for _, interceptor := range slices.Backward(chain) {
+			inner := refuse
+			refuse = func(ctx context.Context, req any) (any, error) { return interceptor(ctx, req, info, inner) }
+		}
+		_, err := refuse(ctx, req)
+		return nil, keepRefused(err, refusal)
+	}
+}
+
+// guardStream is guardUnary for streams.
+func (a *authorization) guardStream(chain []grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		refusal := a.check(ss.Context(), info.FullMethod)
+		if refusal == nil {
+			return next(srv, ss)
+		}
+		refuse := func(any, grpc.ServerStream) error { return refusal }
+		for _, interceptor := range slices.Backward(chain) {
+			inner := refuse
+			refuse = func(srv any, ss grpc.ServerStream) error { return interceptor(srv, ss, info, inner) }
+		}
+		return keepRefused(refuse(srv, &refusedStream{ss, refusal}), refusal)
+	}
+}
+
+func keepRefused(err, refusal error) error {
+	if status.Code(err) == codes.PermissionDenied {
 		return err
 	}
-	return next(srv, ss)
+	return refusal
 }
 
-// checkMode refuses a socket file that keeps out users whom a rule is to let in.
-func (a *authorization) checkMode(listen *socket.ListenConfig) error {
-	mode := listen.Mode
-	if mode == 0 {
-		mode = socket.DefaultMode
-	}
-	if mode&0o022 != 0 || listen.Owner != nil && listen.Owner.UID >= 0 {
-		return nil
-	}
-	a.settle()
-	rules := maps.Clone(a.rules)
-	if a.general != nil {
-		rules["the server"] = *a.general
-	}
-	for _, what := range slices.Sorted(maps.Keys(rules)) {
-		if rules[what].others {
-			return fmt.Errorf("%s is for %v, but mode %#o of the socket keeps other users out: add SocketMode(0666), or SocketMode(0660) and SocketOwner for a group: %w",
-				what, rules[what], mode, fs.ErrInvalid)
-		}
-	}
-	return nil
+// refusedStream is what interceptors get of a call that is refused: no message comes or goes.
+type refusedStream struct {
+	grpc.ServerStream
+	refusal error
 }
 
-// isFullMethod reports whether s is of the form "/service/method".
-func isFullMethod(s string) bool {
-	service, method, ok := strings.Cut(strings.TrimPrefix(s, "/"), "/")
-	return strings.HasPrefix(s, "/") && ok && service != "" && method != "" && !strings.Contains(method, "/")
-}
+func (s *refusedStream) RecvMsg(any) error { return s.refusal }
+
+func (s *refusedStream) SendMsg(any) error { return s.refusal }

@@ -50,8 +50,9 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	}
 	config, err := newDialConfig(opts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
+	config.warn(addr)
 	c := &ClientConn{
 		addr:   addr,
 		policy: config.policy,
@@ -98,7 +99,7 @@ func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials
 		return nil, nil, err
 	}
 	info := newAuthInfo(conn)
-	if !c.policy.permits(info.Peer) {
+	if !c.policy.Permits(info.Peer) {
 		conn.Close()
 		return nil, nil, &untrustedServerError{c.addr, info.Peer, c.policy}
 	}
@@ -109,7 +110,7 @@ func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials
 
 // verify refuses a server that the client is not to talk to.
 func (c *ClientConn) verify(server socket.Peer) error {
-	if c.policy.permits(server) {
+	if c.policy.Permits(server) {
 		if c.direct != nil {
 			c.direct.HTTP2Connected()
 		}

@@ -48,7 +48,8 @@ func rulePolicy(desc protoreflect.Descriptor, option protoreflect.ExtensionType)
 		return Policy{}, false
 	}
 	var allowed []Policy
-	for _, caller := range proto.GetExtension(desc.Options(), option).(*udsgrpcv1.Rule).GetAllow() {
+	rule := proto.GetExtension(desc.Options(), option).(*udsgrpcv1.Rule)
+	for _, caller := range rule.GetAllow() {
 		switch caller {
 		case udsgrpcv1.Rule_SAME_USER:
 			allowed = append(allowed, SameUser())
@@ -58,6 +59,12 @@ func rulePolicy(desc protoreflect.Descriptor, option protoreflect.ExtensionType)
 			allowed = append(allowed, Anyone())
 		}
 		// One of a newer version lets in nobody whom this version knows.
+	}
+	if users := rule.GetAllowUser(); len(users) > 0 {
+		allowed = append(allowed, AllowUserName(users...))
+	}
+	if groups := rule.GetAllowGroup(); len(groups) > 0 {
+		allowed = append(allowed, AllowGroupName(groups...))
 	}
 	return Any(allowed...), true
 }

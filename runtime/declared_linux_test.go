@@ -112,3 +112,16 @@ func TestDeclaredRuleForOthersNeedsAMode(t *testing.T) {
 		t.Errorf("with the service registered beside others, Serve returned %v", err)
 	}
 }
+
+// A service that is registered later has rules, too.
+func TestDirectoryThatCreateDirMadeTooNarrowForALaterServiceIsAnError(t *testing.T) {
+	t.Parallel()
+	srv, err := runtime.NewServer(filepath.Join(fixture.ShortDir(t), "a", "s.sock"), runtime.CreateDir(), runtime.SocketMode(0o666))
+	if err != nil {
+		t.Fatal(err)
+	}
+	adminv1.RegisterAdminServer(srv, admin{})
+	if err := srv.Serve(over()); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "DirMode(0755)") {
+		t.Errorf("Serve returned %v", err)
+	}
+}

@@ -60,7 +60,31 @@ func newDialConfig(opts []DialOption) (dialConfig, error) {
 			opt(&c)
 		}
 	}
-	return c, c.err
+	if c.err != nil {
+		return c, c.err
+	}
+	return c, c.settlePolicy()
+}
+
+// settlePolicy looks up the names in the policy, and refuses one that never permits a server.
+func (c *dialConfig) settlePolicy() error {
+	policy, err := c.policy.resolved()
+	if err != nil {
+		return fmt.Errorf("the server's policy: %w", err)
+	}
+	c.policy = policy
+	if policy.unmapped == whole {
+		return unmappedError(policy)
+	}
+	return nil
+}
+
+// warn tells, in the EventLog, of a policy that permits less than it seems to.
+func (c *dialConfig) warn(addr socket.Address) {
+	if events := logFor(addr, c.events); events != nil && c.policy.unmapped != none {
+		events.LogAttrs(context.Background(), slog.LevelWarn, "rule for an unmapped user",
+			slog.String("rule", c.policy.String()), slog.String("reason", unmappedReason()))
+	}
 }
 
 // grpcOptions returns what to give to grpc.NewClient. What the caller gave for grpc comes
@@ -115,7 +139,8 @@ func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, cre
 // it began to listen; for a socket that a service manager passed on, that is the manager.
 //
 // Where the system does not tell (Windows, and a custom dialer that makes other connections)
-// every policy but [Anyone] refuses.
+// every policy but [Anyone] refuses. Dial fails if the policy names a user or group who is unknown, or
+// if it can permit nobody in this user namespace; see [AllowUserName] and [SameUser].
 func WithServerPolicy(p Policy) DialOption {
 	return func(c *dialConfig) { c.policy = p }
 }

@@ -134,7 +134,7 @@ func ExampleAuthorize() {
 	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(),
 		runtime.SocketMode(0o660), runtime.SocketOwner(-1, gid),
 		runtime.Authorize(runtime.Any(runtime.SameUser(), runtime.AllowGID(gid))),
-		runtime.AuthorizeMethod("/greeter.v1.Greeter/Countdown", runtime.Root()))
+		runtime.AuthorizeMethod(greeterv1.Greeter_Countdown_FullMethodName, runtime.Root()))
 	if err != nil {
 		log.Fatal(err)
 	}

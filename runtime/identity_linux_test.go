@@ -24,6 +24,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // callAll is a program: for each path, it makes a unary call and a stream, and prints the
@@ -106,10 +107,14 @@ func TestServerLetsInWhomItsPolicySays(t *testing.T) {
 		{"uid", []runtime.ServerOption{runtime.Authorize(runtime.AllowUID(1234))}, "ann"},
 		{"uids", []runtime.ServerOption{runtime.Authorize(runtime.AllowUID(1234, 2345))}, "ann bob"},
 		{"no uid", []runtime.ServerOption{runtime.Authorize(runtime.AllowUID())}, ""},
-		{"unknown uid", []runtime.ServerOption{runtime.Authorize(runtime.AllowUID(65534, -1))}, ""},
+		{"nobody's uid, where every id is mapped", []runtime.ServerOption{runtime.Authorize(runtime.AllowUID(65534, -1))}, "nobody"},
 		{"gid", []runtime.ServerOption{runtime.Authorize(runtime.AllowGID(1234))}, "ann"},
 		{"supplementary gid", []runtime.ServerOption{runtime.Authorize(runtime.AllowGID(778))}, "bob"},
-		{"unknown gid", []runtime.ServerOption{runtime.Authorize(runtime.AllowGID(65534, -1))}, ""},
+		{"nobody's gid, where every id is mapped", []runtime.ServerOption{runtime.Authorize(runtime.AllowGID(65534, -1))}, "nobody"},
+		{"named users", []runtime.ServerOption{runtime.Authorize(runtime.AllowUserName("root", "1234"))}, "root ann"},
+		{"named groups", []runtime.ServerOption{runtime.Authorize(runtime.AllowGroupName("778", "root"))}, "root bob"},
+		{"own", []runtime.ServerOption{runtime.Authorize(runtime.NewPolicy("uids below 2000", func(p socket.Peer) bool { return p.HasUID && p.UID < 2000 }))}, "root ann"},
+		{"own without a rule", []runtime.ServerOption{runtime.Authorize(runtime.NewPolicy("none", nil))}, ""},
 		{"any", []runtime.ServerOption{runtime.Authorize(runtime.Any(runtime.Root(), runtime.AllowGID(777)))}, "root bob"},
 		{"any of none", []runtime.ServerOption{runtime.Authorize(runtime.Any())}, ""},
 		{"all", []runtime.ServerOption{runtime.Authorize(runtime.All(runtime.AllowUID(1234, 2345), runtime.AllowGID(777)))}, "bob"},
@@ -315,8 +320,8 @@ func TestPeerOutsideOfTheServersNamespacesIsUnknown(t *testing.T) {
 	}
 	outside := startAs(t, user{uid: 1234, gid: 1234, groups: []uint32{1234}}, "call all", path+".uid", path+".root", path+".anyone")
 	for _, want := range []string{
-		"PermissionDenied PermissionDenied an unknown user may not call",
-		"PermissionDenied PermissionDenied an unknown user may not call",
+		"PermissionDenied PermissionDenied uid 65534 (nobody, or a user unknown in this user namespace) may not call",
+		"PermissionDenied PermissionDenied uid 65534 (nobody, or a user unknown in this user namespace) may not call",
 		"OK OK",
 	} {
 		if line := outside.Line(); !strings.HasPrefix(line, want) {
@@ -362,6 +367,41 @@ func TestAuditLogHasOneRecordForEachConnectionAndEachRefusal(t *testing.T) {
 	if _, err := stream.Recv(); err != nil {
 		t.Fatal(err)
 	}
+	counts := countRecords(t, log, path)
+	if counts["connection accepted"] != 1 || counts["call refused"] != 2 || len(counts) != 2 {
+		t.Errorf("records are %v in\n%s", counts, log.String())
+	}
+}
+
+func TestAuditLogHasAllowedCallsOnRequest(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	log := &syncBuffer{}
+	serve(t, path, newGreeter(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))), runtime.AuditAllowedCalls(),
+		runtime.AuthorizeMethod(greeterv1.Greeter_Greet_FullMethodName, runtime.Policy{}))
+	client, _ := dial(t, path)
+	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+	checkCode(t, err, codes.PermissionDenied)
+	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	counts := countRecords(t, log, path)
+	if counts["call allowed"] != 1 || counts["call refused"] != 1 {
+		t.Errorf("records are %v in\n%s", counts, log.String())
+	}
+	if line := fmt.Sprintf(`"method":"/greeter.v1.Greeter/Countdown","rule":"same user (uid %d)"`, os.Geteuid()); !strings.Contains(log.String(), line) {
+		t.Errorf("there is no %s in\n%s", line, log.String())
+	}
+}
+
+// countRecords returns how many records there are of each kind, and checks that they name what they
+// should.
+func countRecords(t *testing.T, log *syncBuffer, path string) map[string]int {
+	t.Helper()
 	counts := map[string]int{}
 	for line := range strings.Lines(log.String()) {
 		var record struct {
@@ -382,9 +422,7 @@ func TestAuditLogHasOneRecordForEachConnectionAndEachRefusal(t *testing.T) {
 			t.Errorf("record does not name the socket: %s", line)
 		}
 	}
-	if counts["connection accepted"] != 1 || counts["call refused"] != 2 || len(counts) != 2 {
-		t.Errorf("records are %v in\n%s", counts, log.String())
-	}
+	return counts
 }
 
 // syncBuffer is a buffer that several goroutines write to.

@@ -82,6 +82,10 @@ func acquireInherited(config *serverConfig, addr socket.Address) (*socket.Listen
 	if parent, err := socket.PeerOf(inherited().lifeline); err == nil && parent.HasUID && parent.UID != os.Geteuid() {
 		config.auth.sameUser = Any(config.auth.sameUser, AllowUID(parent.UID))
 	}
+	config.inherited = true
+	if err := config.auth.checkUnmapped(); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", addr, err), l.Close())
+	}
 	return l, nil
 }
 

@@ -14,6 +14,7 @@ var programs = map[string]child.Program{
 	"call admin":               callAdmin,
 	"serve anyone":             serveAnyone,
 	"serve in namespaces":      serveInNamespaces,
+	"make as an unmapped user": makeAsUnmapped,
 	"squat":                    squat,
 	"serve activated":          serveActivated,
 	"activate again":           activateAgain,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -13,16 +14,30 @@ import (
 // a client which servers it talks to, see [WithServerPolicy]. The zero Policy lets nobody in.
 // Policies do not change and may be shared.
 //
-// A policy judges what the kernel says of the peer. Where the kernel does not know (another
-// user namespace, a system without peer credentials) every policy but [Anyone] refuses; in
-// particular no policy ever matches uid or gid 65534, which is how Linux reports the unknown.
+// A policy judges what the kernel says of the peer. Where the kernel does not know (a user who is
+// unmapped in this user namespace, a system without peer credentials) every policy but [Anyone],
+// and those of [NewPolicy] that say otherwise, refuses. Linux reports such users as one number,
+// mostly 65534, which is no user's then; see [socket.Peer].
 type Policy struct {
 	rule   string
 	allows func(socket.Peer) bool
-	// others reports whether the policy lets in users who are neither this process's nor
-	// root, and so need a socket file that lets them connect.
-	others bool
+	// resolve looks up the names in the policy; nil if there are none.
+	resolve func() (Policy, error)
+	// others says which users the policy lets in who are neither this process's nor root, and
+	// so need a socket file and directories that let them connect.
+	others extent
+	// unmapped says how much of the policy is for users who are unmapped here, and so never known.
+	unmapped extent
 }
+
+// extent is how much of something there is.
+type extent int
+
+const (
+	none extent = iota
+	part
+	whole
+)
 
 // String returns the rule as refusals and logs name it.
 func (p Policy) String() string {
@@ -32,71 +47,123 @@ func (p Policy) String() string {
 	return p.rule
 }
 
-func (p Policy) permits(peer socket.Peer) bool { return p.allows != nil && p.allows(peer) }
+// Permits reports whether the policy lets peer in. It is what servers and clients ask; so a policy
+// can be tested, and used in an interceptor of one's own with what [PeerFromContext] returns.
+//
+// It does not block, unless a name is to be looked up first; see [AllowUserName]. If that fails,
+// nobody is let in.
+func (p Policy) Permits(peer socket.Peer) bool { return p.allows != nil && p.allows(peer) }
+
+// NewPolicy returns a policy that lets in those peers for which permits returns true. Refusals and
+// logs name the rule, in words such as "members of the build". permits is called for each call
+// that comes in and each connection that a client makes, by several goroutines at once. If it is
+// nil, nobody is let in.
+//
+// A peer of whom HasUID is false has a UID of -1 and no groups; permits must take care not to let
+// it in by accident. What the rule needs of the socket's mode is not known, and so not checked.
+func NewPolicy(rule string, permits func(socket.Peer) bool) Policy {
+	return Policy{rule: rule, allows: permits}
+}
 
 // SameUser lets in peers with this process's effective user. Root is another user: combine
 // it with [Root] to let in both.
+//
+// A process whose own uid is the number that stands for unmapped users, as "nobody" can be in a user
+// namespace that does not map every id, cannot tell its user from those: this lets in nobody there.
+// [NewServer] and [Dial] fail then if nothing else is asked for.
 func SameUser() Policy {
 	uid := os.Geteuid()
 	return Policy{
-		rule:   fmt.Sprintf("same user (uid %d)", uid),
-		allows: func(p socket.Peer) bool { return hasUID(p, uid) },
+		rule:     fmt.Sprintf("same user (uid %d)", uid),
+		allows:   func(p socket.Peer) bool { return hasUID(p, uid) },
+		unmapped: unlessMapped(uid, whole),
 	}
 }
 
 // Root lets in peers of uid 0, which in a user namespace is root of that namespace's owner.
 func Root() Policy {
-	return Policy{rule: "root", allows: func(p socket.Peer) bool { return hasUID(p, 0) }}
+	return Policy{
+		rule:     "root",
+		allows:   func(p socket.Peer) bool { return hasUID(p, 0) },
+		unmapped: unlessMapped(0, whole),
+	}
 }
 
 // Anyone lets in every peer, also one that the kernel does not know. The mode of the socket
 // file still decides who can connect.
 func Anyone() Policy {
-	return Policy{rule: "anyone", allows: func(socket.Peer) bool { return true }, others: true}
+	return Policy{rule: "anyone", allows: func(socket.Peer) bool { return true }, others: whole}
 }
 
 // AllowUID lets in peers whose effective user is one of uids.
 func AllowUID(uids ...int) Policy {
 	uids = slices.Clone(uids)
-	return Policy{
+	p := Policy{
 		rule:   "uid " + joinIDs(uids),
 		allows: func(p socket.Peer) bool { return slices.ContainsFunc(uids, func(u int) bool { return hasUID(p, u) }) },
-		others: slices.ContainsFunc(uids, func(u int) bool { return u != 0 && u != os.Geteuid() }),
 	}
+	for _, uid := range uids {
+		if uid != 0 && uid != os.Geteuid() {
+			p.others = part
+		}
+		p.unmapped = max(p.unmapped, unlessMapped(uid, part))
+	}
+	return p
 }
 
 // AllowGID lets in peers with one of gids as their effective or a supplementary group.
 func AllowGID(gids ...int) Policy {
 	gids = slices.Clone(gids)
-	return Policy{
+	p := Policy{
 		rule:   "gid " + joinIDs(gids),
 		allows: func(p socket.Peer) bool { return slices.ContainsFunc(gids, func(g int) bool { return hasGID(p, g) }) },
-		others: len(gids) > 0,
 	}
+	if len(gids) > 0 {
+		p.others = part
+	}
+	return p
 }
 
 // Any lets in peers that at least one of the policies lets in; without policies, nobody.
 func Any(policies ...Policy) Policy {
 	policies = slices.Clone(policies)
-	return Policy{
+	p := Policy{
 		rule: joinRules(policies, " or "),
 		allows: func(p socket.Peer) bool {
-			return slices.ContainsFunc(policies, func(q Policy) bool { return q.permits(p) })
+			return slices.ContainsFunc(policies, func(q Policy) bool { return q.Permits(p) })
 		},
-		others: slices.ContainsFunc(policies, func(q Policy) bool { return q.others }),
+		resolve: resolveEach(policies, Any),
 	}
+	matched := len(policies) == 0
+	for _, q := range policies {
+		p.others = max(p.others, q.others)
+		p.unmapped = max(p.unmapped, min(q.unmapped, part))
+		matched = matched || q.unmapped != whole
+	}
+	if !matched {
+		p.unmapped = whole
+	}
+	return p
 }
 
 // All lets in peers that each of the policies lets in; without policies, nobody.
 func All(policies ...Policy) Policy {
 	policies = slices.Clone(policies)
-	return Policy{
+	p := Policy{
 		rule: joinRules(policies, " and "),
 		allows: func(p socket.Peer) bool {
-			return len(policies) > 0 && !slices.ContainsFunc(policies, func(q Policy) bool { return !q.permits(p) })
+			return len(policies) > 0 && !slices.ContainsFunc(policies, func(q Policy) bool { return !q.Permits(p) })
 		},
-		others: len(policies) > 0 && !slices.ContainsFunc(policies, func(q Policy) bool { return !q.others }),
+		resolve: resolveEach(policies, All),
 	}
+	for i, q := range policies {
+		if i == 0 {
+			p.others = q.others
+		}
+		p.others = min(p.others, q.others)
+		p.unmapped = max(p.unmapped, q.unmapped)
+	}
+	return p
 }
 
 func hasUID(p socket.Peer, uid int) bool { return p.HasUID && p.UID == uid }
@@ -104,6 +171,14 @@ func hasUID(p socket.Peer, uid int) bool { return p.HasUID && p.UID == uid }
 func hasGID(p socket.Peer, gid int) bool {
 	// A user may be known whose group is not: that is -1.
 	return p.HasUID && gid >= 0 && (p.GID == gid || slices.Contains(p.Groups, gid))
+}
+
+// unlessMapped returns none if a peer can be known by this uid, and otherwise.
+func unlessMapped(uid int, otherwise extent) extent {
+	if userns.UIDs().Maps(uid) {
+		return none
+	}
+	return otherwise
 }
 
 func joinIDs(ids []int) string {

@@ -16,11 +16,11 @@ func TestUnknownPeerMatchesNoRuleButAnyone(t *testing.T) {
 		{UID: 4711, GID: -1, HasUID: true},
 	} {
 		for _, policy := range []Policy{{}, Root(), SameUser(), AllowUID(-1, 0, 65534), AllowGID(-1, 0, 65534), Any(Root(), AllowGID(-1))} {
-			if policy.permits(p) {
+			if policy.Permits(p) {
 				t.Errorf("%v lets in %+v", policy, p)
 			}
 		}
-		if !Anyone().permits(p) {
+		if !Anyone().Permits(p) {
 			t.Errorf("anyone keeps out %+v", p)
 		}
 	}

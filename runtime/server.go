@@ -65,7 +65,8 @@ const (
 // The errors are those of [socket.ListenConfig.Listen]: [socket.ErrInUse] when another
 // process owns the path, [socket.ErrNotSocket] when something else is there,
 // [socket.ErrPathTooLong], [socket.ErrUnsafeDir] and [socket.ErrUnsupported]. An option that
-// makes no sense is an error too. Nothing is left behind by a NewServer that failed.
+// makes no sense is an error too, and so is a rule for a user or group of an unknown name; see
+// [AllowUserName]. Nothing is left behind by a NewServer that failed.
 func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	config, err := newServerConfig(opts)
 	if err != nil {
@@ -89,6 +90,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	if s.listener, err = acquire(context.Background(), config, addr); err != nil {
 		return nil, err
 	}
+	config.warn(addr)
 	if config.health {
 		s.health = health.NewServer()
 		healthv1.RegisterHealthServer(s, s.health)
@@ -116,7 +118,7 @@ func (s *Server) Path() string { return s.addr.String() }
 // RegisterService adds a service; generated RegisterXxxServer functions call it. It must be
 // called before Serve. Rules that its .proto file declares are enforced. A service that
 // cannot be served (registered twice, nil, of the wrong type, too late, or with a rule for users
-// whom the socket's mode keeps out) makes Serve return an error that says so.
+// whom the socket's mode keeps out or who are unknown) makes Serve return an error that says so.
 func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +164,8 @@ func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.Ge
 // for a successor, and Serve returns nil.
 //
 // Serve also returns nil when Close is called meanwhile. It returns an error if a service
-// could not be registered, if the server was served or closed before, or if the listener
-// fails; the path is given free in these cases, too, but for a Serve that found another one
+// could not be registered, if [AuthorizeMethod] names a method that none of them has, if the
+// server was served or closed before, or if the listener fails; the path is given free in these cases, too, but for a Serve that found another one
 // running.
 //
 // A socket that is systemd's stays; whoever connects to it during the drain waits for the next
@@ -255,6 +257,11 @@ func (s *Server) start() error {
 		return fmt.Errorf("serve on %s: %w", s.Path(), grpc.ErrServerStopped)
 	case registerErr != nil:
 		return errors.Join(registerErr, s.Close())
+	}
+	if len(s.config.raw) == 0 { // else there can be a handler of methods that are not registered
+		if err := s.config.auth.checkMethods(s.grpc.GetServiceInfo()); err != nil {
+			return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
+		}
 	}
 	s.config.auth.settle()
 	if s.health != nil {

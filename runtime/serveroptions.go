@@ -51,6 +51,10 @@ type ServerOption func(*serverConfig)
 type serverConfig struct {
 	listen          socket.ListenConfig
 	activated       bool // the socket is the service manager's; listen does not apply
+	inherited       bool // the socket is the parent's
+	makesDir        bool // the directory of the socket was missing, and CreateDir asked for
+	toldUnmapped    bool // see warn
+	toldNarrow      bool
 	takeover        bool
 	received        bool            // the socket comes from the process that served before
 	standby         context.Context // nil unless asked for
@@ -85,10 +89,24 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 			opt(c)
 		}
 	}
+	c.checkOptions()
+	return c, errors.Join(c.err, c.auth.resolve())
+}
+
+// checkOptions rejects options that make no sense together.
+func (c *serverConfig) checkOptions() {
 	if c.takeover && c.standby != nil {
 		c.reject("both Takeover and Standby: choose whether the owner of the path is asked to go or waited for")
 	}
-	return c, c.err
+	if c.listen.DirMode != 0 && !c.listen.CreateDir {
+		c.reject("DirMode without CreateDir: no directory is made")
+	}
+	if c.listen.DirMode&0o022 != 0 && !c.listen.AllowUnsafeDir {
+		c.reject("directory mode %#o: others could replace the socket: take the write permission of group and others away", c.listen.DirMode)
+	}
+	if c.auth.auditAll && c.auth.audit == nil {
+		c.reject("AuditAllowedCalls without AuditLog: there is no log to record calls in")
+	}
 }
 
 // grpcOptions returns what to give to grpc.NewServer. What the caller gave for grpc comes
@@ -132,13 +150,13 @@ func (c *serverConfig) credentials() transportCredentials {
 	return transportCredentials{audit: c.auth.audit, divert: c.divert, greeted: c.greeted, counted: &c.counters.connections}
 }
 
-// A refused call gets no further than the first interceptor.
+// The rule is decided first, whoever intercepts the call then.
 func (c *serverConfig) unaryChain() []grpc.UnaryServerInterceptor {
-	return append([]grpc.UnaryServerInterceptor{c.auth.unary}, c.unary...)
+	return append([]grpc.UnaryServerInterceptor{c.auth.guardUnary(c.unary)}, c.unary...)
 }
 
 func (c *serverConfig) streamChain() []grpc.StreamServerInterceptor {
-	return append([]grpc.StreamServerInterceptor{c.auth.stream}, c.stream...)
+	return append([]grpc.StreamServerInterceptor{c.auth.guardStream(c.stream)}, c.stream...)
 }
 
 // declare adds the rules of a service, unless generated code has given them.
@@ -148,16 +166,14 @@ func (c *serverConfig) declare(policies map[string]Policy, addr socket.Address) 
 			c.auth.declared[method] = policy
 		}
 	}
-	return c.checkMode(addr)
-}
-
-// checkMode refuses a socket file that keeps out users whom a rule is to let in. An abstract
-// name has no mode, and that of a service manager's socket is the manager's affair.
-func (c *serverConfig) checkMode(addr socket.Address) error {
-	if addr.IsAbstract() || c.activated {
-		return nil
+	if err := c.auth.resolve(); err != nil {
+		return err
 	}
-	return c.auth.checkMode(&c.listen)
+	if err := c.checkMode(addr); err != nil {
+		return err
+	}
+	c.warn(addr)
+	return nil
 }
 
 func (c *serverConfig) reject(format string, args ...any) {
@@ -195,15 +211,24 @@ func SocketOwner(uid, gid int) ServerOption {
 // that [AuthorizeMethod] has a rule for. Where the .proto file declares a rule, both
 // must let the caller in: an option can narrow what is declared, never widen it.
 //
-// A rule that lets in other users needs a [SocketMode] that lets them connect; without one
-// NewServer fails. (Abstract names, to which everyone can connect, have no mode; that of a
-// socket that systemd passed is the affair of its unit.)
+// The rule is decided first, before any interceptor runs; see [UnaryInterceptor].
+//
+// A rule that lets in other users needs a [SocketMode] that lets them connect, and directories that
+// let them pass. Without the mode, or if [CreateDir] makes a directory that keeps them out, NewServer
+// fails; if another directory on the way looks as if it did, the [EventLog] says so once. (Abstract
+// names, to which everyone can connect, have no mode; that of a socket that systemd passed is the
+// affair of its unit.)
 func Authorize(p Policy) ServerOption {
 	return func(c *serverConfig) { c.auth.general = &p }
 }
 
-// AuthorizeMethod sets who may call one method, given by its full name as in
-// "/greeter.v1.Greeter/Greet", instead of what [Authorize] says for all.
+// AuthorizeMethod sets who may call one method, given by its full name, instead of what [Authorize]
+// says for all. The name is in the generated constant Xxx_Method_FullMethodName, as
+// greeterv1.Greeter_Greet_FullMethodName for "/greeter.v1.Greeter/Greet".
+//
+// A method that no registered service has makes Serve fail, with an error that names the nearest one:
+// the one that was meant would be open to others. With [GRPCServerOptions], of which one can serve
+// methods that are not registered, that is not checked.
 func AuthorizeMethod(fullMethod string, p Policy) ServerOption {
 	return func(c *serverConfig) {
 		if !isFullMethod(fullMethod) {
@@ -221,9 +246,16 @@ func DeclaredPolicies(policies map[string]Policy) ServerOption {
 
 // AuditLog writes one record for each accepted connection, at level Info, and one for each
 // refused call, at level Warn, with the peer's uid, gid and process id. There is none by
-// default.
+// default. [AuditAllowedCalls] adds the others.
 func AuditLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.auth.audit = logger }
+}
+
+// AuditAllowedCalls makes the [AuditLog] have a record for each call that is allowed, too, at level
+// Info, with the method, the rule and the peer. It is written before interceptors and the handler run.
+// Without an AuditLog it is an error of NewServer.
+func AuditAllowedCalls() ServerOption {
+	return func(c *serverConfig) { c.auth.auditAll = true }
 }
 
 // EventLog writes a record for what an operator may want to know of: that the server serves, and
@@ -273,9 +305,23 @@ func AllowUnsafeDir() ServerOption {
 	return func(c *serverConfig) { c.listen.AllowUnsafeDir = true }
 }
 
-// CreateDir creates the directory of the socket, with mode 0700, where it is missing.
+// CreateDir creates the directory of the socket, and those above it, where they are missing. Their mode
+// is [socket.DefaultDirMode], 0700, whatever the umask, so a server for other users needs [DirMode],
+// too. Directories that exist are left as they are.
 func CreateDir() ServerOption {
 	return func(c *serverConfig) { c.listen.CreateDir = true }
+}
+
+// DirMode sets the mode of directories that [CreateDir] creates: 0755 lets everyone pass through,
+// 0750 a group, to which they are given if [SocketOwner] names one. Write permission for others is an
+// error of NewServer without [AllowUnsafeDir], and so is DirMode without CreateDir.
+func DirMode(mode fs.FileMode) ServerOption {
+	return func(c *serverConfig) {
+		if mode&^fs.ModePerm != 0 || mode&0o700 != 0o700 {
+			c.reject("directory mode %#o: give permission bits with all of the owner's, as in 0755", uint32(mode))
+		}
+		c.listen.DirMode = mode
+	}
 }
 
 // ShutdownTimeout sets how long a drain may take before calls that still run are cancelled;
@@ -305,11 +351,23 @@ func Reflection() ServerOption {
 
 // UnaryInterceptor adds interceptors for unary calls. The first is the outermost; those of
 // a later option come inside those of an earlier one.
+//
+// Which rule holds for a call, and whether it lets the caller in, is decided before any of them runs.
+// They see refused calls as well, so that logs and metrics do: their next handler then returns the
+// refusal, a codes.PermissionDenied, instead of making the call. Whatever they return for it, the
+// call ends with PermissionDenied: with theirs if they return an error of that code, else with the
+// refusal. So an interceptor that acts for the caller by itself, without calling the next handler,
+// should ask [PeerFromContext] who that is.
+//
+// Interceptors given with [GRPCServerOptions] are grpc's affair: those of grpc.UnaryInterceptor run
+// before all this, those of grpc.ChainUnaryInterceptor after it, for calls that are allowed.
 func UnaryInterceptor(interceptors ...grpc.UnaryServerInterceptor) ServerOption {
 	return func(c *serverConfig) { c.unary = append(c.unary, interceptors...) }
 }
 
-// StreamInterceptor adds interceptors for streams, in the order of [UnaryInterceptor].
+// StreamInterceptor adds interceptors for streams, in the order of [UnaryInterceptor], and run for
+// refused ones likewise. Of a refused stream they cannot receive messages, nor send any: both return
+// the refusal.
 func StreamInterceptor(interceptors ...grpc.StreamServerInterceptor) ServerOption {
 	return func(c *serverConfig) { c.stream = append(c.stream, interceptors...) }
 }

@@ -21,6 +21,9 @@
 //     rpc Reload(ReloadRequest) returns (ReloadResponse) {
 //       option (udsgrpc.v1.method) = { allow: [SAME_USER, ROOT] };
 //     }
+//     rpc Collect(CollectRequest) returns (CollectResponse) {
+//       option (udsgrpc.v1.method) = { allow: ROOT, allow_user: "prometheus", allow_group: ["adm", "2000"] };
+//     }
 //   }
 //
 // The rule of a method replaces that of its service; it does not add to it. A method that has no
@@ -30,8 +33,8 @@
 //
 // - The mode of the socket file, and its owner, say who can connect. The mode is 0600 unless the
 //   program sets another with SocketMode. That keeps out everyone but the server's own user and
-//   root, so making a server whose rules are for others, as ANYONE is, fails until there is a mode
-//   that lets them connect. A Linux abstract name has no mode: everyone in its network namespace
+//   root, so making a server whose rules are for others, as ANYONE and most names are, fails until
+//   there is a mode that lets them connect. A Linux abstract name has no mode: everyone in its network namespace
 //   can connect.
 // - The rules say who may call which method.
 // - The Authorize option in Go can only narrow the rules, never widen them.
@@ -121,11 +124,17 @@ func (Rule_Caller) EnumDescriptor() ([]byte, []int) {
 	return file_udsgrpc_v1_options_proto_rawDescGZIP(), []int{0, 0}
 }
 
-// A Rule says who may call. An empty one is an error.
+// A Rule says who may call: processes that at least one part of it names. An empty one is an error.
 type Rule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whom the rule lets call: a process has to be one of these, not all of them.
-	Allow         []Rule_Caller `protobuf:"varint,1,rep,packed,name=allow,proto3,enum=udsgrpc.v1.Rule_Caller" json:"allow,omitempty"`
+	// Kinds of processes that the rule lets call: a process has to be one of these, not all of them.
+	Allow []Rule_Caller `protobuf:"varint,1,rep,packed,name=allow,proto3,enum=udsgrpc.v1.Rule_Caller" json:"allow,omitempty"`
+	// Users whose processes the rule lets call, by name, or by id if there are only digits. Names are
+	// looked up where the server runs, when it is made; that fails if one is unknown there.
+	AllowUser []string `protobuf:"bytes,2,rep,name=allow_user,json=allowUser,proto3" json:"allow_user,omitempty"`
+	// Groups, by name or id as users are, whose members' processes the rule lets call. It takes the
+	// effective group of a process, or one of its supplementary groups.
+	AllowGroup    []string `protobuf:"bytes,3,rep,name=allow_group,json=allowGroup,proto3" json:"allow_group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,6 +172,20 @@ func (*Rule) Descriptor() ([]byte, []int) {
 func (x *Rule) GetAllow() []Rule_Caller {
 	if x != nil {
 		return x.Allow
+	}
+	return nil
+}
+
+func (x *Rule) GetAllowUser() []string {
+	if x != nil {
+		return x.AllowUser
+	}
+	return nil
+}
+
+func (x *Rule) GetAllowGroup() []string {
+	if x != nil {
+		return x.AllowGroup
 	}
 	return nil
 }
@@ -207,9 +230,13 @@ var File_udsgrpc_v1_options_proto protoreflect.FileDescriptor
 const file_udsgrpc_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"\x18udsgrpc/v1/options.proto\x12\n" +
-	"udsgrpc.v1\x1a google/protobuf/descriptor.proto\"|\n" +
+	"udsgrpc.v1\x1a google/protobuf/descriptor.proto\"\xbc\x01\n" +
 	"\x04Rule\x12-\n" +
-	"\x05allow\x18\x01 \x03(\x0e2\x17.udsgrpc.v1.Rule.CallerR\x05allow\"E\n" +
+	"\x05allow\x18\x01 \x03(\x0e2\x17.udsgrpc.v1.Rule.CallerR\x05allow\x12\x1d\n" +
+	"\n" +
+	"allow_user\x18\x02 \x03(\tR\tallowUser\x12\x1f\n" +
+	"\vallow_group\x18\x03 \x03(\tR\n" +
+	"allowGroup\"E\n" +
 	"\x06Caller\x12\x16\n" +
 	"\x12CALLER_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tSAME_USER\x10\x01\x12\b\n" +

@@ -1,0 +1,35 @@
+package runtime
+
+// nearest returns the one of names, of which there is at least one, that takes the fewest changes to
+// make of name.
+func nearest(name string, names []string) string {
+	best, least := "", -1
+	for _, candidate := range names {
+		if d := distance(name, candidate); least < 0 || d < least {
+			best, least = candidate, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters have to be inserted, deleted or replaced to make b of a (Levenshtein).
+func distance(a, b string) int {
+	// row[j] is the distance from what of a was looked at to the first j letters of b.
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,26 @@
+package runtime
+
+import "testing"
+
+func TestNearestTakesTheFewestChanges(t *testing.T) {
+	t.Parallel()
+	names := []string{"/a.v1.A/Delete", "/a.v1.A/Get", "/a.v1.A/List"}
+	for name, want := range map[string]string{
+		"/a.v1.A/Deleet": "/a.v1.A/Delete",
+		"/a.v1.A/get":    "/a.v1.A/Get",
+		"/a.v2.A/List":   "/a.v1.A/List",
+		"":               "/a.v1.A/Get",
+	} {
+		if got := nearest(name, names); got != want {
+			t.Errorf("nearest to %q is %q, want %q", name, got, want)
+		}
+	}
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"same", "same", 0}} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("from %q to %q are %d changes, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package runtime
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+// What is in this file finds out, while a server is made, about rules that would keep out those whom
+// they are for, or not keep out others: that would show only in production.
+
+// resolve looks up the names in all rules.
+func (a *authorization) resolve() error {
+	if a.general != nil {
+		p, err := a.general.resolved()
+		if err != nil {
+			return fmt.Errorf("the server's rule: %w", err)
+		}
+		a.general = &p
+	}
+	for _, table := range []map[string]Policy{a.declared, a.methods} {
+		for _, method := range slices.Sorted(maps.Keys(table)) {
+			p, err := table[method].resolved()
+			if err != nil {
+				return fmt.Errorf("the rule of %s: %w", method, err)
+			}
+			table[method] = p
+		}
+	}
+	return nil
+}
+
+// known returns the rules that callers have to meet, as far as services are registered, by method
+// or, for the others, "the server".
+func (a *authorization) known() map[string]Policy {
+	a.settle()
+	rules := maps.Clone(a.rules)
+	if a.general != nil || len(a.declared) == 0 {
+		rules["the server"] = a.rest
+	}
+	return rules
+}
+
+// find returns the first of the known rules that is like that.
+func (a *authorization) find(like func(Policy) bool) (what string, p Policy, ok bool) {
+	rules := a.known()
+	for _, what := range slices.Sorted(maps.Keys(rules)) {
+		if like(rules[what]) {
+			return what, rules[what], true
+		}
+	}
+	return "", Policy{}, false
+}
+
+func isForOthers(p Policy) bool { return p.others != none }
+
+// checkMode refuses a socket file that keeps out users whom a rule is to let in.
+func (a *authorization) checkMode(listen *socket.ListenConfig) error {
+	mode := cmp.Or(listen.Mode, socket.DefaultMode)
+	if mode&0o022 != 0 || listen.Owner != nil && listen.Owner.UID >= 0 {
+		return nil
+	}
+	if what, rule, ok := a.find(isForOthers); ok {
+		return fmt.Errorf("%s is for %v, but mode %#o of the socket keeps other users out: add SocketMode(0666), or SocketMode(0660) and SocketOwner for a group: %w",
+			what, rule, mode, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// mayEnter are the bits of a directory's mode with which others may pass through.
+const mayEnter = 0o011
+
+// checkDir refuses a directory, which CreateDir is to make, that keeps out such users.
+func (a *authorization) checkDir(listen *socket.ListenConfig) error {
+	mode := cmp.Or(listen.DirMode, socket.DefaultDirMode)
+	if mode&mayEnter != 0 {
+		return nil
+	}
+	if what, rule, ok := a.find(isForOthers); ok {
+		return fmt.Errorf("%s is for %v, but the directory that CreateDir makes, with mode %#o, keeps other users out: add DirMode(0755), or DirMode(0750) and SocketOwner for a group: %w",
+			what, rule, mode, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// checkUnmapped refuses rules of which none ever lets anybody in, as they are for users who are not
+// known in this user namespace.
+func (a *authorization) checkUnmapped() error {
+	for _, p := range a.known() {
+		if p.unmapped != whole {
+			return nil
+		}
+	}
+	_, rule, _ := a.find(func(Policy) bool { return true })
+	return unmappedError(rule)
+}
+
+// unmappedError says that a policy lets in nobody.
+func unmappedError(p Policy) error {
+	return fmt.Errorf("the rule is %v, and %s: every peer would be refused; run as a user who is not that one, or in a user namespace that maps every id, or choose another policy: %w",
+		p, unmappedReason(), fs.ErrInvalid)
+}
+
+// unmappedReason says why a policy lets in less than it seems to.
+func unmappedReason() string {
+	return fmt.Sprintf("in this user namespace uid %d stands for every user whom it does not map, as it does not map all, so it is no user's", userns.UIDs().Overflow())
+}
+
+// checkMethods refuses rules for methods that no service has: they would leave open the one that was
+// meant.
+func (a *authorization) checkMethods(services map[string]grpc.ServiceInfo) error {
+	var methods []string
+	for service, info := range services {
+		for _, m := range info.Methods {
+			methods = append(methods, "/"+service+"/"+m.Name)
+		}
+	}
+	slices.Sort(methods)
+	var errs []error
+	for _, method := range slices.Sorted(maps.Keys(a.methods)) {
+		if _, ok := slices.BinarySearch(methods, method); ok {
+			continue
+		}
+		hint := "no service is registered"
+		if len(methods) > 0 {
+			hint = "the nearest is " + nearest(method, methods)
+		}
+		errs = append(errs, fmt.Errorf("AuthorizeMethod: no registered service has the method %s: correct the name, or register its service; %s: %w",
+			method, hint, fs.ErrInvalid))
+	}
+	return errors.Join(errs...)
+}
+
+// isFullMethod reports whether s is of the form "/service/method".
+func isFullMethod(s string) bool {
+	service, method, ok := strings.Cut(strings.TrimPrefix(s, "/"), "/")
+	return strings.HasPrefix(s, "/") && ok && service != "" && method != "" && !strings.Contains(method, "/")
+}
+
+// checkMode refuses what keeps out users whom a rule is to let in, as far as this package makes it. An
+// abstract name has no file, and the socket of a service manager is the manager's affair.
+func (c *serverConfig) checkMode(addr socket.Address) error {
+	if addr.IsAbstract() || c.activated {
+		return nil
+	}
+	if err := c.auth.checkMode(&c.listen); err != nil || !c.makesDir {
+		return err
+	}
+	return c.auth.checkDir(&c.listen)
+}
+
+// warn tells once, in the EventLog, of each thing that may keep out users whom a rule is to let in and
+// that is not sure to: an access control list or a mount can let them pass.
+func (c *serverConfig) warn(addr socket.Address) {
+	if what, rule, ok := c.auth.find(func(p Policy) bool { return p.unmapped != none }); ok && !c.toldUnmapped {
+		c.toldUnmapped = true
+		c.event(slog.LevelWarn, "rule for an unmapped user",
+			slog.String("for", what), slog.String("rule", rule.String()), slog.String("reason", unmappedReason()))
+	}
+	if addr.IsAbstract() || c.activated || c.inherited || c.toldNarrow {
+		return
+	}
+	if what, rule, ok := c.auth.find(isForOthers); ok {
+		if dir := narrowDir(addr.String(), rule.others, cmp.Or(c.listen.Mode, socket.DefaultMode)); dir != "" {
+			c.toldNarrow = true
+			c.event(slog.LevelWarn, "directory looks too narrow",
+				slog.String("directory", dir), slog.String("for", what), slog.String("rule", rule.String()))
+		}
+	}
+}
+
+// narrowDir returns the first directory on the way to path, from the root, that by its mode keeps out
+// all users who are neither root nor this process's; "" if there is none. The mode of the socket
+// file tells whether everyone is to come, or a group.
+func narrowDir(path string, others extent, socketMode fs.FileMode) string {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	var narrow string
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && keepsOut(info, others, socketMode) {
+			narrow = dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return narrow
+		}
+		dir = parent
+	}
+}
+
+func keepsOut(dir fs.FileInfo, others extent, socketMode fs.FileMode) bool {
+	if others == whole && socketMode&0o002 != 0 {
+		return dir.Mode()&0o001 == 0
+	}
+	return dir.Mode()&mayEnter == 0 && !isStrangers(dir)
+}
