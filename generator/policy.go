@@ -1,11 +1,14 @@
 package generator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
@@ -18,11 +21,26 @@ import (
 // methods, in descriptor order.
 type policies map[*protogen.Service][]policy
 
-// A policy says who may call a method.
+// A policy says who may call a method: whoever is one of allowed.
 type policy struct {
 	method  *protogen.Method
-	callers []caller
+	allowed []allowed
 }
+
+// allowed is a part of a rule.
+type allowed struct {
+	words      string     // for people
+	expression string     // in Go, of the runtime's policy
+	others     othersKind // whether it is for users whom the default mode of a socket file keeps out
+}
+
+type othersKind int
+
+const (
+	noOthers othersKind = iota
+	maybeOthers
+	othersToo
+)
 
 // newPolicies reads the options of the services of targets, and reports those that do not say who
 // may call.
@@ -45,18 +63,18 @@ func newServicePolicies(service *protogen.Service) ([]policy, error) {
 	problems := []error{err}
 	declared := general != nil
 	if !declared {
-		general = []caller{sameUser}
+		general = []allowed{callers[udsgrpcv1.Rule_SAME_USER]}
 	}
 	var found []policy
 	for _, method := range service.Methods {
-		callers, err := readRule("rpc", method.Desc, udsgrpcv1.E_Method)
-		if callers == nil {
-			callers = general
+		allowed, err := readRule("rpc", method.Desc, udsgrpcv1.E_Method)
+		if allowed == nil {
+			allowed = general
 		} else {
 			declared = true
 		}
 		problems = append(problems, err)
-		found = append(found, policy{method, callers})
+		found = append(found, policy{method, allowed})
 	}
 	if !declared {
 		found = nil
@@ -65,7 +83,7 @@ func newServicePolicies(service *protogen.Service) ([]policy, error) {
 }
 
 // readRule returns whom the option of desc lets call, or nil if desc does not have the option.
-func readRule(kind string, desc protoreflect.Descriptor, option protoreflect.ExtensionType) ([]caller, error) {
+func readRule(kind string, desc protoreflect.Descriptor, option protoreflect.ExtensionType) ([]allowed, error) {
 	rule, err := decodeRule(desc.Options(), option)
 	if err == nil && rule != nil {
 		err = checkRule(rule)
@@ -74,7 +92,7 @@ func readRule(kind string, desc protoreflect.Descriptor, option protoreflect.Ext
 		return nil, fmt.Errorf("%s: %s: the option (%s) %w", printable(desc.ParentFile().Path()), describe(kind, desc),
 			option.TypeDescriptor().FullName(), err)
 	}
-	return newCallers(rule.GetAllow()), nil
+	return newAllowed(rule), nil
 }
 
 // decodeRule decodes options anew. Whoever decoded them before may not have known the option, or
@@ -102,75 +120,90 @@ func checkRule(rule *udsgrpcv1.Rule) error {
 	if len(rule.ProtoReflect().GetUnknown()) > 0 {
 		return errors.New("has a field " + update)
 	}
-	if len(rule.GetAllow()) == 0 {
-		return errors.New("allows nobody: add allow: SAME_USER, ROOT or ANYONE, or remove the option")
+	if len(rule.GetAllow())+len(rule.GetAllowUser())+len(rule.GetAllowGroup()) == 0 {
+		return errors.New("allows nobody: add allow: SAME_USER, ROOT or ANYONE, allow_user or allow_group, or remove the option")
 	}
 	for _, value := range rule.GetAllow() {
 		if value == udsgrpcv1.Rule_CALLER_UNSPECIFIED {
 			return fmt.Errorf("allows %s, which says nothing: use SAME_USER, ROOT or ANYONE", value)
 		}
-		if caller(value).describe() == "" {
+		if _, ok := callers[value]; !ok {
 			return fmt.Errorf("allows caller %d, %s", value, update)
+		}
+	}
+	if err := checkAccounts("user", rule.GetAllowUser()); err != nil {
+		return err
+	}
+	return checkAccounts("group", rule.GetAllowGroup())
+}
+
+// checkAccounts refuses what can be neither a name nor an id anywhere. Which characters a name may have
+// is a system's affair, but for those with which its list of users is written.
+func checkAccounts(kind string, names []string) error {
+	for _, name := range names {
+		switch {
+		case name == "":
+			return fmt.Errorf("allows a %s without a name: give a name or an id", kind)
+		case strings.ContainsFunc(name, func(r rune) bool { return r == ':' || unicode.IsControl(r) }):
+			return fmt.Errorf("allows %s %q, which is no name: it has a colon or a control character", kind, name)
+		case isNumber(name):
+			if id, err := strconv.ParseUint(name, 10, 32); err != nil || id == math.MaxUint32 {
+				return fmt.Errorf("allows %s %s, which is no id: they end at %d", kind, name, math.MaxUint32-1)
+			}
 		}
 	}
 	return nil
 }
 
-// A caller is a kind of process that a rule can let call.
-type caller udsgrpcv1.Rule_Caller
+func isNumber(name string) bool { return strings.Trim(name, "0123456789") == "" }
 
-const (
-	sameUser = caller(udsgrpcv1.Rule_SAME_USER)
-	root     = caller(udsgrpcv1.Rule_ROOT)
-	anyone   = caller(udsgrpcv1.Rule_ANYONE)
-)
-
-// newCallers returns each of values once, in an order that does not depend on theirs.
-func newCallers(values []udsgrpcv1.Rule_Caller) []caller {
-	var callers []caller
-	for _, value := range values {
-		callers = append(callers, caller(value))
-	}
-	slices.Sort(callers)
-	return slices.Compact(callers)
+// callers are the kinds of processes that a rule can let call.
+var callers = map[udsgrpcv1.Rule_Caller]allowed{
+	udsgrpcv1.Rule_SAME_USER: {"the server's own user", runtimeName + ".SameUser()", noOthers},
+	udsgrpcv1.Rule_ROOT:      {"root", runtimeName + ".Root()", noOthers},
+	udsgrpcv1.Rule_ANYONE:    {"anyone who can connect", runtimeName + ".Anyone()", othersToo},
 }
 
-// describe returns c in words, nothing if c is not known.
-func (c caller) describe() string {
-	switch c {
-	case sameUser:
-		return "the server's own user"
-	case root:
-		return "root"
-	case anyone:
-		return "anyone who can connect"
+// newAllowed returns each part of a rule once, in an order that does not depend on theirs.
+func newAllowed(rule *udsgrpcv1.Rule) []allowed {
+	var parts []allowed
+	for _, value := range sorted(rule.GetAllow()) {
+		parts = append(parts, callers[value])
 	}
-	return ""
+	if users := sorted(rule.GetAllowUser()); len(users) > 0 {
+		parts = append(parts, newNamed("user", "AllowUserName", users))
+	}
+	if groups := sorted(rule.GetAllowGroup()); len(groups) > 0 {
+		parts = append(parts, newNamed("group", "AllowGroupName", groups))
+	}
+	return parts
 }
 
-// expression returns the Go expression of the runtime's policy.
-func (c caller) expression() string {
-	switch c {
-	case root:
-		return runtimeName + ".Root()"
-	case anyone:
-		return runtimeName + ".Anyone()"
+// newNamed is for users or groups, whose names are looked up where the server runs.
+func newNamed(kind, function string, names []string) allowed {
+	words, arguments := make([]string, len(names)), make([]string, len(names))
+	for i, name := range names {
+		words[i], arguments[i] = kind+" "+printable(name), strconv.Quote(name)
 	}
-	return runtimeName + ".SameUser()"
+	return allowed{strings.Join(words, " or "), runtimeName + "." + function + "(" + strings.Join(arguments, ", ") + ")", maybeOthers}
+}
+
+func sorted[T cmp.Ordered](values []T) []T {
+	return slices.Compact(slices.Sorted(slices.Values(values)))
 }
 
 func (p policy) describe() string {
 	var words []string
-	for _, caller := range p.callers {
-		words = append(words, caller.describe())
+	for _, part := range p.allowed {
+		words = append(words, part.words)
 	}
 	return strings.Join(words, " or ")
 }
 
 func (p policy) expression() string {
 	var expressions []string
-	for _, caller := range p.callers {
-		expressions = append(expressions, caller.expression())
+	for _, part := range p.allowed {
+		expressions = append(expressions, part.expression)
 	}
 	if len(expressions) == 1 {
 		return expressions[0]
@@ -178,10 +211,16 @@ func (p policy) expression() string {
 	return runtimeName + ".Any(" + strings.Join(expressions, ", ") + ")"
 }
 
-// letsOthersCall reports whether one of policies is for users that the default mode of a socket
-// file keeps out.
-func letsOthersCall(policies []policy) bool {
-	return slices.ContainsFunc(policies, func(p policy) bool { return slices.Contains(p.callers, anyone) })
+// letOthersCall reports whether policies are for users whom the default mode of a socket file keeps
+// out.
+func letOthersCall(policies []policy) othersKind {
+	found := noOthers
+	for _, p := range policies {
+		for _, part := range p.allowed {
+			found = max(found, part.others)
+		}
+	}
+	return found
 }
 
 // generatePolicyComment prints who may call what, then more in the last paragraph.
@@ -197,13 +236,18 @@ func generatePolicyComment(g printer, file *protogen.File, policies []policy, mo
 		g.P("//   - ", string(policy.method.Desc.Name()), ": ", policy.describe())
 	}
 	g.P("//")
-	if letsOthersCall(policies) {
+	switch letOthersCall(policies) {
+	case othersToo:
 		comment(g, "The default mode of a socket file, 0600, keeps out users whom these rules let call. Unless ",
 			"opts narrow the rules that is an error, so set another with [runtime.SocketMode]. ", more)
-		return
+	case maybeOthers:
+		comment(g, "Names are looked up now, and one that is unknown is an error. The default mode of a socket ",
+			"file, 0600, keeps out all but the server's own user and root. If these rules let others call, ",
+			"and opts do not narrow them, that is an error, so set another with [runtime.SocketMode]. ", more)
+	default:
+		comment(g, "Unless opts say otherwise, the socket has mode 0600, so that only the server's own user and ",
+			"root can connect. ", more)
 	}
-	comment(g, "Unless opts say otherwise, the socket has mode 0600, so that only the server's own user and ",
-		"root can connect. ", more)
 }
 
 // generateServerCall prints the call of the runtime that makes the server. What opts say comes

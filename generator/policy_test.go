@@ -74,8 +74,8 @@ func TestRulesThatAreNotUnderstoodAreRefused(t *testing.T) {
 		"caller of a newer version":               {[]byte{1 << 3, 4}, "allows caller 4, " + newer},
 		"such a caller beside a known one":        {[]byte{1<<3 | 2, 2, 2, 4}, "allows caller 4, " + newer},
 		"negative caller":                         {protowire.AppendVarint([]byte{1 << 3}, 1<<64-1), "allows caller -1, " + newer},
-		"field of a newer version":                {[]byte{2 << 3, 1}, "has a field " + newer},
-		"such a field beside a known one":         {[]byte{1 << 3, 1, 2 << 3, 1}, "has a field " + newer},
+		"field of a newer version":                {[]byte{9 << 3, 1}, "has a field " + newer},
+		"such a field beside a known one":         {[]byte{1 << 3, 1, 9 << 3, 1}, "has a field " + newer},
 		"option of something else, of other type": {[]byte("root"), "cannot be read: "},
 	} {
 		for _, option := range []protoreflect.ExtensionType{udsgrpcv1.E_Service, udsgrpcv1.E_Method} {

@@ -238,6 +238,97 @@ func DialStreamsUDS(path string, opts ...runtime.DialOption) (StreamsClient, *ru
 	return NewStreamsClient(conn), conn, nil
 }
 
+// NewNamedUDSServer claims the Unix domain socket at path, listens on it and registers srv there
+// for policies.v1.Named. It returns once the socket accepts connections; call Serve on the server
+// to answer them, or Close to give the socket up.
+//
+// The rules in policies.proto say who may call, and opts can only narrow them:
+//
+//   - General: user greeter
+//   - Users: user 1000 or user DOMAIN\bob smith or user ann
+//   - Groups: group 2000 or group adm
+//   - All: the server's own user or root or user ann or group adm
+//
+// Names are looked up now, and one that is unknown is an error. The default mode of a socket file,
+// 0600, keeps out all but the server's own user and root. If these rules let others call, and opts
+// do not narrow them, that is an error, so set another with [runtime.SocketMode]. A path that is
+// in use, or cannot be taken safely, is an error; see [runtime.NewServer] for all of them and for
+// the forms of path.
+//
+// Named has users and groups of its own, by name and by id.
+func NewNamedUDSServer(path string, srv NamedServer, opts ...runtime.ServerOption) (*runtime.Server, error) {
+	server, err := runtime.NewServer(path, append([]runtime.ServerOption{
+		runtime.DeclaredPolicies(map[string]runtime.Policy{
+			"/policies.v1.Named/General": runtime.AllowUserName("greeter"),
+			"/policies.v1.Named/Users":   runtime.AllowUserName("1000", "DOMAIN\\bob smith", "ann"),
+			"/policies.v1.Named/Groups":  runtime.AllowGroupName("2000", "adm"),
+			"/policies.v1.Named/All":     runtime.Any(runtime.SameUser(), runtime.Root(), runtime.AllowUserName("ann"), runtime.AllowGroupName("adm")),
+		}),
+	}, opts...)...)
+	if err != nil {
+		return nil, err
+	}
+	RegisterNamedServer(server, srv)
+	return server, nil
+}
+
+// DialNamedUDS returns a client for policies.v1.Named on the Unix domain socket at path, and the
+// connection it uses, which the caller must close. The connection is made when first needed, so
+// the server need not run yet.
+//
+// An error means that path or opts cannot work; see [runtime.Dial].
+//
+// Named has users and groups of its own, by name and by id.
+func DialNamedUDS(path string, opts ...runtime.DialOption) (NamedClient, *runtime.ClientConn, error) {
+	conn, err := runtime.Dial(path, opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return NewNamedClient(conn), conn, nil
+}
+
+// NewNamedAndAnyoneUDSServer claims the Unix domain socket at path, listens on it and registers
+// srv there for policies.v1.NamedAndAnyone. It returns once the socket accepts connections; call
+// Serve on the server to answer them, or Close to give the socket up.
+//
+// The rules in policies.proto say who may call, and opts can only narrow them:
+//
+//   - Call: anyone who can connect or user ann
+//
+// The default mode of a socket file, 0600, keeps out users whom these rules let call. Unless opts
+// narrow the rules that is an error, so set another with [runtime.SocketMode]. A path that is in
+// use, or cannot be taken safely, is an error; see [runtime.NewServer] for all of them and for the
+// forms of path.
+//
+// NamedAndAnyone is for others, whoever the named are.
+func NewNamedAndAnyoneUDSServer(path string, srv NamedAndAnyoneServer, opts ...runtime.ServerOption) (*runtime.Server, error) {
+	server, err := runtime.NewServer(path, append([]runtime.ServerOption{
+		runtime.DeclaredPolicies(map[string]runtime.Policy{
+			"/policies.v1.NamedAndAnyone/Call": runtime.Any(runtime.Anyone(), runtime.AllowUserName("ann")),
+		}),
+	}, opts...)...)
+	if err != nil {
+		return nil, err
+	}
+	RegisterNamedAndAnyoneServer(server, srv)
+	return server, nil
+}
+
+// DialNamedAndAnyoneUDS returns a client for policies.v1.NamedAndAnyone on the Unix domain socket
+// at path, and the connection it uses, which the caller must close. The connection is made when
+// first needed, so the server need not run yet.
+//
+// An error means that path or opts cannot work; see [runtime.Dial].
+//
+// NamedAndAnyone is for others, whoever the named are.
+func DialNamedAndAnyoneUDS(path string, opts ...runtime.DialOption) (NamedAndAnyoneClient, *runtime.ClientConn, error) {
+	conn, err := runtime.Dial(path, opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return NewNamedAndAnyoneClient(conn), conn, nil
+}
+
 // NewOddNamesUDSServer claims the Unix domain socket at path, listens on it and registers srv
 // there for policies.v1.odd_names. It returns once the socket accepts connections; call Serve on
 // the server to answer them, or Close to give the socket up.
