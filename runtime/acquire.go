@@ -33,6 +33,8 @@ func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*s
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	switch {
+	case config.takeover && config.standby != nil:
+		return takeOverOrStandBy(config.standby, config, addr)
 	case config.takeover:
 		return takeOver(ctx, config, addr)
 	case config.standby != nil:

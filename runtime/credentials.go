@@ -28,6 +28,8 @@ type AuthInfo struct {
 	Peer socket.Peer
 	// Direct tells that the call is carried by the direct transport, and not by HTTP/2.
 	Direct bool
+
+	draining <-chan struct{} // of a server, closed when it drains; see DrainingFromContext
 }
 
 // AuthType returns "uds".
@@ -60,11 +62,12 @@ func authInfoFrom(ctx context.Context) (AuthInfo, bool) {
 // connection, and be tried again for ever. Clients refuse a server that is not to be
 // trusted here, before grpc has written a byte.
 type transportCredentials struct {
-	audit   *slog.Logger                 // of a server; nil for none
-	divert  func(arrival, AuthInfo) bool // of a server: takes a connection that is not for grpc
-	greeted func()                       // of a server: a handshake is over
-	counted *transportCounter            // of a server: its connections
-	verify  func(socket.Peer) error      // of a client
+	audit    *slog.Logger                 // of a server; nil for none
+	divert   func(arrival, AuthInfo) bool // of a server: takes a connection that is not for grpc
+	greeted  func()                       // of a server: a handshake is over
+	draining <-chan struct{}              // of a server: closed when it drains
+	counted  *transportCounter            // of a server: its connections
+	verify   func(socket.Peer) error      // of a client
 }
 
 func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
@@ -77,6 +80,7 @@ func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credenti
 		conn = a.UnixConn
 	}
 	info := newAuthInfo(conn)
+	info.draining = t.draining
 	if ok && t.divert(a, info) {
 		return nil, nil, credentials.ErrConnDispatched
 	}

@@ -60,7 +60,7 @@ func (s *Server) forGRPC(a arrival) (taken bool) { return !s.admission.speaksHTT
 func (s *Server) divertHeir(a arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != stateServing {
+	if s.state != stateServing && s.state != stateDraining {
 		return s.forGRPC(a)
 	}
 	if !s.admission.speaksHandover(a.place) {

@@ -26,12 +26,37 @@ const (
 	queueLimit = time.Second
 )
 
+// Draining returns a channel that is closed when the server begins to end: Serve drains, because its context
+// has ended or another process has taken over, or Close was called. Handlers use [DrainingFromContext].
+func (s *Server) Draining() <-chan struct{} { return s.draining }
+
+// DrainingFromContext returns [Server.Draining] of the server whose handler runs with ctx, over both transports
+// alike. A handler with a stream that has no end of its own is to return then; otherwise it holds the drain for
+// the whole [ShutdownTimeout], and is cancelled after that:
+//
+//	select {
+//	case event := <-events:
+//		// ... send it
+//	case <-runtime.DrainingFromContext(ctx):
+//		return status.Error(codes.Unavailable, "the server ends: begin the stream anew")
+//	case <-ctx.Done():
+//		return ctx.Err()
+//	}
+//
+// The channel is nil, so that nothing is ever received from it, if ctx is none of a call to a [Server], or if
+// other credentials were given with [GRPCServerOptions].
+func DrainingFromContext(ctx context.Context) <-chan struct{} {
+	info, _ := authInfoFrom(ctx)
+	return info.draining
+}
+
 // drain ends the server without losing a call, in at most the shutdown timeout: no new
 // clients, everybody in the queue let in, then grpc's graceful stop, which tells clients to
 // go elsewhere and waits for the calls that run.
 func (s *Server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
+	s.advance(stateDraining)
 	s.notifyStopping()
 	s.config.event(slog.LevelInfo, "draining")
 	if s.health != nil {

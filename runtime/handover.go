@@ -4,32 +4,93 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"net"
+	"syscall"
+	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// takeOverTries is how often to begin anew when the path changes hands between the look
-// whether it is free and the request to its owner.
-const takeOverTries = 3
+// TakeoverTimeout is how long [Takeover] waits in NewServer while the path changes hands: for the outcome of
+// another takeover, whose successor may take [socket.OfferTimeout] to be ready, or for an owner that
+// drains.
+const TakeoverTimeout = 35 * time.Second
 
-// takeOver listens on addr if it is free, and else asks its owner for it.
+const (
+	// changePause is how soon to look again at a path that is changing hands, at first; each further pause
+	// is twice as long, up to longestChangePause.
+	changePause        = time.Millisecond
+	longestChangePause = 100 * time.Millisecond
+
+	// hangUps is how many owners may hang up without an answer: one may have been about to end, but
+	// a server of another kind does so always.
+	hangUps = 3
+
+	// askAgainPause is how often one that stands by asks an owner that could not hand over.
+	askAgainPause = 10 * time.Second
+)
+
+// takeOver listens on addr if it is free, and else asks its owner for it. While the path changes hands
+// it waits for the outcome, and asks the new owner.
 func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
-	var tries []error
-	for range takeOverTries {
+	waiting, cancel := context.WithTimeout(ctx, config.takeoverTimeout)
+	defer cancel()
+	hungUp := 0
+	for pause := changePause; ; pause = min(2*pause, longestChangePause) {
 		l, err := config.listen.Listen(ctx, addr.String())
 		if !errors.Is(err, socket.ErrInUse) {
 			return l, err
 		}
-		l, takeErr := config.listen.TakeOver(ctx, addr.String())
-		config.received = takeErr == nil
-		if takeErr == nil || errors.Is(takeErr, socket.ErrInUse) {
-			return l, takeErr
+		l, takeErr := config.listen.TakeOver(waiting, addr.String())
+		if takeErr == nil {
+			config.received = true
+			return l, nil
 		}
-		tries = append(tries, err, takeErr)
+		if isHangUp(takeErr) {
+			hungUp++
+		}
+		if !changesHands(takeErr) && (!isHangUp(takeErr) || hungUp == hangUps) {
+			return nil, errors.Join(err, takeErr)
+		}
+		select {
+		case <-time.After(pause):
+		case <-waiting.Done():
+			return nil, fmt.Errorf("%w: %w: %w", waiting.Err(), err, takeErr)
+		}
 	}
-	return nil, errors.Join(tries...)
+}
+
+// changesHands reports whether the path may soon be another owner's, or free.
+func changesHands(err error) bool {
+	return errors.Is(err, net.ErrClosed) || // the owner has just let go
+		errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) // it drains, or was killed
+}
+
+func isHangUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// takeOverOrStandBy is takeOver, but waits while there is an owner that cannot hand over. One that
+// must not, as it is another user's, is an error.
+func takeOverOrStandBy(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
+	for told := false; ; told = true {
+		l, err := takeOver(ctx, config, addr)
+		if !errors.Is(err, socket.ErrInUse) || errors.Is(err, fs.ErrPermission) || ctx.Err() != nil {
+			return l, err
+		}
+		if !told {
+			config.event(slog.LevelInfo, "standing by", slog.Any("error", err))
+		}
+		waiting, cancel := context.WithTimeout(ctx, askAgainPause)
+		l, err = config.listen.ListenStandby(waiting, addr.String())
+		cancel()
+		if !errors.Is(err, socket.ErrInUse) || ctx.Err() != nil {
+			return l, err
+		}
+	}
 }
 
 // handOver gives the listener to the heir at the other end of conn. If that fails, the server
@@ -37,6 +98,9 @@ func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*
 func (s *Server) handOver(conn *net.UnixConn) {
 	defer conn.Close()
 	err := s.current().HandOver(s.handovers, conn)
+	if errors.Is(err, net.ErrClosed) {
+		return // it was told to ask again
+	}
 	if err != nil {
 		s.config.counters.handoversFailed.Add(1)
 		s.config.event(slog.LevelWarn, "handover failed", slog.Any("error", err))
@@ -47,9 +111,21 @@ func (s *Server) handOver(conn *net.UnixConn) {
 	close(s.handedOver)
 }
 
+// HandedOver reports whether another process has taken the socket over, as with [Takeover]. It tells apart why
+// Serve has returned nil: after a handover the service goes on, and nothing of it is to be tidied up.
+func (s *Server) HandedOver() bool {
+	select {
+	case <-s.handedOver:
+		return true
+	default:
+		return false
+	}
+}
+
 // leave ends a server whose listener another process has: it accepts nobody any more, and
 // finishes what it has accepted.
 func (s *Server) leave(served <-chan error) {
+	s.advance(stateDraining)
 	s.notifyStopping()
 	s.current().UnixListener.Close()
 	<-served // with an error that says that it was closed

@@ -243,19 +243,162 @@ func TestOwnerServesOnWhenTheHeirGivesUp(t *testing.T) {
 	}
 }
 
-func TestOneHeirAtATime(t *testing.T) {
+func TestEndlessStreamDoesNotHoldAHandover(t *testing.T) {
+	t.Parallel()
+	for transport, opts := range map[string][]runtime.DialOption{"direct": nil, "http2": {runtime.WithHTTP2Only()}} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			old := serve(t, path, considerate{}, runtime.ShutdownTimeout(fixture.Guard))
+			client, _ := dial(t, path, opts...)
+			stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); err != nil {
+				t.Fatal(err)
+			}
+			startHeir(t, path).serve(t)
+			_, err = stream.Recv()
+			checkCode(t, err, codes.Aborted)
+			if err := <-old.Done; err != nil || !old.HandedOver() {
+				t.Errorf("Serve returned %v; that it has handed over is %v", err, old.HandedOver())
+			}
+		})
+	}
+}
+
+// Each of the successors that come at once has the path in its turn, whatever the one before it does.
+func TestSuccessorsTakeTurns(t *testing.T) {
+	t.Parallel()
+	for name, firstServes := range map[string]bool{"and the first one serves": true, "and the first one gives up": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			old := serve(t, path, newGreeter())
+			client, _ := dial(t, path)
+			greet(t, client)
+			first, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+			if err != nil {
+				t.Fatal(err)
+			}
+			made := make(chan error, 1)
+			var second *runtime.Server
+			go func() {
+				var err error
+				second, err = greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+				made <- err
+			}()
+			select {
+			case err := <-made:
+				t.Fatalf("the second successor did not wait: %v", err)
+			default:
+			}
+			owner := old
+			if firstServes {
+				owner = run(t, first)
+				if err := <-old.Done; err != nil || !old.HandedOver() {
+					t.Errorf("Serve of the first owner returned %v; that it has handed over is %v", err, old.HandedOver())
+				}
+			} else if err := first.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := <-made; err != nil {
+				t.Fatal(err)
+			}
+			run(t, second)
+			if err := <-owner.Done; err != nil {
+				t.Errorf("the owner's Serve returned %v", err)
+			}
+			greet(t, client)
+			if stats := owner.Stats().Handovers; stats.Given != 1 {
+				t.Errorf("the owner's handovers are %+v", stats)
+			}
+		})
+	}
+}
+
+// takeOverAtOnce is a program: the next version of the greeter, which needs no time to get ready.
+func takeOverAtOnce(args []string) error { return serveGreeterWith(args[0], runtime.Takeover()) }
+
+func TestTakeoversWithoutPauseAllSucceed(t *testing.T) {
+	t.Parallel()
+	rounds, atOnce := 50, 4
+	if testing.Short() {
+		rounds = 3
+	}
+	path := fixture.FreePath(t)
+	owner := child.Start(t, "take over at once", path)
+	owner.Line()
+	load := startLoad(t, path, 4)
+	failed := 0
+	for range rounds {
+		candidates := []*child.Process{owner}
+		for range atOnce {
+			candidates = append(candidates, child.Start(t, "take over at once", path))
+		}
+		type end struct {
+			which int
+			err   error
+		}
+		ends := make(chan end, len(candidates))
+		for i, c := range candidates {
+			go func() { ends <- end{i, c.WaitExit()} }()
+		}
+		for range atOnce { // all but the one that serves last
+			e := <-ends
+			if e.err != nil {
+				failed++
+				t.Errorf("a takeover failed: %v", e.err)
+			}
+			candidates[e.which] = nil
+		}
+		for _, c := range candidates {
+			if c != nil {
+				owner = c
+			}
+		}
+	}
+	load.end()
+	t.Logf("%d takeovers, %d at once: %d failed; %d calls, %d streams", rounds*atOnce, atOnce, failed, load.calls.Load(), load.streams.Load())
+	client, _ := dial(t, path)
+	if pid := greet(t, client); pid != owner.Process.Pid {
+		t.Errorf("process %d answers, want the last one, %d", pid, owner.Process.Pid)
+	}
+}
+
+func TestTakeoverWaitsForAnOwnerThatDrains(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
-	first, err := runtime.NewServer(path, runtime.Takeover())
-	if err != nil {
-		t.Fatal(err)
+	g := newGreeter()
+	old := serve(t, path, g)
+	client, _ := dial(t, path)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
+		answered <- err
+	}()
+	<-g.entered
+	old.Stop()
+	waitGone(t, path)
+	made := make(chan error, 1)
+	go func() {
+		next, err := runtime.NewServer(path, runtime.Takeover())
+		if err == nil {
+			err = next.Close()
+		}
+		made <- err
+	}()
+	close(g.release)
+	if err := <-answered; err != nil {
+		t.Error(err)
 	}
-	_, err = runtime.NewServer(path, runtime.Takeover())
-	if !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), "taking over already") {
-		t.Errorf("error is %v", err)
+	if err := <-old.Done; err != nil || old.HandedOver() {
+		t.Errorf("Serve returned %v; that it has handed over is %v", err, old.HandedOver())
 	}
-	first.Close()
+	if err := <-made; err != nil {
+		t.Errorf("the successor: %v", err)
+	}
 }
 
 // An heir whose owner stops on its own just then must not serve on a socket without a name.

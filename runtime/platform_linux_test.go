@@ -32,4 +32,5 @@ var programs = map[string]child.Program{
 	"call at once":             callAtOnce,
 	"flood":                    flood,
 	"visit":                    visitFor,
+	"take over at once":        takeOverAtOnce,
 }

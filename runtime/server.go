@@ -32,6 +32,7 @@ type Server struct {
 	handovers    context.Context // ends when the listener is not to be handed over any more
 	endHandovers context.CancelFunc
 	handedOver   chan struct{} // closed when another process has the listener
+	draining     chan struct{} // closed in stateDraining and after it
 	heirs        sync.WaitGroup
 	arrivals     arrivals
 	admission    *admission
@@ -42,11 +43,14 @@ type Server struct {
 	registerErr error
 }
 
+// serverState is where in its life a server is. It only goes forward, and may leave states out; see
+// start and advance.
 type serverState int
 
 const (
 	stateNew serverState = iota
 	stateServing
+	stateDraining
 	stateClosed
 )
 
@@ -77,9 +81,10 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	config.events, config.auth.audit = logFor(addr, config.events), logFor(addr, config.auth.audit)
-	s := &Server{config: config, addr: addr, handedOver: make(chan struct{})}
+	s := &Server{config: config, addr: addr, handedOver: make(chan struct{}), draining: make(chan struct{})}
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
 	config.divert, config.greeted = s.divert, func() { s.arrivals.handshakes.Add(1) }
+	config.draining = s.draining
 	s.arrivals.unknown = len(config.raw) > 0
 	if s.grpc, err = newGRPCServer(config); err != nil {
 		return nil, err
@@ -93,7 +98,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	config.warn(addr)
 	if config.health {
 		s.health = health.NewServer()
-		healthv1.RegisterHealthServer(s, s.health)
+		healthv1.RegisterHealthServer(s, healthService{s.health})
 	}
 	if config.reflection {
 		reflection.Register(s)
@@ -161,11 +166,12 @@ func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.Ge
 // Serve answers calls until ctx ends. Then it drains: the socket file is removed, so that no
 // new client comes; calls of clients that are connected already are finished; whatever still
 // runs after the [ShutdownTimeout], as open streams may, is cancelled. Then the path is free
-// for a successor, and Serve returns nil.
+// for a successor, and Serve returns nil. Handlers learn of the drain by [DrainingFromContext].
 //
-// Serve also returns nil when Close is called meanwhile. It returns an error if a service
-// could not be registered, if [AuthorizeMethod] names a method that none of them has, if the
-// server was served or closed before, or if the listener fails; the path is given free in these cases, too, but for a Serve that found another one
+// Serve also returns nil when Close is called meanwhile, and when another process has taken over; see
+// [Takeover] and [Server.HandedOver]. It returns an error if a service could not be registered, if
+// [AuthorizeMethod] names a method that none of them has, if the server was served or closed before, or if
+// the listener fails; the path is given free in these cases, too, but for a Serve that found another one
 // running.
 //
 // A socket that is systemd's stays; whoever connects to it during the drain waits for the next
@@ -236,6 +242,16 @@ func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 	}
 }
 
+// advance makes the step to a later state, if the server is not there yet.
+func (s *Server) advance(to serverState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state < stateDraining && to >= stateDraining {
+		close(s.draining)
+	}
+	s.state = max(s.state, to)
+}
+
 func (s *Server) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,7 +267,7 @@ func (s *Server) start() error {
 	}
 	s.mu.Unlock()
 	switch {
-	case state == stateServing:
+	case state == stateServing, state == stateDraining:
 		return fmt.Errorf("serve on %s: the server is serving already", s.Path())
 	case state == stateClosed:
 		return fmt.Errorf("serve on %s: %w", s.Path(), grpc.ErrServerStopped)
@@ -276,9 +292,7 @@ func (s *Server) start() error {
 // calls are cancelled, and the path is free. Close does not wait for handlers to return. It
 // may be called at any time; closing again does nothing.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	s.state = stateClosed
-	s.mu.Unlock()
+	s.advance(stateClosed)
 	// The name goes first, so that no client finds a server that is about to hang up.
 	err := s.current().Withdraw()
 	s.endHandovers()

@@ -139,7 +139,6 @@ func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 		"owner":                {runtime.SocketOwner(-2, 0)},
 		"shutdown timeout":     {runtime.ShutdownTimeout(-1)},
 		"message size":         {runtime.MaxRecvMsgSize(0)},
-		"takeover and standby": {runtime.Standby(t.Context()), runtime.Takeover()},
 	} {
 		path := fixture.FreePath(t)
 		if _, err := runtime.NewServer(path, opts...); !errors.Is(err, fs.ErrInvalid) {

@@ -56,10 +56,12 @@ type serverConfig struct {
 	toldUnmapped    bool // see warn
 	toldNarrow      bool
 	takeover        bool
+	takeoverTimeout time.Duration   // TakeoverTimeout, but in tests
 	received        bool            // the socket comes from the process that served before
 	standby         context.Context // nil unless asked for
 	divert          func(arrival, AuthInfo) bool
 	greeted         func()
+	draining        <-chan struct{} // closed when the server drains
 	http2Only       bool
 	events          *slog.Logger // nil for none
 	counters        *serverCounters
@@ -83,6 +85,7 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 		counters:        counters,
 		auth:            authorization{declared: map[string]Policy{}, methods: map[string]Policy{}, sameUser: SameUser(), counters: counters},
 		shutdownTimeout: DefaultShutdownTimeout,
+		takeoverTimeout: TakeoverTimeout,
 	}
 	for _, opt := range opts {
 		if opt != nil {
@@ -95,9 +98,6 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 
 // checkOptions rejects options that make no sense together.
 func (c *serverConfig) checkOptions() {
-	if c.takeover && c.standby != nil {
-		c.reject("both Takeover and Standby: choose whether the owner of the path is asked to go or waited for")
-	}
 	if c.listen.DirMode != 0 && !c.listen.CreateDir {
 		c.reject("DirMode without CreateDir: no directory is made")
 	}
@@ -147,7 +147,7 @@ func (c *serverConfig) directServer() *direct.Server {
 }
 
 func (c *serverConfig) credentials() transportCredentials {
-	return transportCredentials{audit: c.auth.audit, divert: c.divert, greeted: c.greeted, counted: &c.counters.connections}
+	return transportCredentials{audit: c.auth.audit, divert: c.divert, greeted: c.greeted, draining: c.draining, counted: &c.counters.connections}
 }
 
 // The rule is decided first, whoever intercepts the call then.
@@ -284,8 +284,17 @@ func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) 
 // [socket.ErrInUse], and the old server serves on, also if the new process is killed. If
 // the path is free, Takeover changes nothing.
 //
+// Between NewServer and Serve the new server has [socket.OfferTimeout], 30 s: then the offer lapses, Serve
+// fails, and the old server serves on. Meanwhile further servers with Takeover wait in NewServer, in turn,
+// and then ask the owner that there is; so they do while the owner drains. After [TakeoverTimeout], 35 s,
+// they fail with [socket.ErrInUse], which says who holds the path.
+//
+// Together with [Standby] it takes over from an owner that hands over, and waits where that is not possible:
+// the owner is no udsgrpc server, or does not answer, or has the socket from its parent process. An owner of
+// another user is an error at once, which wraps [fs.ErrPermission].
+//
 // On Linux only; elsewhere a path in use is [socket.ErrInUse] as without it. A path passed by
-// systemd is used as it is. Together with [Standby] it is an error.
+// systemd is used as it is.
 func Takeover() ServerOption {
 	return func(c *serverConfig) { c.takeover = true }
 }
@@ -293,8 +302,7 @@ func Takeover() ServerOption {
 // Standby makes NewServer wait until its path is free, instead of failing with
 // [socket.ErrInUse]: when the owner ends, or dies, the standby has the path within a few
 // milliseconds (elsewhere than on Linux, some 50). If ctx ends first, NewServer fails, and
-// the error wraps that of ctx. Of several standbys one gets the path. Together with [Takeover] it
-// is an error.
+// the error wraps that of ctx. Of several standbys one gets the path. It goes together with [Takeover].
 func Standby(ctx context.Context) ServerOption {
 	return func(c *serverConfig) { c.standby = ctx }
 }

@@ -3,7 +3,6 @@ package socket
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"time"
@@ -22,6 +21,13 @@ func (l *Listener) Commit() error {
 	}
 	defer l.owner.Store(nil)
 	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(handoverStep)); err != nil {
+		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
+	}
+	// An offer that has lapsed may be another process's by now: nothing is to be changed any more.
+	if answered(conn) {
+		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, receiveGo(conn)))
+	}
 	undo, err := l.prepare()
 	if err != nil {
 		undo()
@@ -77,9 +83,6 @@ func (l *Listener) prepare() (undo func(), err error) {
 }
 
 func (l *Listener) commit(conn *net.UnixConn) error {
-	if err := conn.SetDeadline(time.Now().Add(handoverStep)); err != nil {
-		return err
-	}
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return err
@@ -90,14 +93,36 @@ func (l *Listener) commit(conn *net.UnixConn) error {
 		return errors.Join(err, listenErr)
 	}
 	if _, err := conn.Write([]byte{handoverReady}); err != nil {
-		return err
+		return errors.Join(err, receiveGo(conn))
 	}
-	answer := make([]byte, 1)
-	if _, err := io.ReadFull(conn, answer); err != nil {
+	return receiveGo(conn)
+}
+
+// answered reports whether the owner has said something, or hung up, before the heir was ready.
+func answered(conn *net.UnixConn) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return true
+	}
+	waiting := false
+	err = raw.Control(func(fd uintptr) {
+		_, _, recvErr := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		waiting = errors.Is(recvErr, unix.EAGAIN) || errors.Is(recvErr, unix.EINTR)
+	})
+	return err != nil || !waiting
+}
+
+// receiveGo returns nil when the owner has let go.
+func receiveGo(conn *net.UnixConn) error {
+	answer := make([]byte, 1+longestReason)
+	n, err := conn.Read(answer)
+	switch {
+	case err != nil:
 		return fmt.Errorf("the owner has not let go: %w", err)
-	}
-	if answer[0] != handoverGo {
-		return fmt.Errorf("the owner sent %q instead of letting go", answer)
+	case answer[0] == handoverNo:
+		return fmt.Errorf("the owner says: %s", answer[1:n])
+	case answer[0] != handoverGo:
+		return fmt.Errorf("the owner sent %q instead of letting go", answer[:n])
 	}
 	return nil
 }

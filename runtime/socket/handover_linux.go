@@ -18,10 +18,12 @@ import (
 // to the socket itself:
 //
 //	heir   HandoverRequest
+//	owner  wait, if another process has an offer, and later one of the following
 //	owner  yes, with the descriptors of the listener and, for a path, lock and socket file
-//	       (SCM_RIGHTS), or no and the reason
+//	       (SCM_RIGHTS); or again, if the listener is another process's by now, or was withdrawn;
+//	       or no and the reason
 //	heir   ready, when it is about to accept
-//	owner  go, and from then on it is the heir's
+//	owner  go, and from then on it is the heir's; or no and the reason
 //
 // Up to go the owner serves as ever, and whatever happens to the heir changes nothing, but for mode and
 // owner of the file, which an heir sets just before it is ready, and sets back unless it is killed. The
@@ -33,7 +35,9 @@ const (
 	// begins with another letter, so that one byte tells the two apart.
 	HandoverRequest = "UDSGRPC-HANDOVER/1.0\r\n\r\n"
 
+	handoverWait  = 'W'
 	handoverYes   = 'Y'
+	handoverAgain = 'A'
 	handoverNo    = 'N'
 	handoverReady = 'R'
 	handoverGo    = 'G'
@@ -45,14 +49,27 @@ const (
 	longestReason = 512
 )
 
+// offers are a listener's offers to successors: one at a time, in the order in which they asked.
+type offers struct {
+	lapse time.Duration // OfferTimeout, but in tests
+	open  chan struct{} // full while one has an offer, and for good once it is taken
+	taken chan struct{} // closed when one has taken over
+}
+
+func newOffers() offers {
+	return offers{lapse: OfferTimeout, open: make(chan struct{}, 1), taken: make(chan struct{})}
+}
+
 // HandOver gives the listener to the process at the other end of conn, which has sent
 // HandoverRequest. It returns nil when that process has taken over: then the caller must stop
 // accepting, finish what it has accepted, and Close the listener, which from then on leaves the
 // socket file and the lock alone. With any error nothing has changed.
 //
 // Only a process of the same user gets the listener; the error wraps [fs.ErrPermission] for
-// others. ctx ends the wait for the heir to be ready. One handover at a time: another
-// heir is told no. Linux only; elsewhere [ErrUnsupported].
+// others. One gets it at a time, and has [OfferTimeout] to be ready; the next one waits, and so does
+// HandOver. When another process has taken over, or the listener was withdrawn, the error wraps
+// [net.ErrClosed], and who waited is told to ask again. ctx ends the wait and the offer. Linux only;
+// elsewhere [ErrUnsupported].
 func (l *Listener) HandOver(ctx context.Context, conn *net.UnixConn) error {
 	err := l.handOver(ctx, conn)
 	if err != nil {
@@ -62,7 +79,6 @@ func (l *Listener) HandOver(ctx context.Context, conn *net.UnixConn) error {
 }
 
 func (l *Listener) handOver(ctx context.Context, conn *net.UnixConn) error {
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(0, 0)) })()
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
@@ -73,28 +89,74 @@ func (l *Listener) handOver(ctx context.Context, conn *net.UnixConn) error {
 	if !heir.HasUID || heir.UID != os.Geteuid() {
 		return refuse(conn, fmt.Errorf("%v asked for it, and it is for uid %d: %w", heir, os.Geteuid(), fs.ErrPermission))
 	}
-	if !l.handing.TryLock() {
-		return refuse(conn, errors.New("another process is taking over already"))
-	}
-	if err := l.offer(conn, heir); err != nil {
-		l.handing.Unlock()
+	if err := l.awaitTurn(ctx, conn); err != nil {
 		return err
 	}
-	// It stays locked: what was given away cannot be given again.
+	if err := l.offer(ctx, conn, heir); err != nil {
+		<-l.offers.open
+		return err
+	}
+	close(l.offers.taken)
 	return nil
 }
 
+// awaitTurn returns nil when the listener can be offered to the process at the other end of conn.
+func (l *Listener) awaitTurn(ctx context.Context, conn *net.UnixConn) error {
+	select {
+	case l.offers.open <- struct{}{}:
+		return nil
+	case <-l.offers.taken:
+		return sendAgain(conn, "it is another process's by now")
+	default:
+	}
+	if _, err := conn.Write([]byte{handoverWait}); err != nil {
+		return err
+	}
+	select {
+	case l.offers.open <- struct{}{}:
+		return nil
+	case <-l.offers.taken:
+		return sendAgain(conn, "another process has taken over meanwhile")
+	case <-ctx.Done():
+		return sendAgain(conn, "the server is shutting down")
+	}
+}
+
+// sendAgain tells a process to ask again, when somebody else may have the path.
+func sendAgain(conn *net.UnixConn, reason string) error {
+	_, err := conn.Write([]byte{handoverAgain})
+	return errors.Join(fmt.Errorf("%s: %w", reason, net.ErrClosed), err)
+}
+
+func refuse(conn *net.UnixConn, reason error) error {
+	text := reason.Error()
+	conn.Write(append([]byte{handoverNo}, text[:min(len(text), longestReason)]...))
+	return reason
+}
+
 // offer sends the listener to the heir, and lets go of it when the heir is ready.
-func (l *Listener) offer(conn *net.UnixConn, heir Peer) error {
+func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, heir Peer) error {
+	if ctx.Err() != nil {
+		return sendAgain(conn, "the server is shutting down")
+	}
 	lock, err := l.sendDescriptors(conn)
 	if err != nil {
 		return err
 	}
-	answer := make([]byte, 1)
-	if _, err := io.ReadFull(conn, answer); err != nil {
-		return fmt.Errorf("%v has not become ready: %w", heir, err)
+	if err := conn.SetReadDeadline(time.Now().Add(l.offers.lapse)); err != nil {
+		return err
 	}
-	if answer[0] != handoverReady {
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(0, 0)) })()
+	answer := make([]byte, 1)
+	_, err = io.ReadFull(conn, answer)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return refuse(conn, fmt.Errorf("the server is shutting down, and %v was not ready: %w", heir, err))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(conn, fmt.Errorf("%v was not ready within %v, so the offer has lapsed: %w", heir, l.offers.lapse, err))
+	case err != nil:
+		return fmt.Errorf("%v has not become ready: %w", heir, err)
+	case answer[0] != handoverReady:
 		return fmt.Errorf("%v sent %q instead of being ready: %w", heir, answer, fs.ErrInvalid)
 	}
 	return l.giveAway(conn, lock)
@@ -122,12 +184,6 @@ func (l *Listener) giveAway(conn *net.UnixConn, lock *os.File) error {
 	return nil
 }
 
-func refuse(conn *net.UnixConn, reason error) error {
-	text := reason.Error()
-	conn.Write(append([]byte{handoverNo}, text[:min(len(text), longestReason)]...))
-	return reason
-}
-
 // sendDescriptors says yes, and returns the lock that it has sent.
 func (l *Listener) sendDescriptors(conn *net.UnixConn) (lock *os.File, err error) {
 	var fds []int
@@ -135,13 +191,13 @@ func (l *Listener) sendDescriptors(conn *net.UnixConn) (lock *os.File, err error
 		l.claim.mu.Lock()
 		defer l.claim.mu.Unlock()
 		if l.claim.pin == nil {
-			return nil, refuse(conn, errors.New("the server is shutting down"))
+			return nil, sendAgain(conn, "the server is shutting down")
 		}
 		if l.claim.lock == nil {
 			return nil, refuse(conn, errors.New("the socket is that of its parent process"))
 		}
 		if l.claim.listener != l.UnixListener {
-			return nil, refuse(conn, errors.New("the socket has just been made anew: try again"))
+			return nil, sendAgain(conn, "the socket has just been made anew")
 		}
 		lock = l.claim.lock
 		fds = []int{int(l.claim.lock.Fd()), l.claim.pin.fd}
@@ -158,161 +214,4 @@ func (l *Listener) sendDescriptors(conn *net.UnixConn) (lock *os.File, err error
 		_, _, sendErr = conn.WriteMsgUnix([]byte{handoverYes}, rights, nil)
 	})
 	return lock, errors.Join(err, sendErr)
-}
-
-// TakeOver asks the process that listens on path for its listener. The Listener that it
-// returns is not yet the caller's: Commit makes it so, and Close before that leaves it to the
-// owner, who serves all the while. The owner must be a process of the same user, and one that
-// calls HandOver, as every udsgrpc server does.
-//
-// The error says which step failed and wraps [ErrInUse]; the owner then goes on serving.
-// If nobody listens, it wraps the errno of connect(2). Linux only; elsewhere [ErrUnsupported].
-func (c *ListenConfig) TakeOver(ctx context.Context, path string) (*Listener, error) {
-	addr, err := ParseAddress(path)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, handoverStep)
-	defer cancel()
-	conn, err := (&Dialer{}).DialAddress(ctx, addr)
-	if err != nil {
-		return nil, takeOverError(addr, "connect", err)
-	}
-	l, err := c.takeOver(ctx, addr, conn)
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return l, nil
-}
-
-func takeOverError(addr Address, step string, err error) error {
-	return fmt.Errorf("take over %s: step %q: %w", addr, step, err)
-}
-
-func (c *ListenConfig) takeOver(ctx context.Context, addr Address, conn *net.UnixConn) (*Listener, error) {
-	fail := func(step string, err error) (*Listener, error) {
-		return nil, takeOverError(addr, step, fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
-	}
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(0, 0)) })()
-	owner, err := PeerOf(conn)
-	if err != nil {
-		return fail("identify the owner", err)
-	}
-	if !owner.HasUID || owner.UID != os.Geteuid() {
-		return fail("identify the owner", fmt.Errorf("it is %v, and this process has uid %d: %w", owner, os.Geteuid(), fs.ErrPermission))
-	}
-	if _, err := io.WriteString(conn, HandoverRequest); err != nil {
-		return fail("ask the owner", err)
-	}
-	fds, err := receiveDescriptors(conn)
-	if err != nil {
-		return fail("receive the listener", err)
-	}
-	l, err := c.heir(addr, fds)
-	if err != nil {
-		return fail("check the listener", err)
-	}
-	l.owner.Store(conn)
-	return l, nil
-}
-
-// receiveDescriptors reads the owner's answer.
-func receiveDescriptors(conn *net.UnixConn) ([]*os.File, error) {
-	buf, oob := make([]byte, 1+longestReason), make([]byte, unix.CmsgSpace(3*4))
-	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
-	if err == nil && n == 0 {
-		err = io.EOF
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the owner has not answered; it may be no udsgrpc server: %w", err)
-	}
-	var files []*os.File
-	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-	for _, m := range messages {
-		fds, rightsErr := unix.ParseUnixRights(&m)
-		err = errors.Join(err, rightsErr)
-		for _, fd := range fds {
-			files = append(files, os.NewFile(uintptr(fd), "handed over"))
-		}
-	}
-	switch {
-	case err != nil:
-	case buf[0] == handoverNo:
-		err = fmt.Errorf("the owner says: %s", buf[1:n])
-	case buf[0] != handoverYes || len(files) == 0:
-		err = fmt.Errorf("the owner is no udsgrpc server: it sent %q and %d descriptors", buf[:n], len(files))
-	}
-	if err != nil {
-		closeAll(files)
-		return nil, err
-	}
-	return files, nil
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
-// heir makes a listener of what the owner sent, after a look whether it is what it should be.
-func (c *ListenConfig) heir(addr Address, files []*os.File) (_ *Listener, err error) {
-	defer files[0].Close() // net.FileListener makes a descriptor of its own
-	keep := files[1:]
-	defer func() {
-		if err != nil {
-			closeAll(keep)
-		}
-	}()
-	nl, err := net.FileListener(files[0])
-	if err != nil {
-		return nil, err
-	}
-	ul, ok := nl.(*net.UnixListener)
-	if !ok {
-		nl.Close()
-		return nil, fmt.Errorf("it is for network %s", nl.Addr().Network())
-	}
-	var own *claim
-	switch {
-	case len(keep) == 0:
-	case len(keep) == 2 && !addr.IsAbstract():
-		own, err = inheritClaim(addr, keep[0], keep[1])
-	default:
-		err = fmt.Errorf("it came with %d descriptors", len(files))
-	}
-	if err != nil {
-		ul.Close()
-		return nil, err
-	}
-	if own != nil {
-		own.listener = ul
-	}
-	l := newListener(addr, ul, own)
-	l.conf = *c
-	return l, nil
-}
-
-// inheritClaim makes a claim of a lock and a pin.
-func inheritClaim(addr Address, lock, pinned *os.File) (*claim, error) {
-	path, name := addr.split()
-	d, err := openDir(path)
-	if err != nil {
-		return nil, err
-	}
-	if !d.isStill(lockName(name), lock) {
-		d.close()
-		return nil, errors.New("its lock is not that of the path")
-	}
-	p := &pin{}
-	if p.fd, err = unix.FcntlInt(pinned.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-		err = unix.Fstat(p.fd, &p.stat)
-	}
-	if err != nil {
-		d.close()
-		return nil, err
-	}
-	pinned.Close()
-	return &claim{dir: d, name: name, lock: lock, pin: p, theirs: true}, nil
 }

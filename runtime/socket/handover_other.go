@@ -21,5 +21,10 @@ func (c *ListenConfig) TakeOver(_ context.Context, path string) (*Listener, erro
 	return nil, fmt.Errorf("take over %s: %w", path, ErrUnsupported)
 }
 
+// offers are none here.
+type offers struct{}
+
+func newOffers() offers { return offers{} }
+
 // Commit completes TakeOver. Here there is nothing to complete.
 func (l *Listener) Commit() error { return nil }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // DefaultMode is the mode of a socket file unless asked otherwise: only its owner, and
@@ -17,6 +18,10 @@ const DefaultMode fs.FileMode = 0o600
 // DefaultDirMode is the mode of directories that [ListenConfig] creates unless asked otherwise: only
 // their owner, and root, can enter.
 const DefaultDirMode fs.FileMode = 0o700
+
+// OfferTimeout is how long a process that takes a listener over may take from TakeOver to Commit.
+// Then the offer lapses: Commit fails, and the owner serves on.
+const OfferTimeout = 30 * time.Second
 
 // ListenConfig says how to listen. The zero value is the safe default; it is not changed by
 // its methods, so several goroutines may share one.
@@ -122,8 +127,8 @@ type Listener struct {
 	conf ListenConfig // what was asked for
 
 	// Of a handover; see HandOver and TakeOver.
-	owner   atomic.Pointer[net.UnixConn] // to who still has the path, between TakeOver and Commit; else nil
-	handing sync.Mutex                   // held while this listener is handed over, and once it was
+	owner  atomic.Pointer[net.UnixConn] // to who still has the path, between TakeOver and Commit; else nil
+	offers offers
 
 	closeOnce sync.Once
 	closeErr  error
@@ -132,7 +137,7 @@ type Listener struct {
 func newListener(addr Address, l *net.UnixListener, c *claim) *Listener {
 	// net would remove whatever is at the path by then; the claim removes only its own.
 	l.SetUnlinkOnClose(false)
-	return &Listener{UnixListener: l, addr: addr, claim: c}
+	return &Listener{UnixListener: l, addr: addr, claim: c, offers: newOffers()}
 }
 
 // Address returns where the listener listens.

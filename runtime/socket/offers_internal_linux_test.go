@@ -1,0 +1,68 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+// handOverAll hands l over to whoever asks, until it is closed.
+func handOverAll(t *testing.T, l *Listener) (ended <-chan struct{}) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.AcceptUnix()
+			if err != nil {
+				return
+			}
+			if _, err := io.ReadFull(conn, make([]byte, len(HandoverRequest))); err == nil {
+				l.HandOver(t.Context(), conn)
+			}
+			conn.Close()
+		}
+	}()
+	return done
+}
+
+func TestOfferLapsesWhenTheSuccessorIsNotReady(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	owner, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner.offers.lapse = 20 * time.Millisecond
+	ended := handOverAll(t, owner)
+	defer func() {
+		owner.Close()
+		<-ended
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
+	defer cancel()
+	late, err := (&ListenConfig{Mode: 0o666}).TakeOver(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	conn := late.owner.Load()
+	fixture.Eventually(t, "the offer to lapse", func() bool { return answered(conn) })
+	err = late.Commit()
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "the offer has lapsed") {
+		t.Errorf("Commit returned %v", err)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != DefaultMode {
+		t.Errorf("the mode is %v, %v: who came too late has changed it", info.Mode(), err)
+	}
+	next, err := (&ListenConfig{}).TakeOver(ctx, path)
+	if err != nil {
+		t.Fatalf("the owner does not offer its listener again: %v", err)
+	}
+	next.Close()
+}

@@ -1,0 +1,214 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TakeOver asks the process that listens on path for its listener. The Listener that it
+// returns is not yet the caller's: Commit makes it so, and Close before that leaves it to the
+// owner, who serves all the while. The owner must be a process of the same user, and one that
+// calls HandOver, as every udsgrpc server does.
+//
+// While another process is taking over from the owner, TakeOver waits for the outcome, until ctx ends;
+// for all else the owner has five seconds.
+//
+// The error says which step failed and wraps [ErrInUse]; the owner then goes on serving. It wraps
+// [net.ErrClosed] besides if the listener is another process's by now, or was withdrawn: then begin
+// anew, with Listen, which may find the path free. If nobody listens, the error wraps the errno of
+// connect(2). Linux only; elsewhere [ErrUnsupported].
+func (c *ListenConfig) TakeOver(ctx context.Context, path string) (*Listener, error) {
+	addr, err := ParseAddress(path)
+	if err != nil {
+		return nil, err
+	}
+	connecting, cancel := context.WithTimeout(ctx, handoverStep)
+	defer cancel()
+	conn, err := (&Dialer{}).DialAddress(connecting, addr)
+	if err != nil {
+		return nil, takeOverError(addr, "connect", err)
+	}
+	l, err := c.takeOver(ctx, addr, conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func takeOverError(addr Address, step string, err error) error {
+	return fmt.Errorf("take over %s: step %q: %w", addr, step, err)
+}
+
+func (c *ListenConfig) takeOver(ctx context.Context, addr Address, conn *net.UnixConn) (*Listener, error) {
+	fail := func(step string, err error) (*Listener, error) {
+		return nil, takeOverError(addr, step, fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
+	}
+	if err := conn.SetDeadline(time.Now().Add(handoverStep)); err != nil {
+		return fail("ask the owner", err)
+	}
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(0, 0)) })()
+	owner, err := PeerOf(conn)
+	if err != nil {
+		return fail("identify the owner", err)
+	}
+	if !owner.HasUID || owner.UID != os.Geteuid() {
+		return fail("identify the owner", fmt.Errorf("it is %v, and this process has uid %d: %w", owner, os.Geteuid(), fs.ErrPermission))
+	}
+	if _, err := io.WriteString(conn, HandoverRequest); err != nil {
+		return fail("ask the owner", err)
+	}
+	answer, err := receiveAnswer(conn)
+	if err == nil && answer.kind == handoverWait {
+		// Now the owner is known to be well, and ctx says how long to wait.
+		if err := conn.SetDeadline(time.Time{}); err != nil || ctx.Err() != nil {
+			return fail("wait for the takeover under way", errors.Join(err, ctx.Err()))
+		}
+		answer, err = receiveAnswer(conn)
+		if err != nil && ctx.Err() != nil {
+			return fail("wait for the takeover under way", fmt.Errorf("%v serves, and has offered the socket to another process: %w", owner, ctx.Err()))
+		}
+	}
+	if err != nil {
+		return fail("receive the listener", err)
+	}
+	fds, err := answer.descriptors()
+	if err != nil {
+		return fail("receive the listener", err)
+	}
+	l, err := c.heir(addr, fds)
+	if err != nil {
+		return fail("check the listener", err)
+	}
+	l.owner.Store(conn)
+	return l, nil
+}
+
+// ownerAnswer is what an owner says to who asks for its listener.
+type ownerAnswer struct {
+	kind  byte
+	text  []byte // that follows
+	files []*os.File
+}
+
+func receiveAnswer(conn *net.UnixConn) (ownerAnswer, error) {
+	buf, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(3*4))
+	// A byte alone, as the next message may come at once after a wait.
+	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
+	if err == nil && n == 0 {
+		err = io.EOF
+	}
+	if err != nil {
+		return ownerAnswer{}, fmt.Errorf("the owner has not answered; it may be no udsgrpc server: %w", err)
+	}
+	answer := ownerAnswer{kind: buf[0]}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	for _, m := range messages {
+		fds, rightsErr := unix.ParseUnixRights(&m)
+		err = errors.Join(err, rightsErr)
+		for _, fd := range fds {
+			answer.files = append(answer.files, os.NewFile(uintptr(fd), "handed over"))
+		}
+	}
+	if err == nil && answer.kind != handoverWait && answer.kind != handoverYes && answer.kind != handoverAgain {
+		// It was written at once, so it is there.
+		answer.text = make([]byte, longestReason)
+		n, _ = conn.Read(answer.text)
+		answer.text = answer.text[:n]
+	}
+	if err != nil {
+		closeAll(answer.files)
+	}
+	return answer, err
+}
+
+// descriptors returns what came with a yes.
+func (a ownerAnswer) descriptors() ([]*os.File, error) {
+	if a.kind == handoverYes && len(a.files) > 0 {
+		return a.files, nil
+	}
+	closeAll(a.files)
+	switch a.kind {
+	case handoverAgain:
+		return nil, fmt.Errorf("the owner has just let go of it: %w", net.ErrClosed)
+	case handoverNo:
+		return nil, fmt.Errorf("the owner says: %s", a.text)
+	default:
+		return nil, fmt.Errorf("the owner is no udsgrpc server: it sent %q and %d descriptors", append([]byte{a.kind}, a.text...), len(a.files))
+	}
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// heir makes a listener of what the owner sent, after a look whether it is what it should be.
+func (c *ListenConfig) heir(addr Address, files []*os.File) (_ *Listener, err error) {
+	defer files[0].Close() // net.FileListener makes a descriptor of its own
+	keep := files[1:]
+	defer func() {
+		if err != nil {
+			closeAll(keep)
+		}
+	}()
+	nl, err := net.FileListener(files[0])
+	if err != nil {
+		return nil, err
+	}
+	ul, ok := nl.(*net.UnixListener)
+	if !ok {
+		nl.Close()
+		return nil, fmt.Errorf("it is for network %s", nl.Addr().Network())
+	}
+	var own *claim
+	switch {
+	case len(keep) == 0:
+	case len(keep) == 2 && !addr.IsAbstract():
+		own, err = inheritClaim(addr, keep[0], keep[1])
+	default:
+		err = fmt.Errorf("it came with %d descriptors", len(files))
+	}
+	if err != nil {
+		ul.Close()
+		return nil, err
+	}
+	if own != nil {
+		own.listener = ul
+	}
+	l := newListener(addr, ul, own)
+	l.conf = *c
+	return l, nil
+}
+
+// inheritClaim makes a claim of a lock and a pin.
+func inheritClaim(addr Address, lock, pinned *os.File) (*claim, error) {
+	path, name := addr.split()
+	d, err := openDir(path)
+	if err != nil {
+		return nil, err
+	}
+	if !d.isStill(lockName(name), lock) {
+		d.close()
+		return nil, errors.New("its lock is not that of the path")
+	}
+	p := &pin{}
+	if p.fd, err = unix.FcntlInt(pinned.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+		err = unix.Fstat(p.fd, &p.stat)
+	}
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	pinned.Close()
+	return &claim{dir: d, name: name, lock: lock, pin: p, theirs: true}, nil
+}

@@ -1,0 +1,107 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
+)
+
+func TestTakeoverWithStandbyTakesOverFromAWillingOwner(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	old := serve(t, path, newGreeter())
+	next, err := runtime.NewServer(path, runtime.Takeover(), runtime.Standby(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, next)
+	if err := <-old.Done; err != nil || !old.HandedOver() {
+		t.Errorf("Serve returned %v; that it has handed over is %v", err, old.HandedOver())
+	}
+}
+
+func TestTakeoverWithStandbyWaitsForAnOwnerThatCannotHandOver(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := grpc.NewServer()
+	served := make(chan error, 1)
+	go func() { served <- plain.Serve(l) }()
+	log := &syncBuffer{}
+	made := make(chan error, 1)
+	go func() {
+		next, err := runtime.NewServer(path, runtime.Takeover(), runtime.Standby(t.Context()), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+		if err == nil {
+			err = next.Close()
+		}
+		made <- err
+	}()
+	fixture.Eventually(t, "the event", func() bool { return len(messages(log.String())) > 0 })
+	select {
+	case err := <-made:
+		t.Errorf("it does not wait: %v", err)
+	default:
+	}
+	plain.Stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
+	if got := messages(log.String()); len(got) != 1 || got[0] != "standing by" {
+		t.Errorf("the events are %q", got)
+	}
+}
+
+func TestTakeoverWithStandbyEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	serve(t, path, newGreeter())
+	first, err := runtime.NewServer(path, runtime.Takeover()) // and does not serve
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = runtime.NewServer(path, runtime.Takeover(), runtime.Standby(ctx))
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, socket.ErrInUse) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestTakeoverWithStandbyDoesNotWaitForAnotherUser(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("becoming another user takes root")
+	}
+	path := fixture.FreePath(t)
+	if err := errors.Join(os.Chmod(filepath.Dir(path), 0o755), os.Chown(filepath.Dir(path), 1234, 1234)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := child.Command(t, "greeter", path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1234, Gid: 1234}}
+	child.StartCmd(t, cmd).Line()
+	_, err := runtime.NewServer(path, runtime.AllowUnsafeDir(), runtime.Takeover(), runtime.Standby(t.Context()))
+	if !errors.Is(err, fs.ErrPermission) || !errors.Is(err, socket.ErrInUse) {
+		t.Errorf("error is %v", err)
+	}
+}
