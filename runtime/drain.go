@@ -63,8 +63,9 @@ func (s *Server) drain() {
 		s.health.Shutdown()
 	}
 	s.endHandovers()
-	// A file that cannot be removed is reported by Close.
-	s.current().Withdraw()
+	if err := s.current().Withdraw(); err != nil { // which Close returns, if it still is so then
+		s.config.event(slog.LevelError, "socket not removed", slog.Any("error", err))
+	}
 	withdrawn := s.current()
 	s.await(ctx, func() bool {
 		// grpc sends a client away whose call has not begun, and this one could go nowhere.

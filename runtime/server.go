@@ -290,14 +290,16 @@ func (s *Server) start() error {
 
 // Close stops the server now: the socket file is removed, connections are closed, running
 // calls are cancelled, and the path is free. Close does not wait for handlers to return. It
-// may be called at any time; closing again does nothing.
+// may be called at any time; closing again does nothing. A socket file that could not be removed is an
+// error, of Serve, too.
 func (s *Server) Close() error {
 	s.advance(stateClosed)
 	// The name goes first, so that no client finds a server that is about to hang up.
-	err := s.current().Withdraw()
+	// A file that cannot be removed is an error of the listener's Close.
+	s.current().Withdraw()
 	s.endHandovers()
 	s.heirs.Wait()
 	s.stop()
 	s.notifyStopping()
-	return errors.Join(err, s.current().Close())
+	return s.current().Close()
 }

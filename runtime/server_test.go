@@ -134,11 +134,11 @@ func TestNewServerRefusesWhatIsNotFree(t *testing.T) {
 func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]runtime.ServerOption{
-		"mode zero":            {runtime.SocketMode(0)},
-		"mode with setuid":     {runtime.SocketMode(fs.ModeSetuid | 0o600)},
-		"owner":                {runtime.SocketOwner(-2, 0)},
-		"shutdown timeout":     {runtime.ShutdownTimeout(-1)},
-		"message size":         {runtime.MaxRecvMsgSize(0)},
+		"mode zero":        {runtime.SocketMode(0)},
+		"mode with setuid": {runtime.SocketMode(fs.ModeSetuid | 0o600)},
+		"owner":            {runtime.SocketOwner(-2, 0)},
+		"shutdown timeout": {runtime.ShutdownTimeout(-1)},
+		"message size":     {runtime.MaxRecvMsgSize(0)},
 	} {
 		path := fixture.FreePath(t)
 		if _, err := runtime.NewServer(path, opts...); !errors.Is(err, fs.ErrInvalid) {

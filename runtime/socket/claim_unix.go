@@ -5,6 +5,7 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"sync"
@@ -216,21 +217,31 @@ func (p *pin) apply(conf *ListenConfig) error {
 // the BSDs to kern.ipc.soacceptqueue.
 const backlog = 512
 
-// withdraw removes the socket file if it is still the one that was bound.
+// withdraw removes the socket file if it is still the one that was bound. One that cannot be removed is
+// kept in mind, for another attempt.
 func (c *claim) withdraw() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pin == nil {
 		return nil
 	}
-	defer func() {
+	if !c.theirs {
+		err := c.dir.unlinkPinned(c.name, c.pin)
+		// Without a lock, it is for the process that bound the socket to remove the file.
+		if err != nil && !(c.lock == nil && errors.Is(err, fs.ErrPermission)) {
+			return err
+		}
+	}
+	c.forget()
+	return nil
+}
+
+// forget lets go of the socket file. The caller holds mu.
+func (c *claim) forget() {
+	if c.pin != nil {
 		c.pin.close()
 		c.pin = nil
-	}()
-	if c.theirs {
-		return nil
 	}
-	return c.dir.unlinkPinned(c.name, c.pin)
 }
 
 // unlinkPinned removes the file of that name if it still is the pinned one.
@@ -298,6 +309,7 @@ func (c *claim) release() {
 		c.withdraw()
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.forget()
 		if c.lock != nil {
 			if !c.theirs {
 				// The lock lasts as long as any copy of its descriptor does: an heir that gave up,

@@ -104,23 +104,23 @@ func removeStale(path string) error {
 	return nil
 }
 
-// withdraw removes the socket file if it is still the one that was bound.
+// withdraw removes the socket file if it is still the one that was bound. One that cannot be removed is
+// kept in mind, for another attempt.
 func (c *claim) withdraw() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.bound == nil {
 		return nil
 	}
-	bound := c.bound
-	c.bound = nil
 	now, err := os.Lstat(c.path)
-	if err == nil && os.SameFile(now, bound) {
+	if err == nil && os.SameFile(now, c.bound) {
 		err = os.Remove(c.path)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	c.bound = nil
+	return nil
 }
 
 // rebind does nothing: Windows does not let go of the name of a socket in use.

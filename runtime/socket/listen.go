@@ -162,7 +162,7 @@ func (l *Listener) Withdraw() error {
 		return nil
 	}
 	if err := l.claim.withdraw(); err != nil {
-		return fmt.Errorf("remove socket %s: %w", l.addr, err)
+		return fmt.Errorf("remove socket %s, which stays and leads nowhere: the next server replaces it, if it may write to the directory: %w", l.addr, err)
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +13,8 @@ import (
 // file can get the same inode number, so equal numbers mean the same file. Filesystems do
 // reuse numbers: on ext4 a file made right after another was removed often gets its.
 type pin struct {
+	dir  *dir
+	name string
 	fd   int
 	stat unix.Stat_t
 }
@@ -20,7 +24,7 @@ func (d *dir) pin(name string) (*pin, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: d.path + name, Err: err}
 	}
-	p := &pin{fd: fd}
+	p := &pin{dir: d, name: name, fd: fd}
 	if err := unix.Fstat(fd, &p.stat); err != nil {
 		p.close()
 		return nil, &os.PathError{Op: "stat", Path: d.path + name, Err: err}
@@ -47,8 +51,36 @@ func (p *pin) chmod(mode uint32) error {
 	if st.Mode&0o7777 == mode {
 		return nil
 	}
-	// fchmod(2) refuses an O_PATH descriptor; the link in /proc leads to the same file.
-	return os.NewSyscallError("chmod", unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", p.fd), mode))
+	// fchmod(2) refuses an O_PATH descriptor. fchmodat2(2), which does not, is of Linux 6.6.
+	err := unix.Fchmodat(p.fd, "", mode, unix.AT_EMPTY_PATH)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM) { // EPERM may be a filter of system calls
+		err = p.chmodThroughProc(mode)
+	}
+	if errors.Is(err, unix.ENOENT) {
+		err = p.chmodByName(mode)
+	}
+	return os.NewSyscallError("chmod", err)
+}
+
+// chmodThroughProc goes by a link in /proc, which leads to the very file.
+func (p *pin) chmodThroughProc(mode uint32) error {
+	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", p.fd), mode)
+}
+
+// chmodByName is for where there is no /proc, as in a chroot. In a safe directory nobody else can
+// replace the file between the look and the change.
+func (p *pin) chmodByName(mode uint32) error {
+	if err := p.dir.check(); err != nil {
+		return fmt.Errorf("without /proc, and fchmodat2 of Linux 6.6, it takes a safe directory: %w", err)
+	}
+	now, err := p.dir.lstat(p.name)
+	if err != nil {
+		return err
+	}
+	if !sameFile(now, p.stat) {
+		return fmt.Errorf("%s was replaced meanwhile: %w", p.dir.path+p.name, fs.ErrNotExist)
+	}
+	return unix.Fchmodat(p.dir.fd, p.name, mode, 0)
 }
 
 // restrict sets the mode that the file gets at bind, so that not even for a moment it has a

@@ -30,6 +30,8 @@ var programs = map[string]child.Program{
 	"stand by unannounced":         standByUnannounced,
 	"report":                       report,
 	"listen in a new directory":    listenInNewDir,
+	"listen in jail":               listenInJail,
+	"abandon as another":           abandonAsAnother,
 }
 
 const (

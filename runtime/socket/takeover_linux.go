@@ -201,7 +201,7 @@ func inheritClaim(addr Address, lock, pinned *os.File) (*claim, error) {
 		d.close()
 		return nil, errors.New("its lock is not that of the path")
 	}
-	p := &pin{}
+	p := &pin{dir: d, name: name}
 	if p.fd, err = unix.FcntlInt(pinned.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil {
 		err = unix.Fstat(p.fd, &p.stat)
 	}
