@@ -4,19 +4,26 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 const (
 	// lookPause is how often a server looks at its path though nothing has told of a change. Nothing
-	// does when a directory further up is moved away; nor on macOS and the BSDs, whose kernels tell of
-	// regular files alone.
+	// does when a directory further up is moved away; nor where no watch is to be had; nor on macOS and the
+	// BSDs, whose kernels tell of regular files alone.
 	lookPause = 10 * time.Second
+
+	// unrestPause is how long a server waits after a change. Whoever removes a directory removes what is in it
+	// first, and could not go on if that were made anew at once.
+	unrestPause = 20 * time.Millisecond
 
 	// rebindPause is how long a server that has lost its path waits before it tries again: nothing tells
 	// of the death of the process that has taken it.
@@ -28,7 +35,7 @@ const (
 )
 
 // lookAfter watches over the socket file until ctx ends. When somebody has removed or replaced
-// it, as cleaners of temporary directories do, it binds the path again and sends the new
+// it, as cleaners of temporary directories do, or its directory, it binds the path again and sends the new
 // listener, which has to be received. What is in use by others is left alone, and looked at again.
 // It closes the channel at its end.
 func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan<- *socket.Listener) {
@@ -38,9 +45,8 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 		return
 	}
 	changes := make(chan struct{}, 1)
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	watch.Go(func() { s.watch(ctx, changes) })
+	endWatch := s.watch(ctx, changes)
+	defer func() { endWatch() }()
 	var lost loss
 	next := time.After(lookPause)
 	for {
@@ -48,12 +54,18 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 		case <-ctx.Done():
 			return
 		case <-changes:
+			select {
+			case <-time.After(unrestPause):
+			case <-ctx.Done():
+				return
+			}
 		case <-next:
 		}
 		again, err := l.Rebind()
 		if err != nil {
 			if lost.news(err) {
 				s.config.event(slog.LevelError, "socket lost", slog.Any("error", err))
+				s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)
 			}
 			select {
 			case <-time.After(failedPause):
@@ -67,8 +79,13 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 			s.config.event(slog.LevelWarn, "socket bound again")
 			l = again
 			rebound <- again
+			endWatch() // which may be of a directory that has no name any more
+			endWatch = s.watch(ctx, changes)
 		} else if lost.told != "" && !s.isClosed() { // which has nothing to lose any more
 			s.config.event(slog.LevelInfo, "socket back")
+		}
+		if lost.told != "" {
+			s.setHealth(healthv1.HealthCheckResponse_SERVING)
 		}
 		lost, next = loss{}, time.After(lookPause)
 	}
@@ -92,8 +109,32 @@ func (l *loss) news(err error) bool {
 	return true
 }
 
-// watch tells of changes at the path until ctx ends. While it cannot, the path is looked at every lookPause.
-func (s *Server) watch(ctx context.Context, changes chan<- struct{}) {
+// watch tells of changes at the path, and of its directory, until ctx ends or the function that it returns
+// is called, which waits for the end.
+func (s *Server) watch(ctx context.Context, changes chan<- struct{}) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	changed := func() {
+		select {
+		case changes <- struct{}{}:
+		default: // there is one that nobody has looked at yet
+		}
+	}
+	var watches sync.WaitGroup
+	watches.Go(func() { s.watchPath(ctx, changed) })
+	// The kernel does not tell of the end of a directory in which a socket is bound that somebody has open.
+	// The directory above knows.
+	dir, _ := filepath.Split(s.addr.String())
+	if addr, err := socket.ParseAddress(strings.TrimRight(dir, string(filepath.Separator))); err == nil {
+		watches.Go(func() { socket.Watch(ctx, addr, changed) }) // else it is looked at every lookPause
+	}
+	return func() {
+		cancel()
+		watches.Wait()
+	}
+}
+
+// watchPath tells of changes at the path until ctx ends. While it cannot, the path is looked at every lookPause.
+func (s *Server) watchPath(ctx context.Context, changed func()) {
 	failed := false
 	for ctx.Err() == nil {
 		err := socket.Watch(ctx, s.addr, func() {
@@ -101,10 +142,7 @@ func (s *Server) watch(ctx context.Context, changes chan<- struct{}) {
 				failed = false
 				s.config.event(slog.LevelInfo, "socket watched again")
 			}
-			select {
-			case changes <- struct{}{}:
-			default: // there is one that nobody has looked at yet
-			}
+			changed()
 		})
 		if err == nil {
 			return

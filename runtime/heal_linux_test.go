@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -243,76 +242,4 @@ func TestLockFileThatSomebodyElseHasForAMomentIsTakenBack(t *testing.T) {
 	if _, err := runtime.NewServer(path); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), "holds its lock") {
 		t.Errorf("the path is not locked: %v", err)
 	}
-}
-
-func TestDirectoryThatIsMovedAwayIsReportedAndFoundAgain(t *testing.T) {
-	t.Parallel()
-	for name, replaced := range map[string]bool{"and nothing takes its place": false, "and a new one takes its place": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := filepath.Join(fixture.ShortDir(t), "dir")
-			if err := os.Mkdir(dir, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			path := filepath.Join(dir, "s.sock")
-			log := &syncBuffer{}
-			srv := serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
-			client, _ := dial(t, path)
-			greet(t, client)
-			if err := os.Rename(dir, dir+".away"); err != nil {
-				t.Fatal(err)
-			}
-			if replaced {
-				if err := os.Mkdir(dir, 0o700); err != nil {
-					t.Fatal(err)
-				}
-			}
-			fixture.Eventually(t, "the event", func() bool { return strings.Contains(log.String(), "the directory was moved or removed") })
-			greet(t, client)
-			if replaced {
-				if err := os.Remove(dir); err != nil {
-					t.Fatalf("something was put into the new directory: %v", err)
-				}
-			}
-			if err := os.Rename(dir+".away", dir); err != nil {
-				t.Fatal(err)
-			}
-			fixture.Eventually(t, "the socket to be back", func() bool { return strings.Contains(log.String(), "socket back") })
-			newcomer, _ := dial(t, path)
-			greet(t, newcomer)
-			if n := srv.Stats().Rebound; n != 0 {
-				t.Errorf("the socket was bound again %d times", n)
-			}
-		})
-	}
-}
-
-// No event tells of what happens further up.
-func TestDirectoryFurtherUpThatIsMovedAwayIsReportedAndFoundAgain(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("the server looks by itself after ten seconds")
-	}
-	up := filepath.Join(fixture.ShortDir(t), "a")
-	dir := filepath.Join(up, "b")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "s.sock")
-	log := &syncBuffer{}
-	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	fixture.Eventually(t, "the watch", func() bool { return strings.Contains(log.String(), `msg="socket bound again"`) })
-	if err := errors.Join(os.Rename(up, up+".away"), os.MkdirAll(dir, 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	fixture.Eventually(t, "the loss", func() bool { return strings.Contains(log.String(), `msg="socket lost"`) })
-	if err := errors.Join(os.RemoveAll(up), os.Rename(up+".away", up)); err != nil {
-		t.Fatal(err)
-	}
-	fixture.Eventually(t, "the return", func() bool { return strings.Contains(log.String(), `msg="socket back"`) })
-	client, _ := dial(t, path)
-	greet(t, client)
 }

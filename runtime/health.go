@@ -38,6 +38,17 @@ func (h healthService) Watch(req *healthv1.HealthCheckRequest, stream healthv1.H
 	return status.Error(codes.Unavailable, "the server drains")
 }
 
+// setHealth says the same of all services. It does nothing once the server drains.
+func (s *Server) setHealth(status healthv1.HealthCheckResponse_ServingStatus) {
+	if s.health == nil {
+		return
+	}
+	s.health.SetServingStatus("", status)
+	for name := range s.grpc.GetServiceInfo() {
+		s.health.SetServingStatus(name, status)
+	}
+}
+
 // watchStream is the stream of a watch, with a context that ends when the server drains.
 type watchStream struct {
 	healthv1.Health_WatchServer

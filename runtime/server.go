@@ -180,8 +180,10 @@ func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.Ge
 // A systemd that cannot be told does not matter.
 //
 // If somebody removes the socket file meanwhile, or puts something in its place that is not in
-// use, Serve binds the path again at once; connections are not touched by that. What another
-// process has made of the path is left alone; the [EventLog] tells.
+// use, Serve binds the path again at once; connections are not touched by that. A directory that was removed
+// and made anew is checked as at the start, and the path is claimed there, at once or within ten
+// seconds. What another process has made of the path is left alone; the [EventLog] tells, and [Health] says
+// NOT_SERVING until the path is the server's again.
 //
 // A ctx of [signal.NotifyContext] goes on catching signals after the first: a second SIGINT does not cut
 // the drain short, unless its stop function is called when ctx ends, as with [context.AfterFunc].
@@ -280,11 +282,7 @@ func (s *Server) start() error {
 		}
 	}
 	s.config.auth.settle()
-	if s.health != nil {
-		for name := range s.grpc.GetServiceInfo() {
-			s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
-		}
-	}
+	s.setHealth(healthv1.HealthCheckResponse_SERVING)
 	return nil
 }
 

@@ -28,13 +28,24 @@ type claim struct {
 	released sync.Once
 }
 
-func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
+func listenPath(addr Address, c *ListenConfig) (*Listener, error) {
 	path, name := addr.split()
 	if c.CreateDir {
 		if err := createDir(path, c); err != nil {
 			return nil, fmt.Errorf("create directory: %w", err)
 		}
 	}
+	own, err := claimPath(path, name, c)
+	if err != nil {
+		return nil, err
+	}
+	l := newListener(addr, own.listener, own)
+	l.conf = *c
+	return l, nil
+}
+
+// claimPath claims name in the directory that path leads to, and listens on it.
+func claimPath(path, name string, c *ListenConfig) (_ *claim, err error) {
 	d, err := openDir(path)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, fmt.Errorf("%w: make it, or have the server make it with runtime.CreateDir()", err)
@@ -63,13 +74,10 @@ func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
 	if err := d.removeStale(name, reach); err != nil {
 		return nil, err
 	}
-	ul, err := own.bind(reach, c)
-	if err != nil {
+	if _, err := own.bind(reach, c); err != nil {
 		return nil, err
 	}
-	l := newListener(addr, ul, own)
-	l.conf = *c
-	return l, nil
+	return own, nil
 }
 
 // removeStale makes name free if a dead process left a socket there, and refuses if
@@ -256,52 +264,6 @@ func (d *dir) unlinkPinned(name string, p *pin) error {
 	return err
 }
 
-// rebind makes the lock file and the socket file anew if they are not at their path any more, and
-// returns the listener on the socket; nil if that is the one that was bound.
-func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pin == nil || c.theirs || c.lock == nil {
-		return nil, nil
-	}
-	if err := c.dir.checkPlace(); err != nil {
-		return nil, err
-	}
-	if !c.dir.isStill(lockName(c.name), c.lock) {
-		// Whoever has locked a new one owns the path now.
-		lock, err := c.dir.acquire(c.name)
-		if err != nil {
-			return nil, err
-		}
-		c.lock.Close()
-		c.lock = lock
-	}
-	now, err := c.dir.lstat(c.name)
-	if err == nil && sameFile(now, c.pin.stat) {
-		return nil, nil
-	}
-	reach, err := c.dir.reach(c.name)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.dir.removeStale(c.name, reach); err != nil {
-		return nil, err
-	}
-	lost, served := c.pin, c.listener
-	c.pin = nil
-	l, err := c.bind(reach, conf)
-	if err != nil {
-		if c.pin != nil { // it was bound, and then something failed
-			c.dir.unlinkPinned(c.name, c.pin)
-			c.pin.close()
-		}
-		c.pin, c.listener = lost, served
-		return nil, err
-	}
-	lost.close()
-	return l, nil
-}
-
 // release withdraws and gives the path free, once: listeners that have replaced each other share
 // the claim.
 func (c *claim) release() {
@@ -310,14 +272,19 @@ func (c *claim) release() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.forget()
-		if c.lock != nil {
-			if !c.theirs {
-				// The lock lasts as long as any copy of its descriptor does: an heir that gave up,
-				// or a child between fork and exec, may have one a little longer.
-				unix.Flock(int(c.lock.Fd()), unix.LOCK_UN)
-			}
-			c.lock.Close()
-		}
-		c.dir.close()
+		c.leaveDir()
 	})
+}
+
+// leaveDir gives up the lock, unless it is another process's, and closes the directory. The caller holds mu.
+func (c *claim) leaveDir() {
+	if c.lock != nil {
+		if !c.theirs {
+			// The lock lasts as long as any copy of its descriptor does: an heir that gave up,
+			// or a child between fork and exec, may have one a little longer.
+			unix.Flock(int(c.lock.Fd()), unix.LOCK_UN)
+		}
+		c.lock.Close()
+	}
+	c.dir.close()
 }

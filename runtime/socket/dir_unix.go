@@ -4,7 +4,6 @@ package socket
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -56,24 +55,6 @@ func trustedOwners() string {
 		return fmt.Sprintf("root or of uid %d", uid)
 	}
 	return "root"
-}
-
-// checkPlace finds out that the path leads elsewhere by now.
-func (d *dir) checkPlace() error {
-	var opened, named unix.Stat_t
-	if err := unix.Fstat(d.fd, &opened); err != nil {
-		return &os.PathError{Op: "stat directory", Path: d.path, Err: err}
-	}
-	err := unix.Stat(d.path, &named)
-	if err != nil {
-		err = &os.PathError{Op: "stat directory", Path: d.path, Err: err}
-	} else if !sameFile(opened, named) {
-		err = fmt.Errorf("%s is another directory: %w", d.path, fs.ErrNotExist)
-	}
-	if err != nil {
-		return fmt.Errorf("the directory was moved or removed, and clients do not find the socket: bring it back, or restart the server: %w", err)
-	}
-	return nil
 }
 
 func (d *dir) lstat(name string) (unix.Stat_t, error) {

@@ -172,11 +172,12 @@ func (l *Listener) Withdraw() error {
 // lock from then on. The caller serves that one as well, and closes the UnixListener of this one,
 // and not this one, when nobody is Pending on it. If the file is still the one that was bound,
 // or there is none, as for an abstract name and a service manager's socket, Rebind returns nil. A
-// lock file that was removed is made anew, too.
+// lock file that was removed is made anew, too. If the path leads to another directory by now, as after the
+// old one was removed and made anew, it is claimed there, as [Listen] does, with the same errors.
 //
 // The error wraps [ErrInUse] if another process has the path now, [ErrNotSocket] if something
-// else is there: both are left alone. A directory that was removed or renamed is [fs.ErrNotExist], also
-// when there is a new one of that name.
+// else is there: both are left alone. A directory that was removed or renamed, with none in its place, is
+// [fs.ErrNotExist].
 func (l *Listener) Rebind() (*Listener, error) {
 	if l.claim == nil {
 		return nil, nil
