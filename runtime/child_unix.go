@@ -4,10 +4,14 @@ package runtime
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -16,8 +20,8 @@ func supportsChildren() error { return nil }
 
 // bequeath makes the socket and the lifeline and adds both to the command. It returns the
 // files that are to be closed when the command was started.
-func (c *Child) bequeath() (passed []*os.File, err error) {
-	bound, err := socket.Bind(c.path)
+func (p *childProcess) bequeath(path string) (passed []*os.File, err error) {
+	bound, err := socket.Bind(path)
 	if err != nil {
 		return nil, err
 	}
@@ -26,20 +30,20 @@ func (c *Child) bequeath() (passed []*os.File, err error) {
 	if err != nil {
 		return passed, err
 	}
-	c.lifeline = lifeline
+	p.lifeline = lifeline
 	passed = append(passed, end)
-	env := slices.DeleteFunc(c.cmd.Environ(), func(v string) bool { return strings.HasPrefix(v, "NOTIFY_SOCKET=") })
-	c.cmd.Env = append(env,
-		listenPathEnv+"="+c.path,
-		fmt.Sprintf("%s=%d", listenFDEnv, c.pass(bound)),
-		fmt.Sprintf("%s=%d", lifelineFDEnv, c.pass(end)))
+	env := slices.DeleteFunc(p.cmd.Environ(), func(v string) bool { return strings.HasPrefix(v, "NOTIFY_SOCKET=") })
+	p.cmd.Env = append(env,
+		listenPathEnv+"="+path,
+		fmt.Sprintf("%s=%d", listenFDEnv, p.pass(bound)),
+		fmt.Sprintf("%s=%d", lifelineFDEnv, p.pass(end)))
 	return passed, nil
 }
 
 // pass returns the number that f will have in the child.
-func (c *Child) pass(f *os.File) int {
-	c.cmd.ExtraFiles = append(c.cmd.ExtraFiles, f)
-	return 2 + len(c.cmd.ExtraFiles) // behind standard input, output and error
+func (p *childProcess) pass(f *os.File) int {
+	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, f)
+	return 2 + len(p.cmd.ExtraFiles) // behind standard input, output and error
 }
 
 // childPolicy says which server to expect at the socket: one of the child's user. As the
@@ -49,4 +53,36 @@ func childPolicy(cmd *exec.Cmd) []DialOption {
 		return nil
 	}
 	return []DialOption{WithServerPolicy(AllowUID(int(cmd.SysProcAttr.Credential.Uid)))}
+}
+
+// ownGroup gives the child a process group of its own, unless the caller has other plans for it. Only the
+// foreground group of a terminal may read from it.
+func ownGroup(cmd *exec.Cmd) {
+	attr := syscall.SysProcAttr{}
+	if cmd.SysProcAttr != nil {
+		attr = *cmd.SysProcAttr // it may be the caller's, for several commands
+	}
+	if attr.Setpgid || attr.Setsid || attr.Foreground || isTerminal(cmd.Stdin) {
+		return
+	}
+	attr.Setpgid = true
+	cmd.SysProcAttr = &attr
+}
+
+// isTerminal reports whether a command's standard input is the terminal of this process.
+func isTerminal(stdin io.Reader) bool {
+	f, ok := stdin.(*os.File)
+	if !ok {
+		return false
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	terminal := false
+	err = raw.Control(func(fd uintptr) {
+		_, err := unix.IoctlGetInt(int(fd), unix.TIOCGPGRP)
+		terminal = err == nil
+	})
+	return err == nil && terminal
 }

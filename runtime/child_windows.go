@@ -14,6 +14,8 @@ func supportsChildren() error {
 	return fmt.Errorf("a child that inherits a socket: %w", socket.ErrUnsupported)
 }
 
-func (*Child) bequeath() ([]*os.File, error) { return nil, supportsChildren() }
+func (*childProcess) bequeath(string) ([]*os.File, error) { return nil, supportsChildren() }
 
 func childPolicy(*exec.Cmd) []DialOption { return nil }
+
+func ownGroup(*exec.Cmd) {}
