@@ -49,10 +49,18 @@ func (p *childProcess) pass(f *os.File) int {
 // childPolicy says which server to expect at the socket: one of the child's user. As the
 // socket's directory is private there is none other, but for root's.
 func childPolicy(cmd *exec.Cmd) []DialOption {
-	if cmd.SysProcAttr == nil || cmd.SysProcAttr.Credential == nil {
-		return nil
+	if user := childUser(cmd); user >= 0 {
+		return []DialOption{WithServerPolicy(AllowUID(user))}
 	}
-	return []DialOption{WithServerPolicy(AllowUID(int(cmd.SysProcAttr.Credential.Uid)))}
+	return nil
+}
+
+// childUser returns the user that the command asks for, and -1 for none.
+func childUser(cmd *exec.Cmd) int {
+	if cmd.SysProcAttr == nil || cmd.SysProcAttr.Credential == nil {
+		return -1
+	}
+	return int(cmd.SysProcAttr.Credential.Uid)
 }
 
 // ownGroup gives the child a process group of its own, unless the caller has other plans for it. Only the

@@ -19,3 +19,5 @@ func (*childProcess) bequeath(string) ([]*os.File, error) { return nil, supports
 func childPolicy(*exec.Cmd) []DialOption { return nil }
 
 func ownGroup(*exec.Cmd) {}
+
+func childUser(*exec.Cmd) int { return -1 }

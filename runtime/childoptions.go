@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -15,19 +16,33 @@ const (
 
 	// DefaultStopTimeout lets a child use all of its [DefaultShutdownTimeout].
 	DefaultStopTimeout = 10 * time.Second
+
+	// DefaultRestartLimit is of a [Supervisor]: it gives up after some three seconds.
+	DefaultRestartLimit = 5
 )
 
-// ChildOption changes how [StartChild] starts a child.
+// ChildOption changes how [StartChild] and [Supervise] start a child.
 type ChildOption func(*childConfig)
 
 type childConfig struct {
 	startTimeout, stopTimeout time.Duration
 	dial                      []DialOption
 	err                       error
+
+	// Of a supervisor:
+	restartLimit              int
+	restartPause, settledTime time.Duration // other than the constants in tests only
+	events                    *slog.Logger  // nil for none
 }
 
 func newChildConfig(opts []ChildOption) (childConfig, error) {
-	c := childConfig{startTimeout: DefaultStartTimeout, stopTimeout: DefaultStopTimeout}
+	c := childConfig{
+		startTimeout: DefaultStartTimeout,
+		stopTimeout:  DefaultStopTimeout,
+		restartLimit: DefaultRestartLimit,
+		restartPause: restartPause,
+		settledTime:  settledTime,
+	}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&c)
@@ -64,4 +79,21 @@ func StopTimeout(d time.Duration) ChildOption {
 func ChildDialOptions(opts ...DialOption) ChildOption {
 	opts = slices.Clone(opts)
 	return func(c *childConfig) { c.dial = append(c.dial, opts...) }
+}
+
+// RestartLimit sets after how many restarts in a row a [Supervisor] gives up; the default is
+// [DefaultRestartLimit]. With zero there is none. StartChild, which restarts nothing, takes no notice.
+func RestartLimit(n int) ChildOption {
+	return func(c *childConfig) {
+		if n < 0 {
+			c.err = errors.Join(c.err, fmt.Errorf("restart limit %d: give zero or more: %w", n, fs.ErrInvalid))
+		}
+		c.restartLimit = n
+	}
+}
+
+// SupervisorLog writes a record for what a [Supervisor] does: that a child serves, that one ended and how, and
+// that it gives up. There is none by default. StartChild takes no notice.
+func SupervisorLog(logger *slog.Logger) ChildOption {
+	return func(c *childConfig) { c.events = logger }
 }

@@ -20,6 +20,7 @@ type childProcess struct {
 	cmd         *exec.Cmd
 	lifeline    *net.UnixConn
 	stopTimeout time.Duration
+	words       *lastWords // nil unless it is supervised
 
 	exited  chan struct{} // closed when the process is gone and waited for
 	exitErr error         // what exec.Cmd.Wait returned; for readers of exited

@@ -21,6 +21,10 @@ var programs = map[string]child.Program{
 	"call by default":              callByDefault,
 	"serve parent":                 serveParent,
 	"start parent":                 startParent,
+	"host at a terminal":           hostAtTerminal,
+	"host that lends its terminal": hostThatLendsItsTerminal,
+	"never mind signals":           neverMindSignals,
+	"complain and end":             complainAndEnd,
 	"crash":                        crash,
 	"exit without serving":         exitWithoutServing,
 	"never serve":                  neverServe,
@@ -33,7 +37,4 @@ var programs = map[string]child.Program{
 	"flood":                        flood,
 	"visit":                        visitFor,
 	"take over at once":            takeOverAtOnce,
-	"host at a terminal":           hostAtTerminal,
-	"host that lends its terminal": hostThatLendsItsTerminal,
-	"never mind signals":           neverMindSignals,
 }
