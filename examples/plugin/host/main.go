@@ -1,4 +1,4 @@
-// Command host starts a plugin, calls it, and stops it.
+// Command host keeps a plugin running, calls it, and stops it.
 package main
 
 import (
@@ -26,13 +26,16 @@ func main() {
 }
 
 func run(program string) (err error) {
-	// The plugin lives as long as ctx. A Ctrl-C at a terminal reaches both processes.
+	// The plugin lives as long as ctx, and is started again if it dies. A Ctrl-C at a terminal is for this
+	// process alone.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	cmd := exec.Command(program)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // they are the plugin's own
-	plugin, err := runtime.StartChild(ctx, cmd, runtime.StartTimeout(10*time.Second))
+	plugin, err := runtime.Supervise(ctx, func() *exec.Cmd {
+		cmd := exec.Command(program)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // they are the plugin's own
+		return cmd
+	}, runtime.StartTimeout(10*time.Second))
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ func main() {
 }
 
 func run(path string) error {
-	// As a plugin it needs no signals: Serve ends when the host wants it to, or is gone. A
-	// Ctrl-C meant for the host is heard here, too, and drains instead of cutting calls off.
+	// As a plugin it needs no signals: Serve ends when the host wants it to, or is gone. By itself it
+	// drains at a Ctrl-C instead of cutting calls off.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
