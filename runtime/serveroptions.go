@@ -346,7 +346,7 @@ func ShutdownTimeout(d time.Duration) ServerOption {
 }
 
 // Health serves grpc.health.v1.Health, with SERVING for "" and every registered service
-// while the server serves, and NOT_SERVING from the moment it drains.
+// while the server serves, and NOT_SERVING from the moment it drains, and while it has lost its path.
 func Health() ServerOption {
 	return func(c *serverConfig) { c.health = true }
 }
