@@ -148,7 +148,7 @@ func checkAccounts(kind string, names []string) error {
 			return fmt.Errorf("allows %s %q, which is no name: it has a colon or a control character", kind, name)
 		case isNumber(name):
 			if id, err := strconv.ParseUint(name, 10, 32); err != nil || id == math.MaxUint32 {
-				return fmt.Errorf("allows %s %s, which is no id: they end at %d", kind, name, math.MaxUint32-1)
+				return fmt.Errorf("allows %s %s, which is no id: they end at %d", kind, name, uint32(math.MaxUint32-1))
 			}
 		}
 	}
