@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 )
 
 // fairListener accepts who gets a place. What it returns is an arrival, unless the credentials may be the
@@ -74,5 +76,7 @@ func (s *Server) turnedAway(r *refusal) {
 // newAdmission returns the admission of a server. Peers of unknown users share.
 func (c *serverConfig) newAdmission() *admission {
 	own := os.Geteuid()
-	return newAdmission(sharesOf(descriptorLimit(), c.maxConnsPerUser), func(uid int) bool { return uid == 0 || uid == own })
+	return newAdmission(sharesOf(descriptorLimit(), c.maxConnsPerUser), func(uid int) bool {
+		return (uid == 0 || uid == own) && userns.UIDs().Maps(uid) // else it may be anybody's
+	})
 }
