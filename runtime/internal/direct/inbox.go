@@ -56,6 +56,9 @@ func (in *inbox) peek() (kind, int, error) {
 	return c.kind, c.n, c.err
 }
 
+// waited reports whether the last read from the connection had to wait, as far as that is of who receives.
+func (in *inbox) waited() bool { return !in.active && in.conn.waited }
+
 // skip is for a frame whose content is of no interest; only that of a message may be left.
 func (in *inbox) skip() { in.peeked = false }
 

@@ -196,7 +196,7 @@ func (s *clientStream) queueRequest() {
 func (s *clientStream) peek() (again bool, err error) {
 	k, _, err := s.in.peek()
 	if err == nil && k != kindGoAway {
-		if s.in.conn.waited && s.caller.Err() != nil {
+		if s.in.waited() && s.caller.Err() != nil {
 			return false, status.FromContextError(s.caller.Err()).Err() // that was first
 		}
 		s.setBegun()
