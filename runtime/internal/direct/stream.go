@@ -111,7 +111,6 @@ func (s *clientStream) end(err error) {
 		return
 	}
 	s.result = err
-	s.setHeaderKnown()
 	s.out.close()
 	c, clean := s.conn, s.clean
 	s.mu.Unlock()
@@ -159,6 +158,7 @@ func (s *clientStream) settle() {
 	clean := unwatched && s.in.drained()
 	s.mu.Lock()
 	s.settled = true
+	s.setHeaderKnown() // or that there is none
 	s.clean = s.clean && clean
 	s.mu.Unlock()
 	s.letGo()
