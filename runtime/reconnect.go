@@ -113,7 +113,7 @@ func (r *reconnector) rouse() {
 // sleep puts an attempt to connect off while there is no reason for it. If ctx ends meanwhile, it returns
 // the error of the last attempt, which is still true.
 func (r *reconnector) sleep(ctx context.Context) error {
-	absent, rest := r.mayRest()
+	rest, absent := r.mayRest()
 	if absent == nil {
 		return nil
 	}
@@ -129,13 +129,13 @@ func (r *reconnector) sleep(ctx context.Context) error {
 
 // mayRest returns for how long there need be no attempt to connect, and why the last one failed; nil if there
 // is something to be tried now.
-func (r *reconnector) mayRest() (absent error, rest time.Duration) {
+func (r *reconnector) mayRest() (rest time.Duration, absent error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.watch == nil || !r.watch.works || time.Since(r.watch.changed) < settlePause || r.waiting.Load() > 0 {
-		return nil, 0
+		return 0, nil
 	}
-	return r.absent, time.Until(r.tried.Add(lookPause))
+	return time.Until(r.tried.Add(lookPause)), r.absent
 }
 
 // connected ends the watch, and goes on with what is to be done with a new connection, until there is

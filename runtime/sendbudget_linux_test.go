@@ -23,22 +23,18 @@ func TestSendsThatWaitForTheBudgetAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exchange := func(s grpc.Stream) error {
-		sent := make(chan error, 1)
-		go func() {
-			var err error
-			for i := 0; i < messages && err == nil; i++ {
-				err = s.SendMsg(wrapperspb.Bytes(make([]byte, size)))
-			}
-			sent <- err
-		}()
-		<-receive
+	exchange := func(s interface {
+		SendMsg(any) error
+		RecvMsg(any) error
+	}) error { sent := make(chan error, 1); go func() {
 		var err error
 		for i := 0; i < messages && err == nil; i++ {
-			err = s.RecvMsg(&wrapperspb.BytesValue{})
+			err = s.SendMsg(wrapperspb.Bytes(make([]byte, size)))
 		}
-		return errors.Join(<-sent, err)
-	}
+		sent <- err
+	}(); <-receive; var err error; for i := 0; i < messages && err == nil; i++ {
+		err = s.RecvMsg(&wrapperspb.BytesValue{})
+	}; return errors.Join(<-sent, err) }
 	desc := grpc.StreamDesc{StreamName: "Both", ClientStreams: true, ServerStreams: true, Handler: func(_ any, s grpc.ServerStream) error {
 		return exchange(s)
 	}}

@@ -20,8 +20,7 @@ func TestCallersWhoHaveWaitedForTheGreetingConnectTogether(t *testing.T) {
 	var mu sync.Mutex
 	var dials, together int
 	greet, all := make(chan struct{}), make(chan struct{})
-	var c *Client
-	c = NewClient(ClientConfig{MaxConns: callers, Dial: func(ctx context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
+	c := NewClient(ClientConfig{MaxConns: callers, Dial: func(ctx context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
 		mu.Lock()
 		dials++
 		first := dials == 1

@@ -33,13 +33,12 @@ func (s *clientStream) send(data payload) error {
 	soon := s.desc.ClientStreams && s.pacing.soon()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.out.admit() != nil && !s.resolve() {
-		if s.desc.ClientStreams || s.out.life != outboxOpen {
-			data.free()
-			return s.sendError()
-		}
-		break // the call is sent again with it, or has come to something that RecvMsg finds out
+	refused := s.out.admit() != nil && !s.resolve()
+	if refused && (s.desc.ClientStreams || s.out.life != outboxOpen) {
+		data.free()
+		return s.sendError()
 	}
+	// The only message is queued all the same: the call may be sent again with it.
 	s.queueCall()
 	s.out.appendMessage(data)
 	if !s.desc.ClientStreams {
