@@ -26,15 +26,22 @@ func TestSendsThatWaitForTheBudgetAreCounted(t *testing.T) {
 	exchange := func(s interface {
 		SendMsg(any) error
 		RecvMsg(any) error
-	}) error { sent := make(chan error, 1); go func() {
+	}) error {
+		sent := make(chan error, 1)
+		go func() {
+			var err error
+			for i := 0; i < messages && err == nil; i++ {
+				err = s.SendMsg(wrapperspb.Bytes(make([]byte, size)))
+			}
+			sent <- err
+		}()
+		<-receive
 		var err error
 		for i := 0; i < messages && err == nil; i++ {
-			err = s.SendMsg(wrapperspb.Bytes(make([]byte, size)))
+			err = s.RecvMsg(&wrapperspb.BytesValue{})
 		}
-		sent <- err
-	}(); <-receive; var err error; for i := 0; i < messages && err == nil; i++ {
-		err = s.RecvMsg(&wrapperspb.BytesValue{})
-	}; return errors.Join(<-sent, err) }
+		return errors.Join(<-sent, err)
+	}
 	desc := grpc.StreamDesc{StreamName: "Both", ClientStreams: true, ServerStreams: true, Handler: func(_ any, s grpc.ServerStream) error {
 		return exchange(s)
 	}}
