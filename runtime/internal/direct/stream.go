@@ -61,6 +61,7 @@ type clientStream struct {
 	in      inbox
 	tries   int   // how often the call was sent again
 	told    error // what RecvMsg returns from now on; nil if there is more to receive
+	late    bool  // what has come last has come after the end of the caller's context
 	begun   bool  // state.processing is processingBegun
 	clean   bool  // the status has come, and the connection can have another call; changed with mu held as well
 	settled bool  // changed with mu held as well: stats handlers and call options know what the call has come to

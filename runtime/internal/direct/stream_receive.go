@@ -159,7 +159,7 @@ func (s *clientStream) nextOfRest() (kind, error) {
 // receiveRest takes in what has come before a stream ended that was not read to its end, as over HTTP/2 it
 // is read when it comes. What was said besides messages is known from then on. The caller holds reading.
 func (s *clientStream) receiveRest() {
-	if s.status != nil {
+	if s.status != nil || s.late {
 		return
 	}
 	s.in.takeRest()
@@ -197,7 +197,8 @@ func (s *clientStream) peek() (again bool, err error) {
 	k, _, err := s.in.peek()
 	if err == nil && k != kindGoAway {
 		if s.in.waited() && s.caller.Err() != nil {
-			return false, status.FromContextError(s.caller.Err()).Err() // that was first
+			s.late = true
+			return false, status.FromContextError(s.caller.Err()).Err()
 		}
 		s.setBegun()
 		return false, nil

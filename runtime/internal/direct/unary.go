@@ -32,7 +32,7 @@ type unary struct {
 	call
 	response
 	sent     bool // stats handlers know of the request
-	answered bool // the status has come
+	answered bool // the status has come, or what comes does not count any more
 	unread   int  // bytes of a message that is too large
 }
 
@@ -126,6 +126,7 @@ func (u *unary) receiveRest(conn *conn) {
 			return
 		case k == kindHeader && u.receiveHeader(rd, n) == nil:
 		case k == kindMessage:
+			u.impliedHeader()
 			if _, err := io.CopyN(io.Discard, rd, int64(n)); err != nil {
 				return
 			}
@@ -163,6 +164,7 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 			return false, errUnprocessed
 		}
 		if err == nil && conn.waited && u.caller.Err() != nil {
+			u.answered = true                                       // by what came too late
 			return false, u.broken(u.caller.Err(), conn.generation) // that was first
 		}
 		if err == nil {
@@ -204,13 +206,18 @@ func (u *unary) receiveHeader(rd *reader, n int) error {
 	return nil
 }
 
+// impliedHeader sets the header of an answer that begins with a message: there is nothing in it.
+func (u *unary) impliedHeader() {
+	if !u.hasHeader {
+		u.hasHeader, u.header = true, u.receivedHeader(nil, frameHeaderLen)
+	}
+}
+
 func (u *unary) receiveMessage(rd *reader, n int, reply any) error {
 	if u.messages > 0 {
 		return errTooManyMessages
 	}
-	if !u.hasHeader {
-		u.hasHeader, u.header = true, u.receivedHeader(nil, frameHeaderLen)
-	}
+	u.impliedHeader()
 	if n > u.opts.maxRecv {
 		u.unread = n
 		return tooLarge(n, u.opts.maxRecv)
