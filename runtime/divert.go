@@ -37,7 +37,7 @@ func (s *Server) divert(a arrival, info AuthInfo) bool {
 		return s.divertHeir(a)
 	case direct.IsPreface(preface) && s.direct != nil:
 		info.Direct = true
-		go s.serveDirect(a, preface, info) // ends with the connection; see direct.Server
+		go s.serveDirect(a, preface, info, s.direct.Coming()) // ends with the connection; see direct.Server
 		return true
 	}
 	return s.forGRPC(a)
@@ -75,7 +75,8 @@ func (s *Server) divertHeir(a arrival) bool {
 
 // serveDirect does nothing but wait most of the time, for each connection: it is kept small, so that
 // the garbage collector can shrink its stack.
-func (s *Server) serveDirect(a arrival, preface []byte, info AuthInfo) {
+func (s *Server) serveDirect(a arrival, preface []byte, info AuthInfo, done func()) {
+	defer done()
 	defer s.admission.leave(a.place)
 	var err error
 	switch s.admission.speaksDirect(a.place) {

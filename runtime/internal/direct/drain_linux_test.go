@@ -328,6 +328,44 @@ func TestDrainWaitsForHandlersAlone(t *testing.T) {
 	mustEcho(t, c, "at the next")
 }
 
+// A connection may have been accepted, and its goroutine not have run yet. The client has been let in, so its
+// call is served.
+func TestDrainWaitsForAConnectionThatIsComing(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	coming := make(chan *net.UnixConn, 1)
+	c, _ := newClient(t, func(conn *net.UnixConn) { coming <- conn })
+	done := h.Coming()
+	called := make(chan error, 1)
+	go func() {
+		_, err := invoke(t, c, "x")
+		called <- err
+	}()
+	conn := await(t, "the connection", coming)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		h.Drain()
+	}()
+	fixture.Eventually(t, "the drain", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.draining
+	})
+	h.accept(conn)
+	if err := await(t, "the call", called); err != nil {
+		t.Errorf("the call comes to %v", err)
+	}
+	c.Close()
+	await(t, "the server to be done with it", h.errs)
+	select {
+	case <-drained:
+		t.Error("the drain does not wait")
+	default:
+	}
+	done()
+	await(t, "the drain", drained)
+}
+
 // After the end of the server new connections are closed, without a word.
 func TestConnectionsAfterTheEnd(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})

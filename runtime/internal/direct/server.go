@@ -101,6 +101,13 @@ func (s *Server) unimplemented(fullName string) *status.Status {
 	}
 }
 
+// Coming is for a connection that Serve or Decline will be called with on another goroutine, which may be long
+// in coming. Drain waits for it until done is called.
+func (s *Server) Coming() (done func()) {
+	s.serving.Add(1)
+	return s.serving.Done
+}
+
 // Serve serves a connection, of which preface was read, until either end closes it. The error says
 // what the client did wrong; it is nil if there was nothing wrong.
 func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInfo) error {
