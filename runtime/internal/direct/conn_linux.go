@@ -70,11 +70,16 @@ func (c *conn) writeOnce(fd uintptr) (done bool) {
 	}
 }
 
+// maxPieces is how many pieces writev(2) takes, UIO_MAXIOV in the kernel. A codec of the program can make a message
+// of more.
+const maxPieces = 1024
+
+// writePieces may write less than there is room for.
 func writePieces(fd int, pieces [][]byte) (int, error) {
 	if len(pieces) == 1 || raceDetector {
 		return syscall.Write(fd, pieces[0])
 	}
-	return unix.Writev(fd, pieces)
+	return unix.Writev(fd, pieces[:min(len(pieces), maxPieces)])
 }
 
 // shutDown tells the other end that nothing more is sent or read, as Close does, and wakes who reads and

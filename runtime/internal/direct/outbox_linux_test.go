@@ -89,6 +89,45 @@ func TestOutboxKeepsTheOrder(t *testing.T) {
 	}
 }
 
+// slivers returns a message of n pieces of memory, as a codec of the program can make it.
+func slivers(n int) (p payload) {
+	for i := range n {
+		p.slices = append(p.slices, mem.SliceBuffer(bytes.Repeat([]byte{byte(i)}, 10)))
+	}
+	return p
+}
+
+// A message may be of more pieces than the kernel takes at once.
+func TestMessageOfManyPieces(t *testing.T) {
+	const n = 5000
+	want := slivers(n).slices.Materialize()
+	t.Run("in a stream", func(t *testing.T) {
+		s, w := newSender(t, 0)
+		s.monitor.Lock()
+		s.appendMessage(slivers(n))
+		s.send(false)
+		s.monitor.Unlock()
+		if got := w.want(kindMessage); !bytes.Equal(got, want) {
+			t.Errorf("%d bytes come, %d were sent", len(got), len(want))
+		}
+	})
+	t.Run("in a unary call", func(t *testing.T) {
+		c, w := newConnPair(t)
+		written := make(chan error, 1)
+		go func() {
+			_, err := c.writeAll(appendFrameHeader(nil, kindMessage, len(want)), slivers(n), endFrame)
+			written <- err
+		}()
+		if got := w.want(kindMessage); !bytes.Equal(got, want) {
+			t.Errorf("%d bytes come, %d were sent", len(got), len(want))
+		}
+		w.want(kindEnd)
+		if err := await(t, "the message to be written", written); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // What was left to the flusher is written without anything else happening.
 func TestFlusherNeedsNoHelp(t *testing.T) {
 	s, w := newSender(t, 0)
