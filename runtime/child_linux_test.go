@@ -203,7 +203,7 @@ func TestChildDrainsWhenItIsToEnd(t *testing.T) {
 				defer close(asked)
 				ask(c, end)
 			}()
-			waitGone(t, c.Path()) // it drains
+			fixture.AwaitMissing(t, c.Path()) // it drains
 			release()
 			if err := <-answered; err != nil {
 				t.Errorf("the call in flight was lost: %v", err)
@@ -212,7 +212,7 @@ func TestChildDrainsWhenItIsToEnd(t *testing.T) {
 			if err := c.Wait(); err != nil {
 				t.Errorf("the child ended with %v", err)
 			}
-			waitGone(t, filepath.Dir(c.Path()))
+			fixture.AwaitMissing(t, filepath.Dir(c.Path()))
 			checkTidy(t, cmd, c)
 		})
 	}

@@ -153,7 +153,7 @@ func (s *soaker) countdown(ctx context.Context) (got, want string, err error) {
 // run makes calls until ctx ends.
 func (s *soaker) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		timed, cancel := context.WithTimeout(ctx, guard)
+		timed, cancel := context.WithTimeout(ctx, fixture.Guard)
 		got, want, err := soakCalls[rand.IntN(len(soakCalls))](s, timed)
 		hung := errors.Is(timed.Err(), context.DeadlineExceeded) && ctx.Err() == nil
 		cancel()

@@ -29,7 +29,7 @@ func TestDrainFinishesCallsInFlightAndKeepsThePathUntilThen(t *testing.T) {
 	}()
 	<-g.entered
 	srv.Stop()
-	waitGone(t, path)
+	fixture.AwaitMissing(t, path)
 	if _, err := runtime.NewServer(path); !errors.Is(err, socket.ErrInUse) {
 		t.Errorf("a successor could start during the drain: %v", err)
 	}

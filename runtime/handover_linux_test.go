@@ -380,7 +380,7 @@ func TestTakeoverWaitsForAnOwnerThatDrains(t *testing.T) {
 	}()
 	<-g.entered
 	old.Stop()
-	waitGone(t, path)
+	fixture.AwaitMissing(t, path)
 	made := make(chan error, 1)
 	go func() {
 		next, err := runtime.NewServer(path, runtime.Takeover())

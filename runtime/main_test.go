@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 func TestMain(m *testing.M) { child.Main(m, programs) }
@@ -180,11 +180,10 @@ func checkCode(t testing.TB, err error, want codes.Code) {
 	}
 }
 
-// waitGone waits until nothing is at path.
-func waitGone(t testing.TB, path string) {
-	t.Helper()
-	fixture.Eventually(t, path+" to go", func() bool {
-		_, err := os.Lstat(path)
-		return errors.Is(err, os.ErrNotExist)
-	})
+// transportOf returns which transport carries a call: "http2" or "direct".
+func transportOf(p *peer.Peer) string {
+	if info, ok := p.AuthInfo.(runtime.AuthInfo); ok && info.Direct {
+		return "direct"
+	}
+	return "http2"
 }

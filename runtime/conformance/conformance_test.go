@@ -1,4 +1,10 @@
-package runtime_test
+// Package conformance_test shows that calls over the direct transport are like those over HTTP/2.
+//
+// It makes the same calls over every transport, writes down everything that callers, handlers,
+// interceptors and stats handlers can see of them, and compares that with what they see over
+// HTTP/2, field by field. A case also says itself what is essential, so that two transports cannot
+// agree on something wrong.
+package conformance_test
 
 import (
 	"context"
@@ -19,11 +25,6 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
-
-// The conformance suite makes the same calls over every transport, writes down everything
-// that callers, handlers, interceptors and stats handlers can see of them, and compares that
-// with what they see over HTTP/2, field by field. A case also says itself what is essential,
-// so that two transports cannot agree on something wrong.
 
 // transport is a way to carry calls, and the options that make both ends use it.
 type transport struct {
@@ -148,10 +149,27 @@ func (b *rig) serve(svc service, opts ...runtime.ServerOption) *served {
 	return b.run(b.newServer(svc, opts...))
 }
 
+// served is a server that runs for the length of a case.
+type served struct {
+	*runtime.Server
+	Stop context.CancelFunc // begins the drain
+	Done chan error         // gets what Serve returned
+}
+
 // run serves until the end of the case, and then does not drain, which takes a while.
 func (b *rig) run(srv *runtime.Server) *served {
-	s := run(b, srv)
-	b.Cleanup(func() { srv.Close() })
+	ctx, stop := context.WithCancel(context.Background())
+	s := &served{Server: srv, Stop: stop, Done: make(chan error, 1)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Done <- srv.Serve(ctx)
+	}()
+	b.Cleanup(func() {
+		srv.Close()
+		stop()
+		<-ended
+	})
 	return s
 }
 

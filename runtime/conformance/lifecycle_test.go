@@ -1,4 +1,4 @@
-package runtime_test
+package conformance_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
@@ -143,7 +144,7 @@ func TestConformanceOfLifecycle(t *testing.T) {
 			b.client.succeeds("send", stream.Send(incoming("before")))
 			b.receives(stream, "before")
 			srv.Stop()
-			waitGone(b, b.path)
+			fixture.AwaitMissing(b, b.path)
 			close(release)
 			a := await(b, "the call to end", answered)
 			b.client.succeeds("call", a.err)

@@ -1,4 +1,4 @@
-package runtime_test
+package conformance_test
 
 import (
 	"context"
@@ -215,6 +215,15 @@ func TestConformanceOfCallOptions(t *testing.T) {
 type anonymous struct{ encoding.CodecV2 }
 
 func (anonymous) Name() string { return "anonymous" }
+
+// token is a per-RPC credential that may only be sent over a secure connection.
+type token struct{}
+
+func (token) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "secret"}, nil
+}
+
+func (token) RequireTransportSecurity() bool { return true }
 
 // noToken is a per-RPC credential that cannot be had.
 type noToken struct{ err error }

@@ -1,4 +1,4 @@
-package runtime_test
+package conformance_test
 
 import (
 	"context"
