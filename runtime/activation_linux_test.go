@@ -22,8 +22,8 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	adminv1 "github.com/udsgrpc/udsgrpc/examples/rules/gen/admin/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -96,20 +96,20 @@ func abstractName(t *testing.T) string { return fmt.Sprintf("@udsgrpc-%d-%s", os
 // activated returns the command of a program as a service manager starts it.
 func activated(t *testing.T, program string, files []*os.File, paths ...string) *exec.Cmd {
 	t.Helper()
-	cmd := child.Command(t, program, paths...)
+	cmd := testproc.Command(t, program, paths...)
 	cmd.Env = append(cmd.Env, "LISTEN_PID=self", "LISTEN_FDS="+strconv.Itoa(len(files)))
 	cmd.ExtraFiles = files
 	return cmd
 }
 
 // activate starts the program "serve activated".
-func activate(t *testing.T, files []*os.File, paths ...string) *child.Process {
+func activate(t *testing.T, files []*os.File, paths ...string) *testproc.Process {
 	t.Helper()
-	return child.StartCmd(t, activated(t, "serve activated", files, paths...))
+	return testproc.StartCmd(t, activated(t, "serve activated", files, paths...))
 }
 
 // terminate makes a server drain and waits for its end.
-func terminate(t *testing.T, p *child.Process) {
+func terminate(t *testing.T, p *testproc.Process) {
 	t.Helper()
 	if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func systemdActivated(t *testing.T, path string, flags ...string) *exec.Cmd {
 		}
 		t.Skip("there is no systemd-socket-activate: install Debian's package systemd")
 	}
-	cmd := child.Command(t, "serve activated", path)
+	cmd := testproc.Command(t, "serve activated", path)
 	program := cmd.Args
 	cmd.Path, cmd.Args = tool, append([]string{tool}, flags...)
 	// The tool passes on nothing else of the environment.
@@ -144,7 +144,7 @@ func systemdActivated(t *testing.T, path string, flags ...string) *exec.Cmd {
 func TestSystemdStartsTheServerWithTheFirstClient(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{fixture.FreePath(t), abstractName(t)} {
-		service := child.StartCmd(t, systemdActivated(t, path, "--listen="+path))
+		service := testproc.StartCmd(t, systemdActivated(t, path, "--listen="+path))
 		client, conn := dial(t, path)
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
@@ -177,7 +177,7 @@ func TestSystemdStartsTheServerAgain(t *testing.T) {
 		cmd.Path = "/bin/sh"
 		cmd.Args = append([]string{"sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`, "sh"}, cmd.Args...)
 		cmd.ExtraFiles = []*os.File{f}
-		service := child.StartCmd(t, cmd)
+		service := testproc.StartCmd(t, cmd)
 		now := greet(t, client)
 		if now != service.Process.Pid || now == last {
 			t.Errorf("process %d answered, want %d", now, service.Process.Pid)
@@ -239,7 +239,7 @@ func TestSenselessActivationIsAnError(t *testing.T) {
 	path := fixture.FreePath(t)
 	cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 	cmd.Env = append(cmd.Env, "LISTEN_FDS=x")
-	if err := child.StartCmd(t, cmd).WaitExit(); err == nil || !strings.Contains(err.Error(), `LISTEN_FDS is "x"`) {
+	if err := testproc.StartCmd(t, cmd).WaitExit(); err == nil || !strings.Contains(err.Error(), `LISTEN_FDS is "x"`) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -295,7 +295,7 @@ func TestClientTrustsTheManagersSocket(t *testing.T) {
 	cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ann.uid, Gid: ann.gid}}
-	service := child.StartCmd(t, cmd)
+	service := testproc.StartCmd(t, cmd)
 	for _, u := range []user{ann, {}} {
 		caller := startAs(t, u, "call by default", path)
 		if got := caller.Line(); got != "uid 0" {
@@ -309,7 +309,7 @@ func TestClientTrustsTheManagersSocket(t *testing.T) {
 func TestActivatedSocketIsServedOnceAtATime(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	p := child.StartCmd(t, activated(t, "activate again", []*os.File{manage(t, path)}, path))
+	p := testproc.StartCmd(t, activated(t, "activate again", []*os.File{manage(t, path)}, path))
 	if got := p.Line(); got != "again" {
 		t.Errorf("the service says %q", got)
 	}

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -56,7 +56,7 @@ func neverMindSignals([]string) error {
 func TestCtrlCIsForTheHostAlone(t *testing.T) {
 	t.Parallel()
 	terminal, far := openTerminal(t)
-	cmd := child.Command(t, "host at a terminal")
+	cmd := testproc.Command(t, "host at a terminal")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = far, far, far
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
 	if err := cmd.Start(); err != nil {
@@ -137,7 +137,7 @@ func TestChildHasTheProcessGroupThatTheCallerWants(t *testing.T) {
 func TestChildThatReadsFromTheTerminalStaysInTheGroup(t *testing.T) {
 	t.Parallel()
 	near, far := openTerminal(t)
-	cmd := child.Command(t, "host that lends its terminal")
+	cmd := testproc.Command(t, "host that lends its terminal")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = far, far, far
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
 	if err := cmd.Start(); err != nil {

@@ -20,8 +20,8 @@ import (
 	"google.golang.org/grpc/peer"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -281,7 +281,7 @@ func TestChildEndsWithItsKilledParent(t *testing.T) {
 	cmd := childCommand(t, "start parent")
 	cmd.ExtraFiles = []*os.File{w}
 	holdInput(t, cmd)
-	parent := child.StartCmd(t, cmd)
+	parent := testproc.StartCmd(t, cmd)
 	w.Close()
 	path := parent.Line()
 	client, _ := dial(t, path)

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -80,7 +80,7 @@ func neverServe([]string) error {
 		return err
 	}
 	fmt.Println("made")
-	return child.WaitForKill()
+	return testproc.WaitForKill()
 }
 
 // stayStubborn is a program that goes on when it has served.
@@ -88,14 +88,14 @@ func stayStubborn([]string) error {
 	if err := serveParent(nil); err != nil {
 		return err
 	}
-	return child.WaitForKill()
+	return testproc.WaitForKill()
 }
 
-// childCommand is child.Command for a process that is waited for: with the race detector it
+// childCommand is testproc.Command for a process that is waited for: with the race detector it
 // would sleep for a second at its end.
 func childCommand(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := child.Command(t, program, args...)
+	cmd := testproc.Command(t, program, args...)
 	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }

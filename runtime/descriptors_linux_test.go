@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -70,7 +70,7 @@ func TestClientWithoutDescriptorsGoesOnOverTheConnectionThatExists(t *testing.T)
 			<-time.After(time.Millisecond) // in which the other callers come
 			return next(ctx, req)
 		}))
-	if got, want := child.Start(t, "call without descriptors", path).Line(), "0 <nil>"; got != want {
+	if got, want := testproc.Start(t, "call without descriptors", path).Line(), "0 <nil>"; got != want {
 		t.Errorf("of 200 calls there failed %s", got)
 	}
 }

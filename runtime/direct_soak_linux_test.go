@@ -21,8 +21,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -206,7 +206,7 @@ func TestSoak(t *testing.T) {
 	}
 	killed, drained := 0, 0
 	for ctx.Err() == nil {
-		p := child.Start(t, "greeter", path)
+		p := testproc.Start(t, "greeter", path)
 		p.Line()
 		var reading sync.WaitGroup
 		reading.Go(func() {

@@ -21,8 +21,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -54,7 +54,7 @@ func TestServerOutOfDescriptorsLetsItsOwnUserIn(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	path := publicPath(t)
-	server := child.Start(t, "greeter with few files", path)
+	server := testproc.Start(t, "greeter with few files", path)
 	server.Line()
 	stranger := startAs(t, user{uid: 1002, gid: 1002}, "hold silent", path, "200")
 	stranger.Line()
@@ -76,13 +76,13 @@ func holdSilent(args []string) error {
 		}
 	}
 	fmt.Println("connected")
-	return child.WaitForKill()
+	return testproc.WaitForKill()
 }
 
 func TestServerOutOfDescriptorsSaysSoAndRecovers(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	server := child.Start(t, "greeter with few files", path)
+	server := testproc.Start(t, "greeter with few files", path)
 	server.Line()
 	early, _ := dial(t, path)
 	greet(t, early)
@@ -187,7 +187,7 @@ func TestHandlerLearnsOfAKilledClient(t *testing.T) {
 	path := fixture.FreePath(t)
 	g := newGreeter()
 	serve(t, path, g)
-	client := child.Start(t, "stream forever", path)
+	client := testproc.Start(t, "stream forever", path)
 	client.Line()
 	<-g.entered
 	client.Kill()
@@ -197,7 +197,7 @@ func TestHandlerLearnsOfAKilledClient(t *testing.T) {
 func TestSIGTERMFinishesUnaryCallsAndEndsStreams(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	server := child.Start(t, "greeter", path)
+	server := testproc.Start(t, "greeter", path)
 	server.Line()
 	client, _ := dial(t, path)
 	const calls = 20

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 )
 
 // The users of these tests: one whom the server's policy lets in, and one whom it does not.
@@ -87,7 +87,7 @@ func flood(args []string) error {
 		<-time.After(time.Millisecond)
 	}
 	fmt.Println("flooding")
-	return child.WaitForKill()
+	return testproc.WaitForKill()
 }
 
 // rawConnect connects as programs in C do: it waits while the queue is full.
@@ -213,7 +213,7 @@ func TestFloodsOfAStrangerKeepNobodyOut(t *testing.T) {
 		for _, transport := range []string{"http2", "direct"} {
 			t.Run(kind+" against "+transport, func(t *testing.T) {
 				path := publicPath(t)
-				server := child.Start(t, "serve guests", path)
+				server := testproc.Start(t, "serve guests", path)
 				if line := server.Line(); line != "serving" {
 					t.Fatal(line)
 				}

@@ -21,8 +21,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -45,19 +45,19 @@ func takeOverAndServe(args []string) error {
 
 // heir is a running takeOverAndServe.
 type heir struct {
-	*child.Process
+	*testproc.Process
 	gate io.WriteCloser
 }
 
 // startHeir returns when the process has the listener but does not serve yet.
 func startHeir(t *testing.T, path string) *heir {
 	t.Helper()
-	cmd := child.Command(t, "take over and serve", path)
+	cmd := testproc.Command(t, "take over and serve", path)
 	gate, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &heir{child.StartCmd(t, cmd), gate}
+	h := &heir{testproc.StartCmd(t, cmd), gate}
 	if line := h.Line(); line != "ready" {
 		t.Fatalf("the heir says %q", line)
 	}
@@ -328,14 +328,14 @@ func TestTakeoversWithoutPauseAllSucceed(t *testing.T) {
 		rounds = 3
 	}
 	path := fixture.FreePath(t)
-	owner := child.Start(t, "take over at once", path)
+	owner := testproc.Start(t, "take over at once", path)
 	owner.Line()
 	load := startLoad(t, path, 4)
 	failed := 0
 	for range rounds {
-		candidates := []*child.Process{owner}
+		candidates := []*testproc.Process{owner}
 		for range atOnce {
-			candidates = append(candidates, child.Start(t, "take over at once", path))
+			candidates = append(candidates, testproc.Start(t, "take over at once", path))
 		}
 		type end struct {
 			which int
@@ -448,7 +448,7 @@ func TestTakeoverFromAServerThatKnowsNoneFails(t *testing.T) {
 func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	owner := child.Start(t, "greeter", path)
+	owner := testproc.Start(t, "greeter", path)
 	owner.Line()
 	client, _ := dial(t, path)
 	if pid := greet(t, client); pid != owner.Process.Pid {

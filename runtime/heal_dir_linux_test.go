@@ -12,8 +12,8 @@ import (
 
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -204,7 +204,7 @@ func TestPluginIntroducesItselfInADirectoryThatWasMadeAnew(t *testing.T) {
 	t.Parallel()
 	s := serveInDir(t, filepath.Join(fixture.ShortDir(t), "dir"))
 	kubelet := filepath.Join(s.dir, "kubelet.sock")
-	first := child.Start(t, "greeter", kubelet)
+	first := testproc.Start(t, "greeter", kubelet)
 	first.Line()
 	registered := make(chan struct{}, 10)
 	dial(t, kubelet, runtime.WithOnConnect(func() { registered <- struct{}{} }))
@@ -214,7 +214,7 @@ func TestPluginIntroducesItselfInADirectoryThatWasMadeAnew(t *testing.T) {
 	if err := errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	child.Start(t, "greeter", kubelet).Line()
+	testproc.Start(t, "greeter", kubelet).Line()
 	<-registered
 	fixture.Eventually(t, "the plugin's own path", func() bool { return s.Stats().Rebound > 0 })
 	s.hasPath(t)

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -29,14 +29,14 @@ func TestHooksFollowTheServerThroughRestarts(t *testing.T) {
 	}
 	// No call is ever made: the client connects by itself.
 	for range 5 {
-		server := child.Start(t, "greeter", path)
+		server := testproc.Start(t, "greeter", path)
 		server.Line()
 		expect("connect")
 		server.Kill()
 		expect("disconnect")
 		server.WaitExit()
 	}
-	server := child.Start(t, "greeter", path)
+	server := testproc.Start(t, "greeter", path)
 	server.Line()
 	expect("connect")
 	if err := conn.Close(); err != nil {
@@ -92,12 +92,12 @@ func TestRestartDuringAHookIsNotMissed(t *testing.T) {
 			events <- "connect"
 		}),
 		runtime.WithOnDisconnect(func() { events <- "disconnect" }))
-	first := child.Start(t, "greeter", path)
+	first := testproc.Start(t, "greeter", path)
 	first.Line()
 	<-entered // and now the hook waits for the test to read its event
 	first.Kill()
 	first.WaitExit()
-	second := child.Start(t, "greeter", path)
+	second := testproc.Start(t, "greeter", path)
 	second.Line()
 	fixture.Eventually(t, "the second server to answer", func() bool {
 		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})

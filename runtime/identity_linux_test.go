@@ -21,8 +21,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -56,12 +56,12 @@ type user struct {
 	groups   []uint32
 }
 
-func startAs(t *testing.T, u user, program string, args ...string) *child.Process {
+func startAs(t *testing.T, u user, program string, args ...string) *testproc.Process {
 	t.Helper()
-	cmd := child.Command(t, program, args...)
+	cmd := testproc.Command(t, program, args...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid, Groups: u.groups}}
-	return child.StartCmd(t, cmd)
+	return testproc.StartCmd(t, cmd)
 }
 
 // publicPath returns a free path in a directory that everyone may enter.
@@ -310,13 +310,13 @@ func TestPeerOutsideOfTheServersNamespacesIsUnknown(t *testing.T) {
 	needRoot(t)
 	path := publicPath(t)
 	for _, args := range [][]string{{path + ".uid", "unknown uid"}, {path + ".root", "root"}, {path + ".anyone", "anyone"}} {
-		cmd := child.Command(t, "serve in namespaces", args...)
+		cmd := testproc.Command(t, "serve in namespaces", args...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{
 			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
 		}
-		child.StartCmd(t, cmd).Line()
+		testproc.StartCmd(t, cmd).Line()
 	}
 	outside := startAs(t, user{uid: 1234, gid: 1234, groups: []uint32{1234}}, "call all", path+".uid", path+".root", path+".anyone")
 	for _, want := range []string{

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/peer"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -64,7 +64,7 @@ func TestEnvironmentWithoutDescriptors(t *testing.T) {
 		cmd := childCommand(t, "serve parent")
 		path := fixture.FreePath(t)
 		cmd.Env = append(cmd.Env, "UDSGRPC_LISTEN_PATH="+path, "UDSGRPC_LISTEN_FD="+number, "UDSGRPC_LIFELINE_FD="+number)
-		p := child.StartCmd(t, cmd)
+		p := testproc.StartCmd(t, cmd)
 		err := p.WaitExit()
 		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "start this process with runtime.StartChild") {
 			t.Errorf("descriptor %q: error is %v", number, err)

@@ -17,11 +17,11 @@ import (
 	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 )
 
-func TestMain(m *testing.M) { child.Main(m, programs) }
+func TestMain(m *testing.M) { testproc.Main(m, programs) }
 
 // greeter is the service of these tests. A greeting to "wait" takes until the call is
 // cancelled or release is closed.

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -46,7 +46,7 @@ func TestManagerIsToldOfTheBeginningAndTheEnd(t *testing.T) {
 		paths := []string{fixture.FreePath(t), fixture.FreePath(t)}
 		cmd := activated(t, "serve activated", []*os.File{manage(t, paths[0]), manage(t, paths[1])}, paths...)
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
-		service := child.StartCmd(t, cmd)
+		service := testproc.StartCmd(t, cmd)
 		for _, path := range paths {
 			client, _ := dial(t, path)
 			greet(t, client)
@@ -68,7 +68,7 @@ func TestManagerIsToldOfTheEndWhileCallsAreStillFinished(t *testing.T) {
 	manager := notifySocket(t, name)
 	cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
-	service := child.StartCmd(t, cmd)
+	service := testproc.StartCmd(t, cmd)
 	client, _ := dial(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -113,7 +113,7 @@ func TestManagerThatDoesNotListenDoesNotMatter(t *testing.T) {
 		path := fixture.FreePath(t)
 		cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
-		service := child.StartCmd(t, cmd)
+		service := testproc.StartCmd(t, cmd)
 		client, _ := dial(t, path)
 		greet(t, client)
 		hung := time.AfterFunc(20*time.Second, service.Kill)

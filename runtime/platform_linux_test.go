@@ -1,9 +1,9 @@
 package runtime_test
 
-import "github.com/udsgrpc/udsgrpc/runtime/internal/child"
+import "github.com/udsgrpc/udsgrpc/internal/testproc"
 
 // programs are the processes that tests start.
-var programs = map[string]child.Program{
+var programs = map[string]testproc.Program{
 	"greeter":                      serveGreeter,
 	"greeter with few files":       serveWithFewFiles,
 	"call without descriptors":     callWithoutDescriptors,

@@ -2,7 +2,7 @@
 
 package runtime_test
 
-import "github.com/udsgrpc/udsgrpc/runtime/internal/child"
+import "github.com/udsgrpc/udsgrpc/internal/testproc"
 
 // programs are the processes that tests start.
-var programs = map[string]child.Program{"greeter": serveGreeter}
+var programs = map[string]testproc.Program{"greeter": serveGreeter}

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -91,7 +91,7 @@ func TestServerThatCannotWatchHealsNeverthelessAndTriesAgainToWatch(t *testing.T
 		t.Skip("takes ten seconds and more")
 	}
 	path := fixture.FreePath(t)
-	cmd := child.Command(t, "serve unwatched", path)
+	cmd := testproc.Command(t, "serve unwatched", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
@@ -101,7 +101,7 @@ func TestServerThatCannotWatchHealsNeverthelessAndTriesAgainToWatch(t *testing.T
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := child.StartCmd(t, cmd)
+	server := testproc.StartCmd(t, cmd)
 	awaitEvent := func(want string) {
 		t.Helper()
 		for !slices.Contains(messages(server.Line()), want) {

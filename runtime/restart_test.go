@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -23,7 +23,7 @@ func TestClientRecoversFromKillMinusNine(t *testing.T) {
 	path := fixture.FreePath(t)
 	client, _ := dial(t, path)
 	for range 5 {
-		server := child.Start(t, "greeter", path)
+		server := testproc.Start(t, "greeter", path)
 		server.Line()
 		answered := time.Now()
 		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true))

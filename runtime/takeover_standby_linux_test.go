@@ -14,8 +14,8 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -97,9 +97,9 @@ func TestTakeoverWithStandbyDoesNotWaitForAnotherUser(t *testing.T) {
 	if err := errors.Join(os.Chmod(filepath.Dir(path), 0o755), os.Chown(filepath.Dir(path), 1234, 1234)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := child.Command(t, "greeter", path)
+	cmd := testproc.Command(t, "greeter", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1234, Gid: 1234}}
-	child.StartCmd(t, cmd).Line()
+	testproc.StartCmd(t, cmd).Line()
 	_, err := runtime.NewServer(path, runtime.AllowUnsafeDir(), runtime.Takeover(), runtime.Standby(t.Context()))
 	if !errors.Is(err, fs.ErrPermission) || !errors.Is(err, socket.ErrInUse) {
 		t.Errorf("error is %v", err)

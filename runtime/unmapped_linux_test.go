@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 )
 
 const nobody = 65534
@@ -96,7 +96,7 @@ func TestSameUserOfAnUnmappedUserIsAnErrorAtOnce(t *testing.T) {
 			if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
 				t.Fatal(err)
 			}
-			cmd := child.Command(t, "make as an unmapped user", path)
+			cmd := testproc.Command(t, "make as an unmapped user", path)
 			cmd.SysProcAttr = &syscall.SysProcAttr{
 				Cloneflags:                 syscall.CLONE_NEWUSER,
 				UidMappings:                c.uids,
@@ -105,7 +105,7 @@ func TestSameUserOfAnUnmappedUserIsAnErrorAtOnce(t *testing.T) {
 				Credential:                 &syscall.Credential{Uid: nobody, Gid: nobody},
 			}
 			cmd.Dir = "/"
-			p := child.StartCmd(t, cmd)
+			p := testproc.StartCmd(t, cmd)
 			for i, want := range c.want {
 				line := p.Line()
 				if !strings.HasPrefix(line, want) || want == refused && !strings.Contains(line, "uid 65534 stands for every user whom it does not map") {

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -67,16 +67,16 @@ func activate(args []string) error {
 }
 
 // passTo starts the program "activate" as a manager would, with env and files.
-func passTo(t *testing.T, files []*os.File, env []string, args ...string) *child.Process {
+func passTo(t *testing.T, files []*os.File, env []string, args ...string) *testproc.Process {
 	t.Helper()
-	cmd := child.Command(t, "activate", args...)
+	cmd := testproc.Command(t, "activate", args...)
 	cmd.Env = append(cmd.Env, "LISTEN_PID=self", "LISTEN_FDS="+strconv.Itoa(len(files)))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.ExtraFiles = files
-	return child.StartCmd(t, cmd)
+	return testproc.StartCmd(t, cmd)
 }
 
-func checkLines(t *testing.T, p *child.Process, want ...string) {
+func checkLines(t *testing.T, p *testproc.Process, want ...string) {
 	t.Helper()
 	for _, w := range want {
 		if got := strings.TrimSpace(p.Line()); got != w && !(strings.HasPrefix(w, "…") && strings.Contains(got, w[len("…"):])) {

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -55,10 +55,10 @@ func TestCreatedDirectoriesHaveTheModeAndTheGroupThatTheyShould(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(top, "a", "b", "s.sock")
-			cmd := child.Command(t, "listen in a new directory", path, c.mode, "2345")
+			cmd := testproc.Command(t, "listen in a new directory", path, c.mode, "2345")
 			shell := exec.Command("/bin/sh", append([]string{"-c", fmt.Sprintf(`umask %s; exec "$0" "$@"`, c.umask)}, cmd.Args...)...)
 			shell.Env = cmd.Env
-			child.StartCmd(t, shell).Line()
+			testproc.StartCmd(t, shell).Line()
 			for _, dir := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {
 				info, err := os.Lstat(dir)
 				if err != nil {
@@ -72,10 +72,10 @@ func TestCreatedDirectoriesHaveTheModeAndTheGroupThatTheyShould(t *testing.T) {
 				t.Errorf("the directory that existed has mode %v, %v", info.Mode(), err)
 			}
 			if c.want == 0o750 {
-				member := child.Command(t, "connect and stay", path)
+				member := testproc.Command(t, "connect and stay", path)
 				member.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1234, Gid: 1234, Groups: []uint32{2345}}}
 				member.Dir = "/"
-				if line := child.StartCmd(t, member).Line(); line != "connected" {
+				if line := testproc.StartCmd(t, member).Line(); line != "connected" {
 					t.Errorf("a member of the group is %s", line)
 				}
 			}

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -53,7 +53,7 @@ func defaultPathIn(t *testing.T, name string, env ...string) string {
 
 func defaultPathAs(t *testing.T, uid int, name string, env ...string) string {
 	t.Helper()
-	cmd := child.Command(t, "", "-test.run=^TestDefaultPathOfAnotherProcess$", "-test.v=false")
+	cmd := testproc.Command(t, "", "-test.run=^TestDefaultPathOfAnotherProcess$", "-test.v=false")
 	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return name == "UDSGRPC_TEST_PROGRAM" || name == "XDG_RUNTIME_DIR" || name == "TMPDIR"
@@ -62,7 +62,7 @@ func defaultPathAs(t *testing.T, uid int, name string, env ...string) string {
 	if uid != os.Geteuid() {
 		runAs(cmd, uint32(uid))
 	}
-	return child.StartCmd(t, cmd).Line()
+	return testproc.StartCmd(t, cmd).Line()
 }
 
 // plainUser is the user of the test or, for root, another one.

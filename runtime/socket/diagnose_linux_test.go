@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -106,7 +106,7 @@ func TestUnresponsiveServerIsSaidToBeWhatTheSystemKnows(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		program string
-		prepare func(*testing.T, *child.Process)
+		prepare func(*testing.T, *testproc.Process)
 		want    string // with the process id for PID
 	}{
 		"stopped":                          {"stall", stop, "it is stopped: kill -CONT PID"},
@@ -119,7 +119,7 @@ func TestUnresponsiveServerIsSaidToBeWhatTheSystemKnows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			server := child.Start(t, c.program, path)
+			server := testproc.Start(t, c.program, path)
 			server.Line()
 			if c.prepare != nil {
 				c.prepare(t, server)
@@ -138,7 +138,7 @@ func checkUnresponsive(t *testing.T, path string, pid int, want string) {
 	}
 }
 
-func stop(t *testing.T, p *child.Process) {
+func stop(t *testing.T, p *testproc.Process) {
 	if err := p.Process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func stop(t *testing.T, p *child.Process) {
 
 // debug stops the process as a debugger does, until the test ends. Only the thread that has
 // attached to it may speak to it.
-func debug(t *testing.T, p *child.Process) {
+func debug(t *testing.T, p *testproc.Process) {
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
 	if err := unix.PtraceAttach(p.Process.Pid); errors.Is(err, unix.EPERM) {
@@ -158,7 +158,7 @@ func debug(t *testing.T, p *child.Process) {
 	waitStopped(t, p, unix.WALL)
 }
 
-func waitStopped(t *testing.T, p *child.Process, options int) {
+func waitStopped(t *testing.T, p *testproc.Process, options int) {
 	t.Helper()
 	var status unix.WaitStatus
 	if _, err := unix.Wait4(p.Process.Pid, &status, options, nil); err != nil || !status.Stopped() {
@@ -169,16 +169,16 @@ func waitStopped(t *testing.T, p *child.Process, options int) {
 // The kernel names the process that began to listen, also when another one has the socket now.
 func TestProcessThatHasEndedIsNotBlamed(t *testing.T) {
 	t.Parallel()
-	for name, wait := range map[string]func(*child.Process) error{
-		"and was waited for": (*child.Process).WaitExit,
-		"and was not waited for": func(p *child.Process) error {
+	for name, wait := range map[string]func(*testproc.Process) error{
+		"and was waited for": (*testproc.Process).WaitExit,
+		"and was not waited for": func(p *testproc.Process) error {
 			return unix.Waitid(unix.P_PID, p.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			server := child.Start(t, "listen and hand on", path)
+			server := testproc.Start(t, "listen and hand on", path)
 			heir, err := strconv.Atoi(server.Line())
 			if err != nil {
 				t.Fatal(err)
@@ -201,16 +201,16 @@ func TestServerOfAnotherUserIsSaidToBeRefused(t *testing.T) {
 	if err := errors.Join(os.Chmod(filepath.Dir(path), 0o755), os.Chown(filepath.Dir(path), 1234, -1)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := child.Command(t, "answer", path)
+	cmd := testproc.Command(t, "answer", path)
 	runAs(cmd, 1234)
-	server := child.StartCmd(t, cmd)
+	server := testproc.StartCmd(t, cmd)
 	server.Line()
 	who := fmt.Sprintf("ready: the server, process %d of uid 1234, accepts connections and answers", server.Process.Pid)
 	const refused = "; it is of another user, so clients refuse it by default: runtime.WithServerPolicy(runtime.AllowUID(1234)) lets them talk to it"
 	for uid, want := range map[uint32]string{0: who + refused, 1234: who, 1235: who + refused} {
-		cmd := child.Command(t, "diagnose", path)
+		cmd := testproc.Command(t, "diagnose", path)
 		runAs(cmd, uid)
-		if line := child.StartCmd(t, cmd).Line(); line != want {
+		if line := testproc.StartCmd(t, cmd).Line(); line != want {
 			t.Errorf("uid %d reads %q, want %q", uid, line, want)
 		}
 	}
@@ -226,10 +226,10 @@ func TestServerOfRootIsSaidToBeTrusted(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := child.Command(t, "diagnose", path)
+	cmd := testproc.Command(t, "diagnose", path)
 	runAs(cmd, 1234)
 	want := fmt.Sprintf("ready: the server, process %d of uid 0, accepts connections and answers", os.Getpid())
-	if line := child.StartCmd(t, cmd).Line(); line != want {
+	if line := testproc.StartCmd(t, cmd).Line(); line != want {
 		t.Errorf("uid 1234 reads %q, want %q", line, want)
 	}
 }
@@ -245,7 +245,7 @@ func TestServerOfAnUnknownUserIsSaidToBeRefused(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := child.Command(t, "diagnose", path)
+	cmd := testproc.Command(t, "diagnose", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 1234, Size: 1}},
@@ -253,7 +253,7 @@ func TestServerOfAnUnknownUserIsSaidToBeRefused(t *testing.T) {
 		Credential:  &syscall.Credential{},
 	}
 	const want = "ready: the server accepts connections and answers; it is of uid 65534 (nobody, or a user unknown in this user namespace), so clients refuse it: run both in one user namespace, or give them runtime.WithServerPolicy(runtime.Anyone())"
-	if line := child.StartCmd(t, cmd).Line(); line != want {
+	if line := testproc.StartCmd(t, cmd).Line(); line != want {
 		t.Errorf("who is elsewhere reads %q, want %q", line, want)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -133,9 +133,9 @@ func TestNoPermissionIsExplainedWithModeOwnerAndUser(t *testing.T) {
 			if err := os.Chmod(filepath.Dir(path), c.dirMode); err != nil {
 				t.Fatal(err)
 			}
-			cmd := child.Command(t, "diagnose", path)
+			cmd := testproc.Command(t, "diagnose", path)
 			runAs(cmd, 1234)
-			line := child.StartCmd(t, cmd).Line()
+			line := testproc.StartCmd(t, cmd).Line()
 			want := strings.ReplaceAll(c.want, "%s", filepath.Dir(path))
 			if !strings.HasPrefix(line, want) || !strings.Contains(line, unix.EACCES.Error()) {
 				t.Errorf("diagnosis is %q; want %q first, and %q", line, want, unix.EACCES)
@@ -152,9 +152,9 @@ func TestLockFileThatCannotBeLookedAtIsNotSaidToBeMissing(t *testing.T) {
 	}
 	path := fixture.FreePath(t)
 	listen(t, path)
-	cmd := child.Command(t, "listen", path)
+	cmd := testproc.Command(t, "listen", path)
 	runAs(cmd, 1234)
-	err := child.StartCmd(t, cmd).WaitExit()
+	err := testproc.StartCmd(t, cmd).WaitExit()
 	if err == nil || !strings.Contains(err.Error(), unix.EACCES.Error()) || strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("the server says %v", err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -79,9 +79,9 @@ func TestReadOnlyDirectoryIsAnErrorThatSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "s.sock")
-	cmd := child.Command(t, "listen", path)
+	cmd := testproc.Command(t, "listen", path)
 	runAs(cmd, 1234)
-	err := child.StartCmd(t, cmd).WaitExit()
+	err := testproc.StartCmd(t, cmd).WaitExit()
 	if err == nil || !strings.Contains(err.Error(), unix.EACCES.Error()) || !strings.Contains(err.Error(), fixture.LockPath(path)) {
 		t.Errorf("the server says %v", err)
 	}
@@ -130,7 +130,7 @@ func TestPathMayHaveAnyLengthAndAnyBytes(t *testing.T) {
 		fixture.CheckMissing(t, path)
 	}
 	if hasLongPaths {
-		server := child.Start(t, "listen", deep)
+		server := testproc.Start(t, "listen", deep)
 		server.Line()
 		server.Kill()
 		server.WaitExit()

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -48,7 +48,7 @@ func TestWantOfDescriptorsIsExplained(t *testing.T) {
 	path := fixture.FreePath(t)
 	listen(t, path)
 	long := filepath.Join(filepath.Dir(path), strings.Repeat("long", 30), "s.sock") // dialed by its directory
-	p := child.Start(t, "diagnose without descriptors", path, long)
+	p := testproc.Start(t, "diagnose without descriptors", path, long)
 	for range 2 {
 		line := p.Line()
 		if !strings.HasPrefix(line, "unreachable: this process has no descriptor left: ") || !strings.Contains(line, unix.EMFILE.Error()) {
@@ -87,9 +87,9 @@ func TestMountedSocketFileThatWasReplacedIsExplained(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting takes root")
 	}
-	cmd := child.Command(t, "diagnose mount", fixture.ShortDir(t))
+	cmd := testproc.Command(t, "diagnose mount", fixture.ShortDir(t))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	line := child.StartCmd(t, cmd).Line()
+	line := testproc.StartCmd(t, cmd).Line()
 	if !strings.HasPrefix(line, "stale: a socket file is mounted there that was replaced where it came from") || !strings.Contains(line, "mount the directory") {
 		t.Errorf("diagnosis is %q", line)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -232,9 +232,9 @@ func TestListenerIsNotHandedToAnotherUser(t *testing.T) {
 	}
 	owner := listenWith(t, path, socket.ListenConfig{Mode: 0o666})
 	handed := offer(t.Context(), owner)
-	cmd := child.Command(t, "rob", path)
+	cmd := testproc.Command(t, "rob", path)
 	runAs(cmd, 1234)
-	robber := child.StartCmd(t, cmd)
+	robber := testproc.StartCmd(t, cmd)
 	if err := <-handed; !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "uid 1234") {
 		t.Errorf("the owner sees %v", err)
 	}
@@ -268,7 +268,7 @@ func TestClientsOfTheHeirSeeTheHeir(t *testing.T) {
 	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	handed := offer(t.Context(), owner)
-	heir := child.Start(t, "take over", path)
+	heir := testproc.Start(t, "take over", path)
 	heir.Line()
 	if err := <-handed; err != nil {
 		t.Fatal(err)

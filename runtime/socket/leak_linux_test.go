@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -86,7 +86,7 @@ func listenWithFewDescriptors(args []string) error {
 
 func TestListenWithoutDescriptorsLeavesNoFileBehind(t *testing.T) {
 	t.Parallel()
-	if left := child.Start(t, "listen with few descriptors", fixture.FreePath(t)).Line(); left != "0" {
+	if left := testproc.Start(t, "listen with few descriptors", fixture.FreePath(t)).Line(); left != "0" {
 		t.Errorf("a file was left behind %s times", left)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -125,7 +125,7 @@ func TestListenLeavesWhatIsNoSocketAlone(t *testing.T) {
 func TestListenReplacesTheSocketOfADeadProcess(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	server := child.Start(t, "listen", path)
+	server := testproc.Start(t, "listen", path)
 	server.Line()
 	server.Kill()
 	server.WaitExit()
@@ -159,7 +159,7 @@ func TestListenLeavesALiveServerAlone(t *testing.T) {
 	})
 	t.Run("of another process", func(t *testing.T) {
 		path := fixture.FreePath(t)
-		server := child.Start(t, "listen", path)
+		server := testproc.Start(t, "listen", path)
 		server.Line()
 		_, err := socket.Listen(path)
 		checkInUse(t, err, fmt.Sprintf("process %d holds its lock", server.Process.Pid))
@@ -167,7 +167,7 @@ func TestListenLeavesALiveServerAlone(t *testing.T) {
 	})
 	t.Run("of another process, its lock file removed", func(t *testing.T) {
 		path := fixture.FreePath(t)
-		server := child.Start(t, "listen", path)
+		server := testproc.Start(t, "listen", path)
 		server.Line()
 		if err := os.Remove(fixture.LockPath(path)); err != nil {
 			t.Fatal(err)

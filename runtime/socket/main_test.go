@@ -5,11 +5,11 @@ import (
 	"net"
 	"testing"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-func TestMain(m *testing.M) { child.Main(m, programs) }
+func TestMain(m *testing.M) { testproc.Main(m, programs) }
 
 // listenAndSayHello listens on a path, says so, and accepts until it is killed.
 func listenAndSayHello(args []string) error {

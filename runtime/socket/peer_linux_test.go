@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -70,7 +70,7 @@ func TestPeerIsTheProcessThatConnected(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	l := listen(t, path)
-	cmd := child.Command(t, "connect and stay", path)
+	cmd := testproc.Command(t, "connect and stay", path)
 	want := socket.Peer{UID: os.Geteuid(), GID: os.Getegid(), HasUID: true, HasPID: true}
 	if os.Geteuid() == 0 {
 		if err := errors.Join(os.Chmod(filepath.Dir(path), 0o755), os.Chmod(path, 0o666)); err != nil {
@@ -87,7 +87,7 @@ func TestPeerIsTheProcessThatConnected(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
 		cmd.Dir = "/"
 	}
-	client := child.StartCmd(t, cmd)
+	client := testproc.StartCmd(t, cmd)
 	client.Line()
 	want.PID = client.Process.Pid
 	conn := accept(t, l)
@@ -128,7 +128,7 @@ func TestPidfdOfADeadPeerIsNotThatOfTheNextProcessWithItsID(t *testing.T) {
 	}
 	path := fixture.FreePath(t)
 	l := listen(t, path)
-	client := child.Start(t, "connect and hand over", path)
+	client := testproc.Start(t, "connect and hand over", path)
 	heir, err := strconv.Atoi(client.Line())
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func startWithPID(t *testing.T, pid int) *exec.Cmd {
 func TestPeerOfAServerIsWhoListens(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	server := child.Start(t, "listen", path)
+	server := testproc.Start(t, "listen", path)
 	server.Line()
 	conn, err := (&socket.Dialer{}).DialContext(t.Context(), path)
 	if err != nil {

@@ -2,10 +2,10 @@
 
 package socket_test
 
-import "github.com/udsgrpc/udsgrpc/runtime/internal/child"
+import "github.com/udsgrpc/udsgrpc/internal/testproc"
 
 // programs are the processes that tests start.
-var programs = map[string]child.Program{
+var programs = map[string]testproc.Program{
 	"listen":   listenAndSayHello,
 	"diagnose": diagnose,
 }

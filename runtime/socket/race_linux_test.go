@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -31,11 +31,11 @@ func TestOneOfFiftyProcessesThatStartAtOnceWins(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer gate.Close()
-	starters := make([]*child.Process, 50)
+	starters := make([]*testproc.Process, 50)
 	for i := range starters {
-		cmd := child.Command(t, "contend", path)
+		cmd := testproc.Command(t, "contend", path)
 		cmd.ExtraFiles = []*os.File{gate}
-		starters[i] = child.StartCmd(t, cmd)
+		starters[i] = testproc.StartCmd(t, cmd)
 	}
 	for _, s := range starters {
 		if line := s.Line(); line != "ready" {
@@ -68,7 +68,7 @@ func contend(args []string) error {
 	switch {
 	case err == nil:
 		fmt.Println("won")
-		return child.WaitForKill()
+		return testproc.WaitForKill()
 	case errors.Is(err, socket.ErrInUse):
 		fmt.Println("lost")
 		return nil
@@ -95,7 +95,7 @@ func TestNoTwoServersOverlapInACrashStorm(t *testing.T) {
 			var wins int
 			verdict := ""
 			for time.Now().Before(end) && verdict == "" {
-				cmd := child.Command(t, "listen and die", path, referee)
+				cmd := testproc.Command(t, "listen and die", path, referee)
 				out, err := cmd.Output()
 				wins += strings.Count(string(out), "won\n")
 				var exit *exec.ExitError
@@ -167,13 +167,13 @@ func TestNoOtherUserGetsInAtAnyMomentWithoutUmask(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "s.sock")
-	cmd := child.Command(t, "intrude", path)
+	cmd := testproc.Command(t, "intrude", path)
 	runAs(cmd, 1234)
-	intruder := child.StartCmd(t, cmd)
+	intruder := testproc.StartCmd(t, cmd)
 	if line := intruder.Line(); line != "trying" {
 		t.Fatalf("the intruder says %q", line)
 	}
-	server := child.Start(t, "listen without umask", path, "2000")
+	server := testproc.Start(t, "listen without umask", path, "2000")
 	if line := server.Line(); line != "done" {
 		t.Fatalf("the server says %q", line)
 	}
@@ -235,7 +235,7 @@ func intrude(args []string) error {
 func TestUmaskDoesNotNarrowTheMode(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	server := child.Start(t, "listen wide", path)
+	server := testproc.Start(t, "listen wide", path)
 	server.Line()
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Perm() != 0o666 {
@@ -251,5 +251,5 @@ func listenWide(args []string) error {
 		return err
 	}
 	fmt.Println("listening on", l.Address())
-	return child.WaitForKill()
+	return testproc.WaitForKill()
 }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -161,7 +161,7 @@ func pathOfUser(t *testing.T, uid int) string {
 func TestRebindThatFailsLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	path := pathOfUser(t, 1234)
-	if got, want := child.Start(t, "rebind in vain", path).Line(), "true 0 true"; got != want {
+	if got, want := testproc.Start(t, "rebind in vain", path).Line(), "true 0 true"; got != want {
 		t.Errorf("the program prints %q, want %q", got, want)
 	}
 }
@@ -196,7 +196,7 @@ func inheritInVain(args []string) error {
 func TestHeirThatCannotSetTheOwnerLeavesTheFormerOneServing(t *testing.T) {
 	t.Parallel()
 	path := pathOfUser(t, 1234)
-	if got, want := child.Start(t, "inherit in vain", path).Line(), "true true <nil>"; got != want {
+	if got, want := testproc.Start(t, "inherit in vain", path).Line(), "true true <nil>"; got != want {
 		t.Errorf("the program prints %q, want %q", got, want)
 	}
 }

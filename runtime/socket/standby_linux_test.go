@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -44,13 +44,13 @@ func TestStandbyWaitsAlsoWhereNothingAnnouncesTheRelease(t *testing.T) {
 	}
 	path := fixture.FreePath(t)
 	owner := listen(t, path)
-	cmd := child.Command(t, "stand by unannounced", path)
+	cmd := testproc.Command(t, "stand by unannounced", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
 	}
-	standby := child.StartCmd(t, cmd)
+	standby := testproc.StartCmd(t, cmd)
 	if line := standby.Line(); !strings.HasPrefix(line, "true") {
 		t.Errorf("while the path is in use it prints %q", line)
 	}

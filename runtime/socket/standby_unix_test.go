@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -34,7 +34,7 @@ func TestStandbyTakesOverFromAnOwnerThatIsKilled(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	for range 5 {
-		owner := child.Start(t, "listen", path)
+		owner := testproc.Start(t, "listen", path)
 		owner.Line()
 		got := standBy(t, t.Context(), path)
 		checkGreets(t, path)

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -78,14 +78,14 @@ func TestNobodyIsAUserWhereNoneIsUnmapped(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(dir, "s.sock")
-			cmd := child.Command(t, "report", path)
+			cmd := testproc.Command(t, "report", path)
 			c.run(cmd)
-			server := child.StartCmd(t, cmd)
+			server := testproc.StartCmd(t, cmd)
 			server.Line()
-			client := child.Command(t, "connect and stay", path)
+			client := testproc.Command(t, "connect and stay", path)
 			client.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody, Groups: []uint32{nobody}}}
 			client.Dir = "/"
-			child.StartCmd(t, client)
+			testproc.StartCmd(t, client)
 			if line := server.Line(); !strings.HasPrefix(line, c.want) {
 				t.Errorf("the server sees %q, want %q", line, c.want)
 			}
@@ -139,9 +139,9 @@ func TestDirectoryOnAMountThatMapsIDsIsNotNobodys(t *testing.T) {
 // checkListens fails the test unless a server listens on path, or refuses its directory as whose's.
 func checkListens(t *testing.T, path string, run func(*exec.Cmd), whose string) {
 	t.Helper()
-	cmd := child.Command(t, "listen", path)
+	cmd := testproc.Command(t, "listen", path)
 	run(cmd)
-	server := child.StartCmd(t, cmd)
+	server := testproc.StartCmd(t, cmd)
 	if whose == "" {
 		server.Line()
 		return
@@ -161,7 +161,7 @@ func mountMapped(t *testing.T, source, target string) {
 	holder := exec.Command("sleep", "600") // any process that stays
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100_000, Size: 1000}}
 	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids}
-	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", child.StartCmd(t, holder).Process.Pid))
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", testproc.StartCmd(t, holder).Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -75,7 +75,7 @@ func TestModeIsSetWithoutProc(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("chroot takes root")
 	}
-	p := child.Start(t, "listen in jail", fixture.ShortDir(t))
+	p := testproc.Start(t, "listen in jail", fixture.ShortDir(t))
 	if got, want := p.Line(), fs.FileMode(0o660).String(); got != want {
 		t.Errorf("the mode is %s, want %s", got, want)
 	}
@@ -106,7 +106,7 @@ func TestFileIsReportedThatAProcessMayNotRemoveAnyMore(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p := child.Start(t, "abandon as another", path)
+	p := testproc.Start(t, "abandon as another", path)
 	if line := p.Line(); !strings.Contains(line, "permission denied") || !strings.Contains(line, path) {
 		t.Errorf("Close returned %q", line)
 	}

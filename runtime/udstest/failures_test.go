@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
 	"github.com/udsgrpc/udsgrpc/runtime/udstest"
 )
 
@@ -183,7 +183,7 @@ func callAPanickingHandler([]string) error {
 
 func TestHandlerThatPanicsEndsTheProcess(t *testing.T) {
 	t.Parallel()
-	err := child.Start(t, "panic").WaitExit()
+	err := testproc.Start(t, "panic").WaitExit()
 	if err == nil {
 		t.Fatal("the process goes on")
 	}

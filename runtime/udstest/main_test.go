@@ -11,11 +11,11 @@ import (
 	"google.golang.org/grpc"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/child"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
 func TestMain(m *testing.M) {
-	child.Main(m, map[string]child.Program{"panic": callAPanickingHandler})
+	testproc.Main(m, map[string]testproc.Program{"panic": callAPanickingHandler})
 }
 
 // greeter is the service of these tests.

@@ -1,6 +1,6 @@
-// Package child lets a test start real processes: the test binary runs itself again as one
+// Package testproc lets a test start real processes: the test binary runs itself again as one
 // of the programs that the test declares.
-package child
+package testproc
 
 import (
 	"bufio"
