@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
 func TestRemoteClientsCallThroughNginx(t *testing.T) {
@@ -23,9 +25,7 @@ func TestRemoteClientsCallThroughNginx(t *testing.T) {
 		t.Skipf("there is no nginx: %v", err)
 	}
 	dir := directory(t)
-	if output, err := exec.Command("go", "build", "-o", dir, "./server", "./client", "./certificates").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	testproc.Build(t, dir, "./server", "./client", "./certificates")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	run(ctx, t, filepath.Join(dir, "certificates"), filepath.Join(dir, "tls"))

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
 func TestHostStartsCallsAndStopsThePlugin(t *testing.T) {
@@ -33,9 +35,6 @@ func TestPluginByItselfWantsAPath(t *testing.T) {
 func build(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	output, err := exec.Command("go", "build", "-o", dir, "./host", "./plugin").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	testproc.Build(t, dir, "./host", "./plugin")
 	return dir
 }

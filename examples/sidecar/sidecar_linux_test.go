@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
 // What pod.yaml says of users, and of the volume, which is the kubelet's doing.
@@ -100,9 +102,7 @@ func prepare(t *testing.T) (context.Context, string) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if output, err := exec.Command("go", "build", "-o", dir, "./server", "./client").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	testproc.Build(t, dir, "./server", "./client")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx, dir

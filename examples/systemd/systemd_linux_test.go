@@ -12,6 +12,7 @@ import (
 	"time"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
 // The first call starts the server, which did not run when the client came.
@@ -85,9 +86,7 @@ func TestUnitsAreWhatSystemdUnderstands(t *testing.T) {
 func build(t *testing.T) string {
 	t.Helper()
 	server := filepath.Join(t.TempDir(), "greeter")
-	if output, err := exec.Command("go", "build", "-o", server, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	testproc.Build(t, server, ".")
 	return server
 }
 

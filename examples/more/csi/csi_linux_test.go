@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/kubernetes-csi/csi-test/v5/pkg/sanity"
+
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
 // The plugin is a process, and csi-sanity is a plain gRPC client of it, as the kubelet is.
@@ -24,9 +26,7 @@ func TestSanity(t *testing.T) {
 		}
 	})
 	program := filepath.Join(dir, "csi")
-	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	testproc.Build(t, program, ".")
 	endpoint := "unix://" + filepath.Join(dir, "csi.sock")
 	start(t, program, endpoint)
 

@@ -14,14 +14,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
 func TestCallsAreTracedMeasuredAndLogged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if output, err := exec.Command("go", "build", "-o", dir, "./server", "./client").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	testproc.Build(t, dir, "./server", "./client")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	path := filepath.Join(dir, "s.sock")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 )
 
@@ -26,9 +27,7 @@ func TestPrometheusReadsWhatTheServerCounts(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	program, path := filepath.Join(dir, "server"), filepath.Join(dir, "s.sock")
-	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	testproc.Build(t, program, ".")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	server := exec.CommandContext(ctx, program, "-socket", path)
