@@ -11,8 +11,6 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -68,69 +66,6 @@ func (h *heir) serve(t *testing.T) {
 	t.Helper()
 	if _, err := io.WriteString(h.gate, "\n"); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// load calls the greeter from several clients until it is stopped.
-type load struct {
-	calls, streams atomic.Int64
-	stop           chan struct{}
-	wg             sync.WaitGroup
-}
-
-func startLoad(t *testing.T, path string, clients int) *load {
-	l := &load{stop: make(chan struct{})}
-	for range clients {
-		client, _ := dial(t, path)
-		l.wg.Go(func() {
-			for !l.stopped() {
-				if _, err := client.Greet(context.Background(), &greeterv1.GreetRequest{}); err != nil {
-					t.Errorf("a call failed: %v", err)
-					return
-				}
-				l.calls.Add(1)
-			}
-		})
-	}
-	client, _ := dial(t, path)
-	l.wg.Go(func() {
-		for !l.stopped() {
-			if err := stream(client); err != nil {
-				t.Errorf("a stream failed: %v", err)
-				return
-			}
-			l.streams.Add(1)
-		}
-	})
-	return l
-}
-
-func (l *load) stopped() bool {
-	select {
-	case <-l.stop:
-		return true
-	default:
-		return false
-	}
-}
-
-func (l *load) end() {
-	close(l.stop)
-	l.wg.Wait()
-}
-
-// stream runs a short stream to its end.
-func stream(client greeterv1.GreeterClient) error {
-	down, err := client.Countdown(context.Background(), &greeterv1.CountdownRequest{From: 20})
-	if err != nil {
-		return err
-	}
-	for {
-		if _, err := down.Recv(); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
 	}
 }
 
@@ -442,48 +377,5 @@ func TestTakeoverFromAServerThatKnowsNoneFails(t *testing.T) {
 	_, err = client.Greet(t.Context(), &greeterv1.GreetRequest{})
 	if status.Code(err) != codes.Unimplemented { // it has no services
 		t.Errorf("the plain server %v does not answer any more: %v", l.Addr(), err)
-	}
-}
-
-func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
-	t.Parallel()
-	path := fixture.FreePath(t)
-	owner := testproc.Start(t, "greeter", path)
-	owner.Line()
-	client, _ := dial(t, path)
-	if pid := greet(t, client); pid != owner.Process.Pid {
-		t.Fatalf("process %d answered", pid)
-	}
-	made := make(chan error, 1)
-	var standby *runtime.Server
-	go func() {
-		var err error
-		standby, err = greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Standby(t.Context()))
-		made <- err
-	}()
-	select {
-	case err := <-made:
-		t.Fatalf("the standby did not wait: %v", err)
-	default:
-	}
-	owner.Kill()
-	if err := <-made; err != nil {
-		t.Fatal(err)
-	}
-	run(t, standby)
-	fixture.Eventually(t, "the standby to answer", func() bool {
-		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-		return err == nil && int(resp.GetServerPid()) == os.Getpid()
-	})
-}
-
-func TestStandbyEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := runtime.NewServer(path, runtime.Standby(ctx)); !errors.Is(err, context.Canceled) {
-		t.Errorf("error is %v", err)
 	}
 }

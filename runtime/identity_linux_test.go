@@ -1,16 +1,12 @@
 package runtime_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -347,98 +343,4 @@ func serveInNamespaces(args []string) error {
 	}
 	fmt.Println("serving")
 	return srv.Serve(context.Background())
-}
-
-func TestAuditLogHasOneRecordForEachConnectionAndEachRefusal(t *testing.T) {
-	t.Parallel()
-	path := fixture.FreePath(t)
-	log := &syncBuffer{}
-	serve(t, path, newGreeter(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))),
-		runtime.AuthorizeMethod("/greeter.v1.Greeter/Greet", runtime.Policy{}))
-	client, _ := dial(t, path)
-	for range 2 {
-		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-		checkCode(t, err, codes.PermissionDenied)
-	}
-	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stream.Recv(); err != nil {
-		t.Fatal(err)
-	}
-	counts := countRecords(t, log, path)
-	if counts["connection accepted"] != 1 || counts["call refused"] != 2 || len(counts) != 2 {
-		t.Errorf("records are %v in\n%s", counts, log.String())
-	}
-}
-
-func TestAuditLogHasAllowedCallsOnRequest(t *testing.T) {
-	t.Parallel()
-	path := fixture.FreePath(t)
-	log := &syncBuffer{}
-	serve(t, path, newGreeter(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))), runtime.AuditAllowedCalls(),
-		runtime.AuthorizeMethod(greeterv1.Greeter_Greet_FullMethodName, runtime.Policy{}))
-	client, _ := dial(t, path)
-	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.PermissionDenied)
-	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stream.Recv(); err != nil {
-		t.Fatal(err)
-	}
-	counts := countRecords(t, log, path)
-	if counts["call allowed"] != 1 || counts["call refused"] != 1 {
-		t.Errorf("records are %v in\n%s", counts, log.String())
-	}
-	if line := fmt.Sprintf(`"method":"/greeter.v1.Greeter/Countdown","rule":"same user (uid %d)"`, os.Geteuid()); !strings.Contains(log.String(), line) {
-		t.Errorf("there is no %s in\n%s", line, log.String())
-	}
-}
-
-// countRecords returns how many records there are of each kind, and checks that they name what they
-// should.
-func countRecords(t *testing.T, log *syncBuffer, path string) map[string]int {
-	t.Helper()
-	counts := map[string]int{}
-	for line := range strings.Lines(log.String()) {
-		var record struct {
-			Msg, Method, Rule, Socket string
-			Peer                      struct{ UID, GID, PID *int }
-		}
-		if err := json.Unmarshal([]byte(line), &record); err != nil {
-			t.Fatalf("%v in %q", err, line)
-		}
-		counts[record.Msg]++
-		if p := record.Peer; p.UID == nil || *p.UID != os.Geteuid() || p.PID == nil || *p.PID != os.Getpid() {
-			t.Errorf("record does not name the peer: %s", line)
-		}
-		if record.Msg == "call refused" && (record.Method != "/greeter.v1.Greeter/Greet" || record.Rule != "nobody") {
-			t.Errorf("record does not name method and rule: %s", line)
-		}
-		if record.Socket != path {
-			t.Errorf("record does not name the socket: %s", line)
-		}
-	}
-	return counts
-}
-
-// syncBuffer is a buffer that several goroutines write to.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

@@ -14,11 +14,55 @@ import (
 
 	"google.golang.org/grpc"
 
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
+
+func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	owner := testproc.Start(t, "greeter", path)
+	owner.Line()
+	client, _ := dial(t, path)
+	if pid := greet(t, client); pid != owner.Process.Pid {
+		t.Fatalf("process %d answered", pid)
+	}
+	made := make(chan error, 1)
+	var standby *runtime.Server
+	go func() {
+		var err error
+		standby, err = greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Standby(t.Context()))
+		made <- err
+	}()
+	select {
+	case err := <-made:
+		t.Fatalf("the standby did not wait: %v", err)
+	default:
+	}
+	owner.Kill()
+	if err := <-made; err != nil {
+		t.Fatal(err)
+	}
+	run(t, standby)
+	fixture.Eventually(t, "the standby to answer", func() bool {
+		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+		return err == nil && int(resp.GetServerPid()) == os.Getpid()
+	})
+}
+
+func TestStandbyEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	serve(t, path, newGreeter())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := runtime.NewServer(path, runtime.Standby(ctx)); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
 
 func TestTakeoverWithStandbyTakesOverFromAWillingOwner(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,92 @@
+package runtime_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+func TestAuditLogHasOneRecordForEachConnectionAndEachRefusal(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	log := &syncBuffer{}
+	serve(t, path, newGreeter(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))),
+		runtime.AuthorizeMethod("/greeter.v1.Greeter/Greet", runtime.Policy{}))
+	client, _ := dial(t, path)
+	for range 2 {
+		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+		checkCode(t, err, codes.PermissionDenied)
+	}
+	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	counts := countRecords(t, log, path)
+	if counts["connection accepted"] != 1 || counts["call refused"] != 2 || len(counts) != 2 {
+		t.Errorf("records are %v in\n%s", counts, log.String())
+	}
+}
+
+func TestAuditLogHasAllowedCallsOnRequest(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	log := &syncBuffer{}
+	serve(t, path, newGreeter(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))), runtime.AuditAllowedCalls(),
+		runtime.AuthorizeMethod(greeterv1.Greeter_Greet_FullMethodName, runtime.Policy{}))
+	client, _ := dial(t, path)
+	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+	checkCode(t, err, codes.PermissionDenied)
+	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	counts := countRecords(t, log, path)
+	if counts["call allowed"] != 1 || counts["call refused"] != 1 {
+		t.Errorf("records are %v in\n%s", counts, log.String())
+	}
+	if line := fmt.Sprintf(`"method":"/greeter.v1.Greeter/Countdown","rule":"same user (uid %d)"`, os.Geteuid()); !strings.Contains(log.String(), line) {
+		t.Errorf("there is no %s in\n%s", line, log.String())
+	}
+}
+
+// countRecords returns how many records there are of each kind, and checks that they name what they
+// should.
+func countRecords(t *testing.T, log *syncBuffer, path string) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for line := range strings.Lines(log.String()) {
+		var record struct {
+			Msg, Method, Rule, Socket string
+			Peer                      struct{ UID, GID, PID *int }
+		}
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Fatalf("%v in %q", err, line)
+		}
+		counts[record.Msg]++
+		if p := record.Peer; p.UID == nil || *p.UID != os.Geteuid() || p.PID == nil || *p.PID != os.Getpid() {
+			t.Errorf("record does not name the peer: %s", line)
+		}
+		if record.Msg == "call refused" && (record.Method != "/greeter.v1.Greeter/Greet" || record.Rule != "nobody") {
+			t.Errorf("record does not name method and rule: %s", line)
+		}
+		if record.Socket != path {
+			t.Errorf("record does not name the socket: %s", line)
+		}
+	}
+	return counts
+}

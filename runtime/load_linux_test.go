@@ -1,0 +1,75 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+)
+
+// load calls the greeter from several clients until it is stopped.
+type load struct {
+	calls, streams atomic.Int64
+	stop           chan struct{}
+	wg             sync.WaitGroup
+}
+
+func startLoad(t *testing.T, path string, clients int) *load {
+	l := &load{stop: make(chan struct{})}
+	for range clients {
+		client, _ := dial(t, path)
+		l.wg.Go(func() {
+			for !l.stopped() {
+				if _, err := client.Greet(context.Background(), &greeterv1.GreetRequest{}); err != nil {
+					t.Errorf("a call failed: %v", err)
+					return
+				}
+				l.calls.Add(1)
+			}
+		})
+	}
+	client, _ := dial(t, path)
+	l.wg.Go(func() {
+		for !l.stopped() {
+			if err := stream(client); err != nil {
+				t.Errorf("a stream failed: %v", err)
+				return
+			}
+			l.streams.Add(1)
+		}
+	})
+	return l
+}
+
+func (l *load) stopped() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *load) end() {
+	close(l.stop)
+	l.wg.Wait()
+}
+
+// stream runs a short stream to its end.
+func stream(client greeterv1.GreeterClient) error {
+	down, err := client.Countdown(context.Background(), &greeterv1.CountdownRequest{From: 20})
+	if err != nil {
+		return err
+	}
+	for {
+		if _, err := down.Recv(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
