@@ -1,6 +1,6 @@
 // Package direct carries gRPC calls over a Unix domain socket without HTTP/2. Both ends must be
-// of this project; docs/direct-transport.md has the wire format and the reasons, docs/direct-streams.md
-// the states of a stream.
+// of this project. docs/direct-transport.md says what a program notices, docs/direct-wire.md describes
+// the wire format, and docs/direct-streams.md the states of a stream.
 //
 // A connection carries one call at a time, so a call needs no goroutine but the caller's and, at
 // the server, the connection's, which runs the handler itself: each hand-over to another

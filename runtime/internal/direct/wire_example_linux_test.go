@@ -21,7 +21,7 @@ var exampleLine = regexp.MustCompile(`(?m)^([CS])  ((?:[0-9a-f]{2} ?)+)(?:  .*)?
 // example returns the turns of the call in the documentation: what the client sends to begin with, what the server answers,
 // the call, its answer.
 func example(t *testing.T) (turns [4][]byte) {
-	doc, err := os.ReadFile("../../../docs/direct-transport.md")
+	doc, err := os.ReadFile("../../../docs/direct-wire.md")
 	if err != nil {
 		t.Fatal(err)
 	}
