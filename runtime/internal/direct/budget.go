@@ -5,20 +5,20 @@ import (
 	"sync/atomic"
 )
 
-// defaultBudget is how many bytes all streams of a client, or of a server, may have waiting.
+// defaultBudget is how many bytes may wait in all streams of a client or a server.
 const defaultBudget = 64 << 20
 
-// budget caps the memory for what waits in the queues of all streams of one client or one server. It
-// is asked before a message is accepted and charged afterwards, as it is in grpc-go for the window of
-// one stream, so it can be exceeded by one message of each stream.
+// budget caps the memory of the queues of all streams of one client or one server. It is checked before a
+// message is accepted and charged afterwards, as grpc-go does with the window of a stream. So each stream
+// can exceed it by one message.
 type budget struct {
 	max    int64
 	used   atomic.Int64
 	waited atomic.Int64 // how often Send has waited for it
 
-	wanted atomic.Bool // somebody waits; set before the last look at used
+	wanted atomic.Bool // a Send waits; set before the last look at used
 	mu     sync.Mutex
-	room   chan struct{} // closed when the budget is not full any more; nil if nobody waits; guarded by mu
+	room   chan struct{} // closed when the budget is no longer full; nil if no Send waits; guarded by mu
 }
 
 func newBudget(max int64) *budget {
@@ -30,7 +30,7 @@ func newBudget(max int64) *budget {
 
 func (b *budget) full() bool { return b.used.Load() >= b.max }
 
-// charge adds n bytes, or gives them back if n is negative.
+// charge adds n bytes; a negative n gives them back.
 func (b *budget) charge(n int) {
 	now := b.used.Add(int64(n))
 	if n > 0 || now >= b.max || !b.wanted.Load() {
@@ -45,7 +45,7 @@ func (b *budget) charge(n int) {
 	}
 }
 
-// whenRoom returns what is closed when there is room. If there is, it returns nil.
+// whenRoom returns a channel that is closed when there is room, or nil if there is room now.
 func (b *budget) whenRoom() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

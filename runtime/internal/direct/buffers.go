@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// buffers is a [mem.BufferPool] for messages. grpc's own clears every buffer before it is used again,
-// which for a large message takes as long as to copy it; here all of a buffer is written
-// before it is read.
+// buffers is a [mem.BufferPool] for messages. grpc's own pool clears every buffer before it is used again,
+// which for a large message takes as long as copying it. Here the whole buffer is written before it is
+// read, so it is not cleared.
 type buffers struct {
 	small [largestSmall + 1]sync.Pool // of *[]byte; the index is log2 of their capacity
 
@@ -17,13 +17,14 @@ type buffers struct {
 }
 
 const (
-	// largestSmall is log2 of how large the buffers in a [sync.Pool] are. From there a processor
-	// gets back only what it has put there itself, and a new buffer of a megabyte takes as long as
-	// to send one: the kernel has to find the memory first. So large buffers are shared by all.
+	// largestSmall is log2 of the size of the largest buffers in a [sync.Pool]. A sync.Pool gives large
+	// buffers back only to the processor that put them there, and a new buffer of a megabyte takes as long
+	// as sending one, because the kernel has to find the memory first. So large buffers are shared by all
+	// processors.
 	largestSmall = 16
 
-	// What is kept of large buffers, for as long as the client or server lives: as many as two
-	// calls use at once, of up to the size of the largest message that grpc takes by default.
+	// Of the large buffers, a client or server keeps as many as two concurrent calls use, each up to the
+	// size of the largest message that grpc accepts by default.
 	keepLarge    = 4
 	largestLarge = 4<<20 + 64<<10
 )
@@ -46,7 +47,7 @@ func (p *buffers) getLarge(n int) *[]byte {
 	if b := p.takeLarge(n); b != nil {
 		return b
 	}
-	// A little more, so that it fits the next message that is a little longer.
+	// A little more, so that a slightly longer message fits the next time.
 	b := make([]byte, n, n+min(n/8, math.MaxInt-n))
 	return &b
 }
@@ -77,7 +78,7 @@ func (p *buffers) Put(b *[]byte) {
 	}
 }
 
-// putLarge keeps the largest.
+// putLarge keeps the largest buffers.
 func (p *buffers) putLarge(b *[]byte) {
 	if cap(*b) > largestLarge {
 		return

@@ -25,8 +25,8 @@ var errUnprocessed = errors.New("no server has processed the call")
 // endFrame says that there are no more messages.
 var endFrame = appendFrameHeader(nil, kindEnd, 0)
 
-// call is what a unary call and a stream of a client have in common. It does not change once the call
-// has begun.
+// call is what a unary call and a client stream have in common. It does not change once the call has
+// begun.
 type call struct {
 	client *Client
 	desc   *grpc.StreamDesc
@@ -39,7 +39,7 @@ type call struct {
 	beginTime time.Time       // for stats handlers
 }
 
-// prepare checks what a program asks for. The error is ErrHTTP2 if that cannot be done here.
+// prepare checks what a program asks for. It returns ErrHTTP2 if the call has to go over HTTP/2.
 func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
 	c.caller, c.ctx = ctx, ctx
 	if !c.opts.apply(c.client, opts) {
@@ -59,8 +59,8 @@ func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
 	return nil
 }
 
-// notBegun is what a call comes to for which there is no connection: err, or the end of its context, if that
-// has come while it waited for one to a server that answers.
+// notBegun returns the error of a call that got no connection: err, or the error of its context if that
+// ended while the call waited for a server.
 func (c *call) notBegun(err error) error {
 	ctxErr := c.caller.Err()
 	if ctxErr == nil && isOver(c.caller) {
@@ -75,7 +75,7 @@ func (c *call) notBegun(err error) error {
 	return err
 }
 
-// begin tells stats handlers that the call begins, on a connection to p if that is not nil.
+// begin tells stats handlers that the call begins. The peer is p, if that is not nil.
 func (c *call) begin(p *peer.Peer) {
 	hs := c.client.conf.Stats
 	if hs == nil {
@@ -130,20 +130,20 @@ func (c *call) receivedMessage(m any, n int) {
 	}
 }
 
-// observed reports whether somebody may look at header and trailer. For most unary calls nobody can.
+// observed reports whether the program can see the header and the trailer. For most unary calls it cannot.
 func (c *call) observed() bool {
 	return c.desc != &unaryDesc || c.opts.after != nil || c.client.conf.Stats != nil
 }
 
-// response is what has come besides messages.
+// response is what was received besides messages.
 type response struct {
-	hasHeader bool // a header or a message has come
+	hasHeader bool // a header or a message was received
 	header    metadata.MD
 	trailer   metadata.MD
-	messages  int // how many have come
+	messages  int // how many were received
 }
 
-// receivedHeader completes the header, which is nil if a message came without.
+// receivedHeader completes the header, which is nil if a message was received without one.
 func (c *call) receivedHeader(md metadata.MD, wireLength int) metadata.MD {
 	if !c.observed() {
 		return md
@@ -158,7 +158,7 @@ func (c *call) receivedHeader(md metadata.MD, wireLength int) metadata.MD {
 	return md
 }
 
-// receivedStatus returns what the call comes to, io.EOF for success, and the trailer.
+// receivedStatus returns the result of the call, io.EOF for success, and the trailer.
 func (c *call) receivedStatus(h *statusHead, r *response, wireLength int) (metadata.MD, error) {
 	md := h.md
 	if c.observed() {
@@ -180,7 +180,7 @@ func (c *call) receivedStatus(h *statusHead, r *response, wireLength int) (metad
 	return md, err
 }
 
-// err is the status as a caller gets it; nil for OK.
+// err returns the status as a caller gets it; nil for OK.
 func (h *statusHead) err() error {
 	if h.code == uint32(codes.OK) {
 		return nil
@@ -197,7 +197,7 @@ func (h *statusHead) err() error {
 	return status.Error(codes.Code(h.code), h.message)
 }
 
-// What a server does against the protocol.
+// Violations by a server.
 var (
 	errHeaderTwice = violation("the server sends a header after the header")
 	errGoesAway    = violation("the server goes away in the middle of a call")
@@ -211,7 +211,7 @@ func unexpectedFrame(k kind) error {
 	return violationf("the server sends a frame of kind %q", k)
 }
 
-// isStatus tells what the call has come to from what is wrong with the connection.
+// isStatus returns the status of a call for an error of its connection.
 func isStatus(err error) bool {
 	_, ok := status.FromError(err)
 	return ok
@@ -235,7 +235,7 @@ func (f *reader) status(n int) (statusHead, error) {
 
 var errTooManyMessages = status.Error(codes.Internal, "cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message")
 
-// finish tells stats handlers and call options what the call has come to; nil is success.
+// finish tells stats handlers and call options the result of the call; nil is success.
 func (c *call) finish(err error, r *response, p *peer.Peer) {
 	if hs := c.client.conf.Stats; hs != nil {
 		hs.rpc(c.ctx, &stats.End{Client: true, BeginTime: c.beginTime, EndTime: time.Now(), Trailer: r.trailer, Error: err})
@@ -246,8 +246,7 @@ func (c *call) finish(err error, r *response, p *peer.Peer) {
 	}
 }
 
-// abandon is for a unary call of which nothing has happened but for stats handlers, and which goes
-// over HTTP/2.
+// abandon ends a unary call that goes over HTTP/2 instead. Only stats handlers have seen it.
 func (c *call) abandon() error {
 	if hs := c.client.conf.Stats; hs != nil {
 		err := status.Error(codes.Unavailable, ErrHTTP2.Error())
@@ -256,13 +255,13 @@ func (c *call) abandon() error {
 	return ErrHTTP2
 }
 
-// broken is what the call comes to when its connection, of that generation, does not work any more.
+// broken returns the error of a call whose connection, of that generation, no longer works.
 func (c *call) broken(err error, generation int64) error {
 	if err := c.caller.Err(); err != nil {
 		return status.FromContextError(err).Err()
 	}
 	if isOver(c.caller) {
-		// The server's end of the same deadline was a little quicker than the context here.
+		// The server reached the same deadline a little before the context here.
 		return status.FromContextError(context.DeadlineExceeded).Err()
 	}
 	if c.client.pool.isClosed() {

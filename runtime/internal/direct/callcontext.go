@@ -8,11 +8,11 @@ import (
 )
 
 // callContext is the context of a call in the server. Most handlers never wait for the end of their
-// context, and a timer and a channel for each call would cost more than all the rest; so those
-// are made when somebody asks.
+// context, and a timer and a channel for each call would cost more than all the rest. So they are made on
+// first use.
 //
-// From then on it is a context of package context underneath, so that contexts derived from it
-// need no goroutine.
+// From then on a context of package context is underneath, so that contexts derived from it need no
+// goroutine.
 type callContext struct {
 	values   context.Context // of the connection and the call; never ends
 	deadline time.Time       // zero if there is none
@@ -20,7 +20,7 @@ type callContext struct {
 	ended atomic.Bool // the client has gone, or the call is over; set with mu held
 
 	mu     sync.Mutex
-	waited context.Context // nil until somebody asks
+	waited context.Context // nil until first used
 	cancel context.CancelFunc
 }
 
@@ -57,7 +57,7 @@ func (c *callContext) wait() context.Context {
 	return c.waited
 }
 
-// end is for when the client has gone or the call is over. It reports whether it was called before.
+// end is called when the client has gone or the call is over. It reports whether it was called before.
 func (c *callContext) end() (before bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

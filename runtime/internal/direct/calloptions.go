@@ -6,12 +6,12 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// callOptions is what a program wants of a call.
+// callOptions are the options of a call.
 type callOptions struct {
 	failFast         bool
 	maxRecv, maxSend int
 
-	// after are those that want to know something when the call is over.
+	// after are the options with something to do when the call is over.
 	after []grpc.CallOption
 }
 
@@ -27,7 +27,7 @@ func (o *callOptions) apply(c *Client, opts []grpc.CallOption) bool {
 			o.maxRecv = opt.MaxRecvMsgSize
 		case grpc.MaxSendMsgSizeCallOption:
 			o.maxSend = opt.MaxSendMsgSize
-		case grpc.MaxRetryRPCBufferSizeCallOption: // nothing is kept for retries of that kind
+		case grpc.MaxRetryRPCBufferSizeCallOption: // nothing is kept for that kind of retry
 		case grpc.HeaderCallOption, grpc.TrailerCallOption, grpc.PeerCallOption, grpc.OnFinishCallOption:
 			o.after = append(o.after, opt)
 		default:
@@ -37,7 +37,7 @@ func (o *callOptions) apply(c *Client, opts []grpc.CallOption) bool {
 	return true
 }
 
-// answered is called when the call is over, if it got to the server.
+// answered is called when the call is over, if it reached the server.
 func (o *callOptions) answered(header, trailer metadata.MD, p *peer.Peer) {
 	for _, opt := range o.after {
 		switch opt := opt.(type) {

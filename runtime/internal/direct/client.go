@@ -13,26 +13,26 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// ErrHTTP2 is returned for a call that has to go over HTTP/2: the server speaks nothing else or is
-// not there, the call asks for what is not done here, or too many calls run. Nothing of the call
-// has happened, to the server or to a stats handler.
+// ErrHTTP2 is returned for a call that has to go over HTTP/2: the server speaks only that or is not there,
+// the call needs something that this package lacks, or too many calls are running. The call has not begun:
+// neither the server nor a stats handler has seen it.
 var ErrHTTP2 = errors.New("direct transport: the call has to go over HTTP/2")
 
-// ClientConfig is how a Client connects and calls.
+// ClientConfig configures how a Client connects and calls.
 type ClientConfig struct {
-	// Dial connects to the server and finds out who it is. An error leaves the call to HTTP/2,
-	// which tries the same and knows what to do about it.
+	// Dial connects to the server and finds out who it is. After an error the call goes over HTTP/2, which
+	// tries the same and reports it.
 	Dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error)
-	// Connected is told of each new connection, Lost when nobody is found to be there, or the server to have
-	// ended, once however many calls find it. Either may be nil.
+	// Connected is called for each new connection. Lost is called when there is no server, or when the
+	// server has ended, once however many calls notice it. Either may be nil.
 	Connected func(credentials.AuthInfo)
 	Lost      func()
-	// HTTP2Ready reports whether HTTP/2 has a connection now. It may be nil, for no.
+	// HTTP2Ready reports whether HTTP/2 has a connection now. nil means no.
 	HTTP2Ready func() bool
 	Stats      handlers
 	MaxRecv    int   // bytes of a message; 0 for grpc's 4 MiB
 	MaxConns   int   // connections, and so calls at once; more go over HTTP/2
-	Budget     int64 // bytes that all streams may have waiting; 0 for 64 MiB
+	Budget     int64 // bytes that may wait in all streams; 0 for 64 MiB
 }
 
 // Client makes calls. Its methods may be called concurrently; Close ends it.
@@ -42,19 +42,19 @@ type Client struct {
 	pool   pool
 	budget *budget
 
-	// greeting is held by who connects while it is not known whether the server speaks this, so
-	// that one call finds out and not a hundred.
+	// greeting is held by the call that connects while it is not known whether the server speaks this
+	// protocol, so that one call finds out and not a hundred.
 	greeting chan struct{}
 	proven   atomic.Bool
 
-	generation atomic.Int64 // of connections; another one since a server was lost
+	generation atomic.Int64 // of connections; changes when a server is lost
 
 	refused atomic.Int32 // one of the constants below
-	full    deadline     // until then a server with too many connections is not bothered
-	silent  deadline     // until then a server that has not answered is not asked again
+	full    deadline     // until then no new connection to a full server is tried
+	silent  deadline     // until then a server that did not answer is not asked again
 }
 
-// NewClient returns a client, which connects when a call needs it.
+// NewClient returns a client. It connects when a call needs a connection.
 func NewClient(conf ClientConfig) *Client {
 	if conf.MaxRecv == 0 {
 		conf.MaxRecv = defaultMaxRecv
@@ -71,14 +71,14 @@ func NewClient(conf ClientConfig) *Client {
 	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
-// SendWaits is how often the Send of a stream has waited because the budget was used up.
+// SendWaits returns how often the Send of a stream waited because the budget was used up.
 func (c *Client) SendWaits() int64 { return c.budget.waited.Load() }
 
-// Close closes all connections. Calls that run fail with codes.Canceled.
+// Close closes all connections. Running calls fail with codes.Canceled.
 func (c *Client) Close() { c.pool.close() }
 
-// What is known of a server that does not speak this: nothing against it; or that it speaks HTTP/2
-// only, and HTTP/2 has not connected to it yet, or has.
+// What is known about whether the server speaks this protocol: nothing against it; or it speaks only
+// HTTP/2, and HTTP/2 has not connected to it yet, or has.
 const (
 	notRefused int32 = iota
 	refusedForNext
@@ -86,15 +86,15 @@ const (
 )
 
 const (
-	// fullPause is how long a client lets a server alone that has too many connections.
+	// fullPause is how long a client makes no new connection to a server that has too many.
 	fullPause = time.Second
 
-	// silentPause is for one that has not answered, as it was stopped, or has crashed: a call waits two
-	// seconds for the answer.
+	// silentPause is the same for a server that did not answer, because it was stopped or has crashed: a
+	// call waits two seconds for the answer.
 	silentPause = 10 * time.Second
 )
 
-// deadline is a time that may be set and looked at concurrently; the zero deadline is over.
+// deadline is a time that may be set and read concurrently. The zero deadline has passed.
 type deadline struct{ atomic.Pointer[time.Time] }
 
 func (d *deadline) set(after time.Duration) {
@@ -107,8 +107,9 @@ func (d *deadline) over() bool {
 	return t == nil || !time.Now().Before(*t)
 }
 
-// HTTP2Connected is to be called whenever HTTP/2 has connected. That may be to another server than
-// before: calls from now on go to that one, too, and it may speak this if the last one did not.
+// HTTP2Connected must be called whenever HTTP/2 has connected, because that may be to another server than
+// before. Later calls go to that server too, and it may speak this protocol even if the previous one did
+// not.
 func (c *Client) HTTP2Connected() {
 	if dead := c.pool.flush(); dead != nil {
 		c.lost(dead.generation)
@@ -119,10 +120,11 @@ func (c *Client) HTTP2Connected() {
 	}
 }
 
-// answers reports whether the server speaks this, as far as is known: it did when it was last asked.
+// answers reports whether the server speaks this protocol, as far as is known: it did when it was last
+// asked.
 func (c *Client) answers() bool { return c.proven.Load() && c.refused.Load() == notRefused }
 
-// Connect makes sure that there is a connection. The error is ErrHTTP2 if there cannot be one.
+// Connect ensures that there is a connection. It returns ErrHTTP2 if there cannot be one.
 func (c *Client) Connect(ctx context.Context) error {
 	conn, err := c.acquire(ctx)
 	if err == nil && !conn.idle() {
@@ -137,9 +139,9 @@ func (c *Client) Connect(ctx context.Context) error {
 // acquire returns an idle connection or a new one.
 func (c *Client) acquire(ctx context.Context) (*conn, error) { return c.acquireIn(ctx, false) }
 
-// acquireLater is acquire for a process that cannot have another connection now. Calls share that of
-// HTTP/2 if there is one, and else take turns with those that there are; but not for long, as each of them
-// may be held by a stream without end.
+// acquireLater is acquire for a process that cannot open another connection now. Calls share HTTP/2's
+// connection if there is one. Otherwise they take turns with the existing ones, but only for a while,
+// because a stream without an end may hold each of them.
 func (c *Client) acquireLater(ctx context.Context) (*conn, error) {
 	deadline := time.Now().Add(handshakeTimeout)
 	for !c.conf.HTTP2Ready() && time.Now().Before(deadline) && ctx.Err() == nil {
@@ -160,8 +162,8 @@ func (c *Client) acquireLater(ctx context.Context) (*conn, error) {
 	return nil, ErrHTTP2
 }
 
-// acquireIn is acquire for who may have reserved a place for a connection, which is given up if there is no
-// new one.
+// acquireIn is acquire for a caller that may have reserved a place for a connection. It gives the place up
+// if it makes no new connection.
 func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 	defer func() {
 		if reserved {
@@ -172,7 +174,7 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 		if conn.generation == c.generation.Load() {
 			return conn, nil
 		}
-		c.pool.drop(conn) // a call was on it when its server was lost
+		c.pool.drop(conn) // it carried a call when its server was lost
 	}
 	if c.refused.Load() != notRefused || !c.full.over() || !c.silent.over() {
 		return nil, ErrHTTP2
@@ -184,7 +186,7 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 			return nil, ErrHTTP2
 		}
 		if c.proven.Load() {
-			<-c.greeting // the others need not wait until this one has connected
+			<-c.greeting // the others need not wait until this call has connected
 		} else {
 			defer func() { <-c.greeting }()
 		}
@@ -214,7 +216,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		switch {
 		case isLack(err):
 			return nil, errLack
-		case ctx.Err() != nil || isOver(ctx): // which says nothing about the server
+		case ctx.Err() != nil || isOver(ctx): // says nothing about the server
 		case nobodyIsThere(err):
 			c.proven.Store(false)
 			c.lost(generation)
@@ -237,7 +239,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		return nil, ErrHTTP2
 	}
 	conn.hangUp = conn.shutDown
-	conn.generation = generation // if the server was lost meanwhile, this is for one call
+	conn.generation = generation // if the server was lost in the meantime, this connection serves one call
 	if hs := c.conf.Stats; hs != nil {
 		ctx := hs.tagConn(context.Background(), &stats.ConnTagInfo{RemoteAddr: conn.peer.Addr, LocalAddr: conn.peer.LocalAddr})
 		hs.conn(ctx, &stats.ConnBegin{Client: true})
@@ -251,7 +253,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	return conn, nil
 }
 
-// notGreeted remembers why a server has not been greeted.
+// notGreeted remembers why greeting a server failed.
 func (c *Client) notGreeted(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, errFull):
@@ -264,32 +266,32 @@ func (c *Client) notGreeted(ctx context.Context, err error) {
 		} else {
 			c.refused.Store(refusedForNext)
 		}
-	case ctx.Err() == nil && !isOver(ctx): // else it says nothing about the server
+	case ctx.Err() == nil && !isOver(ctx): // otherwise it says nothing about the server
 		c.proven.Store(false)
 		c.silent.set(silentPause)
 	}
 }
 
-// errLack is for a connection that could not be made for want of what this process or machine lacks.
+// errLack means that a connection failed because this process or machine lacks a resource.
 var errLack = errors.New("direct transport: no descriptor or memory for another connection")
 
 func isLack(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
-// isOver reports whether ctx ends any moment now.
+// isOver reports whether ctx ends at any moment.
 func isOver(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && !time.Now().Before(deadline)
 }
 
-// nobodyIsThere tells the absence of a server from what this end lacks, and from a queue that is full.
+// nobodyIsThere tells an absent server from a lack of resources at this end and from a full accept queue.
 func nobodyIsThere(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
 }
 
-// replace closes a connection that the server has closed, and gets another one in its place. The other
-// idle connections lead to the same server, which is about to end or has ended.
+// replace closes a connection that the server has closed, and gets another one in its place. It closes the
+// other idle connections too: they lead to the same server, which is ending or has ended.
 func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
 	c.pool.vacate(dead)
 	if c.lost(dead.generation) {
@@ -298,9 +300,9 @@ func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
 	return c.acquireIn(ctx, true)
 }
 
-// lost takes note that the server to which connections of this generation lead has gone. It reports
-// whether that is news: many calls may find the end of a server, each at its time, when there are
-// connections to the next one already.
+// lost records that the server of the connections of this generation has gone. It reports whether this was
+// not known before: many calls may notice the end of a server, some of them when there are already
+// connections to its successor.
 func (c *Client) lost(generation int64) bool {
 	if !c.generation.CompareAndSwap(generation, generation+1) {
 		return false
@@ -309,12 +311,12 @@ func (c *Client) lost(generation int64) bool {
 	return true
 }
 
-// awaitPause is how often a call that waits for a server looks for one: about as long as a server
-// needs to start.
+// awaitPause is how often a call that waits for a server looks for one: about the time that a server needs
+// to start.
 const awaitPause = 20 * time.Millisecond
 
-// await returns a connection when there is a server. The error is ErrHTTP2 if that speaks nothing
-// else, or ctx ends, or the call has ended.
+// await waits for a server and returns a connection to it. It returns ErrHTTP2 if the server speaks only
+// that, if ctx ends, or if the call has ended.
 func (c *Client) await(ctx context.Context, ended func() bool) (*conn, error) {
 	tick := time.NewTicker(awaitPause)
 	defer tick.Stop()

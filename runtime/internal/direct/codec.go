@@ -25,8 +25,8 @@ type codec struct {
 	pool  *buffers
 }
 
-// newCodec returns the codec that programs have registered for protobuf, or grpc's own. As in grpc,
-// one of the older kind comes first.
+// newCodec returns the codec that the program registered for protobuf, or grpc's own. As in grpc, a codec
+// of the older kind has priority.
 func newCodec(pool *buffers) codec {
 	if old := encoding.GetCodec(grpcproto.Name); old != nil {
 		return codec{oldCodec{old}, false, pool}
@@ -92,8 +92,8 @@ func (c *codec) marshal(m any, limit int, scratch []byte) (payload, error) {
 	return p, nil
 }
 
-// encode does what grpc's codec does, but for a small message without a buffer of its own, and for a
-// large one with a buffer that is not cleared before.
+// encode does what grpc's codec does, but gives a small message no buffer of its own, and a large one a
+// buffer that was not cleared.
 func (c *codec) encode(m any, scratch []byte) (payload, error) {
 	pm, ok := m.(proto.Message)
 	if !ok || !c.plain {
@@ -119,7 +119,7 @@ func (c *codec) encode(m any, scratch []byte) (payload, error) {
 	return payload{slices: mem.BufferSlice{mem.NewBuffer(held, c.pool)}}, nil
 }
 
-// tooLarge is the error for a message of n bytes that is not read.
+// tooLarge returns the error for a message of n bytes that is not read.
 func tooLarge(n, limit int) error {
 	return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", n, limit)
 }
@@ -137,7 +137,7 @@ func (c *codec) decode(p payload, m any) error {
 		if pm, ok := m.(proto.Message); ok && c.plain {
 			return proto.Unmarshal(p.b, pm)
 		}
-		// A codec of the program may keep what it gets.
+		// A codec of the program may keep what it is given.
 		p.slices = mem.BufferSlice{mem.SliceBuffer(bytes.Clone(p.b))}
 	}
 	defer p.slices.Free()

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// copyLimit is up to which size a message is copied behind its frame's header, which is cheaper
-	// than to hand the kernel another piece of memory.
+	// copyLimit is the size up to which a message is copied behind its frame's header. That is cheaper
+	// than giving the kernel another piece of memory.
 	copyLimit = 16 << 10
 
 	// keepIdle is how large a buffer a connection keeps between calls.
@@ -24,27 +24,27 @@ type conn struct {
 	raw  syscall.RawConn
 	peer peer.Peer
 
-	rd      reader                // of who reads
+	rd      reader                // used by the reading goroutine
 	tryFill func(fd uintptr) bool // fillOnce, made once
 	readN   int                   // what the last read(2) returned
 	readErr error
 	waited  bool // there was nothing to read at first
 
-	// Of who writes:
+	// Used by the writing goroutine:
 	pieces   [][]byte // what to write
-	wait     bool     // until the kernel has taken some of it
+	wait     bool     // until the kernel has accepted some of it
 	tryWrite func(fd uintptr) bool
 	wrote    int
 	writeErr error
 
-	// Of the call that has the connection:
+	// Used by the call that has the connection:
 	scratch []byte // for a small message
 	out     []byte // for frames
 
 	onClose func() // nil for nothing
 	closed  atomic.Bool
 
-	// Of a client's:
+	// Of a client's connection:
 	generation int64                  // see Client.generation
 	used       bool                   // since the pool's last sweep; guarded by the pool's mutex
 	abort      atomic.Pointer[func()] // ends the stream that has the connection; nil if there is none
@@ -62,7 +62,7 @@ func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *buffers) (*conn, 
 	return n, nil
 }
 
-// Close closes the connection; again does nothing.
+// Close closes the connection. Later calls do nothing.
 func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
@@ -74,8 +74,8 @@ func (c *conn) Close() error {
 	return err
 }
 
-// write writes pieces: as much as the kernel takes at once, which may be nothing, or if wait is set, at
-// least something. It reports how much that was, and whether it was all.
+// write writes pieces: as much as the kernel accepts at once, which may be nothing, or at least something
+// if wait is set. It reports how much that was, and whether it was all.
 func (c *conn) write(wait bool) (n int, all bool, err error) {
 	c.wait = wait
 	if err := c.raw.Write(c.tryWrite); err != nil {
@@ -87,7 +87,7 @@ func (c *conn) write(wait bool) (n int, all bool, err error) {
 	return c.wrote, c.wrote == n, c.writeErr
 }
 
-// writeAll writes b, and then data and the frames after it. It returns how much the kernel has taken.
+// writeAll writes b, then data and the frames after it. It returns how much the kernel has accepted.
 func (c *conn) writeAll(b []byte, data payload, after []byte) (taken int, err error) {
 	c.pieces = append(c.pieces[:0], b)
 	for _, d := range data.slices {
@@ -115,7 +115,7 @@ func (c *conn) writeAll(b []byte, data payload, after []byte) (taken int, err er
 	}
 }
 
-// rest gives memory back after a call.
+// rest releases memory after a call.
 func (c *conn) rest() {
 	if cap(c.out) > keepIdle {
 		c.out = nil

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fill waits with a buffer of its own only while there is something to read.
+// fill has a buffer of its own only while there is something to read.
 func (c *conn) fill() error {
 	c.waited = false
 	waitErr := c.raw.Read(c.tryFill)
@@ -20,7 +20,7 @@ func (c *conn) fill() error {
 	return err
 }
 
-// fillOnce is what the poller calls for fill when there may be something to read.
+// fillOnce is called by the poller, for fill, when there may be something to read.
 func (c *conn) fillOnce(fd uintptr) (done bool) {
 	f := &c.rd
 	if f.buf == nil {
@@ -52,7 +52,7 @@ func (c *conn) readResult(waitErr error) (int, error) {
 	return c.readN, nil
 }
 
-// writeOnce is what the poller calls for write when there may be room.
+// writeOnce is called by the poller, for write, when there may be room.
 func (c *conn) writeOnce(fd uintptr) (done bool) {
 	for {
 		n, err := writePieces(int(fd), c.pieces)
@@ -82,13 +82,13 @@ func writePieces(fd int, pieces [][]byte) (int, error) {
 	return unix.Writev(fd, pieces[:min(len(pieces), maxPieces)])
 }
 
-// shutDown tells the other end that nothing more is sent or read, as Close does, and wakes who reads and
-// who writes. What has come can still be read, and then comes the end.
+// shutDown tells the other end that nothing more is sent or read, as Close does, and wakes the reading and
+// the writing goroutine. What has arrived can still be read, and then comes the end.
 func (c *conn) shutDown() {
 	c.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 }
 
-// idle reports whether the connection is as one must be between calls: open, and with nothing to read.
+// idle reports whether the connection is as it must be between calls: open, with nothing to read.
 func (c *conn) idle() bool {
 	var peekErr error
 	err := c.raw.Control(func(fd uintptr) {

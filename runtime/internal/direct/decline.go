@@ -8,9 +8,9 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// Decline tells the client of a connection, of which preface was read, to use HTTP/2, because there are
-// too many connections at the moment, and closes it. The error says what the client did wrong; it is nil
-// if there was nothing wrong.
+// Decline tells the client of a connection whose preface was read to use HTTP/2, because there are too
+// many connections at the moment, and closes the connection. The error says what the client did wrong; it
+// is nil if it did nothing wrong.
 func (s *Server) Decline(c *net.UnixConn, preface []byte, info credentials.AuthInfo) error {
 	nc, err := newConn(c, info, s.codec.pool)
 	if err != nil {

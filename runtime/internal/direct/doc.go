@@ -2,13 +2,12 @@
 // of this project. docs/direct-transport.md says what a program notices, docs/direct-wire.md describes
 // the wire format, and docs/direct-streams.md the states of a stream.
 //
-// A connection carries one call at a time, so a call needs no goroutine but the caller's and, at
-// the server, the connection's, which runs the handler itself: each hand-over to another
-// goroutine, and each timer, would cost more than the rest of the call. A [Client] keeps a
-// pool of connections; a [Server] serves those that its owner accepts. Closing the connection is the
-// cancellation.
+// A connection carries one call at a time. So a call needs only two goroutines: the caller's and, at the
+// server, the connection's, which runs the handler itself. Each hand-off to another goroutine, and each
+// timer, would cost more than the rest of the call. A [Client] keeps a pool of connections; a [Server]
+// serves those that its owner accepts. To cancel a call, a client closes its connection.
 //
-// What cannot be honoured here, the client leaves to HTTP/2; see [ErrHTTP2].
+// A call that this package cannot honour goes over HTTP/2; see [ErrHTTP2].
 //
 //	frame.go       frames: reading and writing
 //	head.go        what is in the frames that begin and end a call
@@ -28,27 +27,30 @@
 //
 // # Goroutines
 //
-//   - Of each connection of a server: Server.Serve, which is its owner's. It ends with the connection.
-//   - The watch for hang-ups of a server, in hangups. It ends when the server has stopped and the last
-//     connection has gone.
-//   - A flusher of a stream, which its outbox starts when the kernel has no room, or for small messages
-//     that come one right after the other. It ends when nothing is left to write, or with the connection.
-//   - A stream's inbox starts one that takes in what comes while a Send waits. It ends with the first
+//   - Each connection of a server has one, which calls Server.Serve and belongs to the Server's owner.
+//     It ends with the connection.
+//   - hangups of a server has one that watches for hang-ups. It ends when the server has stopped and the
+//     last connection has gone.
+//   - The outbox of a stream starts a flusher when the kernel has no room, or for small messages in
+//     quick succession. It ends when nothing is left to write, or with the connection.
+//   - The inbox of a stream starts one that takes frames in while a Send waits. It ends with the first
 //     frame after that, or with the connection.
-//   - When a caller's context ends, package context runs what ends the call; it waits for nobody but who
-//     receives, whom the end of the connection wakes.
+//   - When a caller's context ends, package context runs the function that ends the call. It waits only
+//     for the receiving goroutine, which the end of the connection wakes.
 //
 // # Locks, in the order in which they may be taken
 //
-//   - clientStream.reading, serverStream.receiving: held by who receives from the connection, also while
-//     that waits, or a client looks for another server. They guard the inbox.
-//   - clientStream.mu, serverStream.mu, each a monitor: guard the stream's state, its outbox and what its
-//     inbox has taken in. Nothing that waits is done while they are held.
-//   - serverConn.mu: what the connection does: whether it has a call, drains, or has ended.
-//   - callContext.mu: the context of a call in the server.
-//   - Server.mu: the server's connections, and whether it drains. Before serverConn.mu.
-//   - pool.mu: a client's connections. None is closed while it is held.
-//   - Client.greeting, a channel: held by who finds out whether the server speaks this.
-//   - budget.mu, buffers.mu, hangups.mu: the channel of those that wait for room, the large buffers, the
-//     connections that are watched. Nothing else is locked while they are held.
+//   - clientStream.reading, serverStream.receiving: held while receiving from the connection, also while
+//     that waits, or while a client looks for another server. They guard the inbox.
+//   - clientStream.mu, serverStream.mu, each a monitor: guard the stream's state, its outbox and the
+//     frames that its inbox has taken in. Their holder does nothing that may block.
+//   - serverConn.mu: guards what the connection does: whether it has a call, drains, or has ended.
+//   - callContext.mu: guards the context of a call in the server.
+//   - Server.mu: guards the server's connections, and whether it drains. It is taken before
+//     serverConn.mu.
+//   - pool.mu: guards a client's connections. None is closed while it is held.
+//   - Client.greeting, a channel: held by the call that finds out whether the server speaks this
+//     protocol.
+//   - budget.mu, buffers.mu, hangups.mu: guard the channel of the Sends that wait for room, the large
+//     buffers, and the watched connections. Nothing else is locked while they are held.
 package direct

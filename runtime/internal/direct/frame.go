@@ -27,11 +27,11 @@ const (
 const (
 	frameHeaderLen = 5
 
-	// maxFrame is how long a frame may be: no message of protobuf is longer, and every length up to it
-	// is an int on systems of 32 bits as well, where a longer one would come out negative.
+	// maxFrame is the largest length of a frame. No protobuf message is longer, and every length up to it
+	// fits an int on 32-bit systems, where a longer one would become negative.
 	maxFrame = math.MaxInt32
 
-	// maxHead is how long a frame other than a message may be. It is sixteen times of what grpc
+	// maxHead is the largest length of a frame other than a message. It is sixteen times what grpc
 	// suggests for all metadata of a call, and a fraction of what grpc-go accepts.
 	maxHead = 1 << 20
 
@@ -42,12 +42,12 @@ const (
 	// smallFirst is how much is allocated for content of which nothing has arrived yet.
 	smallFirst = 64 << 10
 
-	// growth is how many times as much as has arrived is allocated next. What has arrived is copied
-	// each time, so it is not small.
+	// growth is how many times as much as has arrived is allocated next. It is not small, because what has
+	// arrived is copied each time.
 	growth = 16
 )
 
-// violation is what the other end did against the protocol. The connection is of no use any more.
+// violation says how the other end broke the protocol. The connection is of no further use.
 type violation string
 
 func (v violation) Error() string { return "direct transport: " + string(v) }
@@ -68,8 +68,8 @@ func closeFrame(b []byte, start int) {
 	binary.BigEndian.PutUint32(b[start-4:], uint32(len(b)-start))
 }
 
-// reader reads frames. It reads as much as there is, so that a call that was written at once is read
-// at once. It has a buffer only while there is something in it: most connections are idle.
+// reader reads frames. It reads as much as there is, so a call that was written at once is read at once.
+// It has a buffer only while that holds something, because most connections are idle.
 type reader struct {
 	src  source
 	pool *buffers
@@ -79,16 +79,16 @@ type reader struct {
 
 // source is what a reader reads from.
 type source interface {
-	// fill waits until there is something to read, and reads it behind what is in the buffer,
-	// which it gets if there is none. The error is io.EOF at the end.
+	// fill waits until there is something to read, and appends it to the buffer. It gets a buffer if there
+	// is none. The error is io.EOF at the end.
 	fill() error
 	io.Reader
 }
 
 func (f *reader) init(src source, pool *buffers) { f.src, f.pool = src, pool }
 
-// need makes sure that n bytes are in the buffer, if it can hold them. The error is io.EOF if the other
-// end has closed the connection and there is nothing in it.
+// need ensures that n bytes are in the buffer, if it can hold them. The error is io.EOF if the other end
+// has closed the connection and the buffer is empty.
 func (f *reader) need(n int) error {
 	for f.w-f.r < n {
 		if f.r > 0 && f.r < f.w {
@@ -120,7 +120,7 @@ func (f *reader) header() (kind, int, error) {
 	return kind(h[0]), int(n), nil
 }
 
-// release gives the buffer back if nothing is in it. What head returned is not good any more.
+// release gives the buffer back if it is empty. What head returned is no longer valid.
 func (f *reader) release() {
 	if f.buf != nil && f.r == f.w {
 		f.pool.Put(f.buf)
@@ -131,7 +131,7 @@ func (f *reader) release() {
 // empty reports whether all that was read is consumed.
 func (f *reader) empty() bool { return f.r == f.w }
 
-// buffered reports whether the next frame is of kind k and has arrived with what was read last.
+// buffered reports whether the next frame is of kind k and has arrived already.
 func (f *reader) buffered(k kind) bool {
 	return f.w-f.r >= frameHeaderLen && (*f.buf)[f.r] == byte(k)
 }
@@ -146,7 +146,7 @@ func (f *reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// head reads the content of a frame that is no message. It is good until the next use of f.
+// head reads the content of a frame that is no message. It is valid until the next use of f.
 func (f *reader) head(n int) ([]byte, error) {
 	if n > maxHead {
 		return nil, violationf("a frame of %d bytes, and %d is the limit", n, maxHead)
@@ -157,7 +157,7 @@ func (f *reader) head(n int) ([]byte, error) {
 	return f.grow(make([]byte, min(n, smallFirst)), n, func(n int) []byte { return make([]byte, n) }, nil)
 }
 
-// small reads content that the buffer can hold. It is good until the next use of f.
+// small reads content that the buffer can hold. It is valid until the next use of f.
 func (f *reader) small(n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
@@ -170,7 +170,7 @@ func (f *reader) small(n int) ([]byte, error) {
 	return b, nil
 }
 
-// message reads the content of a message. It is good until the next use of f.
+// message reads the content of a message. It is valid until the next use of f.
 func (f *reader) message(n int) (payload, error) {
 	if n <= readBuffer {
 		b, err := f.small(n)
@@ -203,8 +203,8 @@ func (f *reader) large(n int) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.NewBuffer(held, f.pool)}, nil
 }
 
-// grow reads n bytes, first into b and then into buffers that are longer, so that a peer that
-// announces much and sends little costs little.
+// grow reads n bytes, first into b and then into longer buffers, so that a peer that announces much and
+// sends little costs little.
 func (f *reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) ([]byte, error) {
 	for have := 0; ; {
 		if _, err := io.ReadFull(f, b[have:]); err != nil {
@@ -224,8 +224,8 @@ func (f *reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) (
 	}
 }
 
-// grown is how much to allocate when have bytes of n have come. The product of others would be more than
-// n, or than an int can hold.
+// grown returns how much to allocate when have bytes of n have arrived. A product without this check could
+// exceed n, or an int.
 func grown(have, n int) int {
 	if have < n/growth {
 		return growth * have
@@ -233,7 +233,7 @@ func grown(have, n int) int {
 	return n
 }
 
-// unexpectedEOF is for an end where more was announced.
+// unexpectedEOF turns an end in the middle of a frame into io.ErrUnexpectedEOF.
 func unexpectedEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -11,10 +11,10 @@ import (
 // Supported reports whether the direct transport is available: on Linux, where it was tested.
 const Supported = true
 
-// hangups tells when the other end of a connection has been closed, also while nobody reads from
-// it: a handler that runs must learn that its client has gone. A connection is added once and
-// costs nothing per call. It is an epoll(7) instance of its own, as Go's gives one
-// goroutine at a time the news of a connection, and that may be a reader; Go's poller waits for it.
+// hangups notices that the other end of a connection was closed, even while nobody reads from it: a
+// running handler must learn that its client has gone. A connection is added once and costs nothing per
+// call. This needs an epoll(7) instance of its own, because Go's reports the events of a connection to one
+// goroutine at a time, which may be a reader. Go's poller waits for this instance.
 type hangups struct {
 	file *os.File // the epoll instance
 	fd   int
@@ -25,8 +25,8 @@ type hangups struct {
 	next  int32
 }
 
-// hangup is what to do for a connection. The number tells it from one that had the descriptor
-// before.
+// hangup is what to do for a connection. The number distinguishes it from an earlier connection with the
+// same descriptor.
 type hangup struct {
 	number int32
 	f      func()
@@ -37,7 +37,7 @@ func newHangups() (*hangups, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	// os makes only nonblocking descriptors known to Go's poller.
+	// os gives only nonblocking descriptors to Go's poller.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
@@ -56,7 +56,7 @@ func newHangups() (*hangups, error) {
 	return h, nil
 }
 
-// deliver reports what has happened, and whether anything has.
+// deliver reports the events that there are, and returns whether there were any.
 func (h *hangups) deliver(fd int, events []unix.EpollEvent) bool {
 	n, err := unix.EpollWait(fd, events, 0)
 	if errors.Is(err, unix.EINTR) {
@@ -73,8 +73,8 @@ func (h *hangups) deliver(fd int, events []unix.EpollEvent) bool {
 	return n != 0
 }
 
-// add calls f when the other end of c is closed; not when c is shut down from this side. The
-// function that it returns ends that, and must be called before c is closed.
+// add calls f when the other end of c is closed, but not when this side shuts c down. The returned
+// function ends the watch, and must be called before c is closed.
 func (h *hangups) add(c *conn, f func()) (remove func(), err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -89,7 +89,7 @@ func (h *hangups) add(c *conn, f func()) (remove func(), err error) {
 		h.next++
 		number = h.next
 		h.calls[key] = hangup{number, f}
-		// The kernel always reports EPOLLHUP, and for this nothing else.
+		// The kernel always reports EPOLLHUP; nothing else is needed.
 		addErr = unix.EpollCtl(h.fd, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: unix.EPOLLET, Fd: key, Pad: number})
 		if addErr != nil {
 			delete(h.calls, key)

@@ -46,7 +46,7 @@ func parseCall(b []byte) (h callHead, err error) {
 //	uvarint  1 if the server takes no more calls on this connection, else 0
 //	uvarint  code
 //	bytes    message
-//	metadata the trailer; details are in it, as they are in HTTP/2's
+//	metadata the trailer, with the details as in HTTP/2
 type statusHead struct {
 	last    bool
 	code    uint32
@@ -103,8 +103,7 @@ func parseMetadata(b []byte) (metadata.MD, error) {
 	return md, c.end()
 }
 
-// cursor reads fields. After the first that does not fit it returns nothing but zeros, and end
-// the error.
+// cursor reads fields. After the first that does not fit it returns only zeros, and end returns the error.
 type cursor struct {
 	rest   []byte
 	broken bool

@@ -6,26 +6,26 @@ import (
 	"slices"
 )
 
-// inbox is where a stream receives frames from: its connection, or first what was taken in from there
-// while a Send waited for room. A program whose two ends both send first, and receive later, goes on
-// that way.
+// inbox is where a stream receives frames from: first those that were taken in from its connection while a
+// Send waited for room, then the connection itself. So a program whose two ends both send first and
+// receive later does not stall.
 //
-// Only who holds the stream's reading may receive, and start the goroutine that takes in.
+// Only the holder of the stream's reading may receive, or start the goroutine that takes frames in.
 type inbox struct {
 	conn  *conn
 	owner inboxOwner
 	limit int // of a message
 
 	current arrived // the next frame, once its header was read
-	peeked  bool    // it was, and the frame was not received
-	active  bool    // current was taken in, or what comes next may be
+	peeked  bool    // its header was read, and the frame was not received yet
+	active  bool    // current was taken in, or the next frame may be
 
 	mu     *monitor // the stream's; guards what follows
 	budget *budget  // nil once the stream has ended
 	queue  []arrived
 	size   int  // bytes of content in queue
 	taking bool // the goroutine runs, and reads from the connection
-	closed bool // nothing is received any more; what is taken in is dropped
+	closed bool // nothing more is received; frames that were taken in are dropped
 }
 
 // inboxOwner is the stream that an inbox belongs to.
@@ -40,11 +40,12 @@ type inboxOwner interface {
 type arrived struct {
 	kind    kind
 	n       int
-	content payload // nothing if it is a message over the limit
-	err     error   // of reading; then there is nothing else
+	content payload // empty for a message over the limit
+	err     error   // of reading; then the other fields are zero
 }
 
-// peek waits for the next frame and returns its header, again until head, message or skip.
+// peek waits for the next frame and returns its header. It returns the same one until head, message or
+// skip is called.
 func (in *inbox) peek() (kind, int, error) {
 	c := &in.current
 	if !in.peeked {
@@ -56,10 +57,10 @@ func (in *inbox) peek() (kind, int, error) {
 	return c.kind, c.n, c.err
 }
 
-// waited reports whether the last read from the connection had to wait, as far as that is of who receives.
+// waited reports whether the receiving goroutine's last read from the connection had to wait.
 func (in *inbox) waited() bool { return !in.active && in.conn.waited }
 
-// skip is for a frame whose content is of no interest; only that of a message may be left.
+// skip drops a frame whose content is not needed. Only the content of a message may be skipped.
 func (in *inbox) skip() { in.peeked = false }
 
 // take makes the next frame that was taken in the current one. It reports whether there is one.
@@ -89,7 +90,7 @@ func (in *inbox) head() ([]byte, error) {
 	return in.conn.rd.head(in.current.n)
 }
 
-// count adds n bytes to those taken in, or takes them off if n is negative. The caller holds mu.
+// count adds n to the bytes taken in; n may be negative. The caller holds mu.
 func (in *inbox) count(n int) {
 	in.size += n
 	if in.budget != nil {
@@ -97,7 +98,7 @@ func (in *inbox) count(n int) {
 	}
 }
 
-// message returns the content of the next frame, which is a message. It is good until the one after it.
+// message returns the content of the next frame, which is a message. It is valid until the next message.
 func (in *inbox) message() (payload, error) {
 	in.peeked = false
 	if in.active {
@@ -108,7 +109,7 @@ func (in *inbox) message() (payload, error) {
 	return in.conn.rd.message(in.current.n)
 }
 
-// drained reports whether nothing is there that the stream has not received.
+// drained reports whether the stream has received everything that is there.
 func (in *inbox) drained() bool {
 	if in.peeked {
 		return false
@@ -123,7 +124,7 @@ func (in *inbox) drained() bool {
 	return in.conn.rd.empty()
 }
 
-// buffered reports whether the next frame is of kind k and has come. It does not wait.
+// buffered reports whether the next frame is of kind k and has arrived. It does not wait.
 func (in *inbox) buffered(k kind) bool {
 	if in.peeked {
 		return in.current.kind == k
@@ -141,8 +142,8 @@ func (in *inbox) buffered(k kind) bool {
 	return in.conn.rd.buffered(k)
 }
 
-// startTaking starts the goroutine that takes in what comes while a Send waits. It ends with the first
-// frame after that, and when the connection is closed.
+// startTaking starts the goroutine that takes frames in while a Send waits. It ends with the first frame
+// after that, and when the connection is closed.
 func (in *inbox) startTaking() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -179,7 +180,7 @@ func (in *inbox) header() (a arrived) {
 	return a
 }
 
-// takeIn takes in the frame whose header was read, and reports whether to go on.
+// takeIn takes in the frame whose header was read, and reports whether to continue.
 func (in *inbox) takeIn(a arrived) bool {
 	in.read(&a)
 	in.mu.Lock()
@@ -200,11 +201,12 @@ func (in *inbox) takeIn(a arrived) bool {
 	return in.taking
 }
 
-// takeRest takes in all that has come on a connection that was shut down. The caller holds reading.
+// takeRest takes in everything that has arrived on a connection that was shut down. The caller holds
+// reading.
 func (in *inbox) takeRest() {
 	in.mu.Lock()
 	for in.taking {
-		in.mu.wait() // which ends with the connection
+		in.mu.wait() // ends with the connection
 	}
 	if in.peeked && in.active {
 		in.queue = slices.Insert(in.queue, 0, in.current)
@@ -232,8 +234,8 @@ func (in *inbox) takeRest() {
 	}
 }
 
-// takeHeads returns those of the frames taken in that are no messages, and leaves only messages. It reports
-// how many those are, and whether there was one of which not all has come.
+// takeHeads removes the frames that are no messages from those taken in, and returns them. It reports how
+// many messages are left, and whether one of them is incomplete.
 func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -253,7 +255,7 @@ func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
 	return heads, len(in.queue), cut
 }
 
-// read reads the content of a frame, unless it is a message that is too large, or a frame without.
+// read reads the content of a frame, unless it is a message that is too large or the frame has none.
 func (in *inbox) read(a *arrived) {
 	rd := &in.conn.rd
 	switch {
@@ -272,14 +274,14 @@ func (in *inbox) read(a *arrived) {
 // isFollowed reports whether another frame of the same stream may come after one of kind k.
 func (k kind) isFollowed() bool { return k == kindMessage || k == kindHeader }
 
-// attach goes on with another connection, after the last frame from the one before.
+// attach continues with another connection, after the last frame of the previous one.
 func (in *inbox) attach(c *conn) {
 	in.conn, in.current, in.peeked, in.active = c, arrived{}, false, false
 	in.queue, in.size = nil, 0
 }
 
-// end is for a stream that has ended: nothing is read from the connection any more, and what was taken in
-// counts no more for the budget, as nobody knows whether it will be received.
+// end is called when the stream has ended. Nothing more is read from the connection, and frames that were
+// taken in no longer count for the budget, because the program may never receive them.
 func (in *inbox) end() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -289,7 +291,7 @@ func (in *inbox) end() {
 	}
 }
 
-// close gives back what was taken in and not received.
+// close frees the frames that were taken in and not received.
 func (in *inbox) close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()

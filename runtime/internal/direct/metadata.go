@@ -11,9 +11,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// validate reports what grpc does not send, in grpc's words: a key of other characters than
-// 0-9 a-z - _ . or a value that is not printable ASCII, unless the key ends in "-bin". As there, a
-// key that begins with a colon passes, and is not sent.
+// validate returns an error for metadata that grpc does not send, with grpc's text: a key with other
+// characters than 0-9 a-z - _ . or a value that is not printable ASCII, unless the key ends in "-bin". As
+// in grpc, a key that begins with a colon passes, and is not sent.
 func validate(md metadata.MD) error {
 	for key, values := range md {
 		if key == "" {
@@ -51,7 +51,7 @@ func isNoKeyChar(r rune) bool {
 
 func isNotPrintable(r rune) bool { return r < 0x20 || r > 0x7e }
 
-// isReserved reports whether grpc keeps a key for itself, and so does not send it for a program.
+// isReserved reports whether grpc reserves a key for itself, and so does not send it for a program.
 func isReserved(key string) bool {
 	if key != "" && key[0] == ':' {
 		return true
@@ -80,7 +80,7 @@ func sendable(md metadata.MD) metadata.MD {
 	return md
 }
 
-// sizeOf is how many bytes md takes in a frame at most, with a few for the other fields.
+// sizeOf returns how many bytes md takes in a frame at most, with a few for the other fields.
 func sizeOf(md metadata.MD) int {
 	n := 64
 	for key, values := range md {
@@ -91,15 +91,15 @@ func sizeOf(md metadata.MD) int {
 	return n
 }
 
-// What HTTP/2 adds to the metadata of a program, and so this does.
+// What HTTP/2 adds to the metadata of a program. This package adds the same.
 const (
 	authority   = "localhost"
 	contentType = "application/grpc"
 	userAgent   = "grpc-go/" + grpc.Version
 )
 
-// unreadable is the error that a client's HTTP/2 has for metadata that a server has sent and must not
-// have, in its words. A server's [grpc.SetHeader] and its like do not validate.
+// unreadable is the error of a client that receives metadata a server must not send, with the text of
+// HTTP/2. A server's [grpc.SetHeader] and the like do not validate.
 func unreadable(md metadata.MD) error {
 	for key, values := range md {
 		if key == "" || strings.ContainsFunc(key, isNoTokenChar) {

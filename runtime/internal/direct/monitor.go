@@ -2,14 +2,14 @@ package direct
 
 import "sync"
 
-// monitor is a mutex whose holder can wait for others to change what it guards. Unlike a [sync.Cond]
-// it can wait for something else at the same time. Nothing that may block is done while it is held.
+// monitor is a mutex whose holder can wait until others change what it guards. Unlike with a [sync.Cond]
+// it can wait for something else at the same time. Its holder does nothing that may block.
 type monitor struct {
 	sync.Mutex
 	changed chan struct{} // closed at the next change; nil if nobody waits
 }
 
-// broadcast wakes everyone that waits. The caller holds the mutex.
+// broadcast wakes all that wait. The caller holds the mutex.
 func (m *monitor) broadcast() {
 	if m.changed != nil {
 		close(m.changed)
@@ -17,7 +17,7 @@ func (m *monitor) broadcast() {
 	}
 }
 
-// change returns what is closed at the next change. The caller holds the mutex.
+// change returns a channel that is closed at the next change. The caller holds the mutex.
 func (m *monitor) change() <-chan struct{} {
 	if m.changed == nil {
 		m.changed = make(chan struct{})

@@ -8,36 +8,36 @@ import (
 )
 
 const (
-	// window is how much may wait at a sender that the other program has not read: as much as the
-	// windows of this project's HTTP/2 let through. It is compared before a message is accepted, so one
-	// message of any size always is.
+	// window is how many bytes that the other program has not read may wait at a sender: as much as the
+	// windows of this project's HTTP/2 allow. It is compared before a message is accepted, so below it a
+	// message of any size is accepted.
 	window = 4 << 20
 
-	// flushAt is how much small messages that come one right after the other wait for the flusher.
+	// flushAt is how many bytes of small messages in quick succession wait for the flusher.
 	flushAt = 32 << 10
 
 	// chunkSize is how large a piece of memory for small messages is.
 	chunkSize = 32 << 10
 
-	// writeAtMost is how much is given to the kernel at once. It queues less than that, and what it has
-	// taken is known after each time.
+	// writeAtMost is how much is given to the kernel at once. The kernel queues less than that, and after
+	// each write it is known how much it has accepted.
 	writeAtMost = 256 << 10
 )
 
-// outboxLife says what becomes of frames. It only goes forward.
+// outboxLife says what happens to frames. It only moves forward.
 type outboxLife int8
 
 const (
 	outboxOpen   outboxLife = iota // they are accepted and written
-	outboxSealed                   // no more is accepted; what is queued is written
-	outboxClosed                   // what was queued and not written is dropped
+	outboxSealed                   // no more are accepted; queued frames are written
+	outboxClosed                   // queued frames that were not written are dropped
 )
 
 var errOutboxClosed = errors.New("direct transport: the call is over")
 
-// outbox holds the frames that one end of a stream sends until the kernel has taken them, so that
-// sending does not depend on when the other end reads. Whoever adds frames tries to write them; what
-// the kernel has no room for is left to the flusher, a goroutine that ends when nothing is left.
+// outbox holds the frames that one end of a stream sends until the kernel has accepted them, so that
+// sending does not depend on when the other end reads. The goroutine that adds frames tries to write them.
+// The flusher, another goroutine, writes what the kernel had no room for, and ends when nothing is left.
 //
 // One goroutine writes at a time, without holding mu.
 type outbox struct {
@@ -48,12 +48,12 @@ type outbox struct {
 
 	conn    *conn // nil while a client looks for another server
 	pieces  []piece
-	next    int  // the first piece of which the kernel has not taken all
-	offset  int  // how much of it was taken
-	queued  int  // bytes that the kernel has not taken
-	charged int  // those of them that the budget knows of
-	keeping bool // what was taken is kept, to be sent again
-	writing bool // somebody writes
+	next    int  // the first piece that the kernel has not accepted completely
+	offset  int  // how much of it was accepted
+	queued  int  // bytes that the kernel has not accepted
+	charged int  // how many of them the budget counts
+	keeping bool // accepted bytes are kept, to be sent again
+	writing bool // a goroutine writes
 	flusher bool // the flusher was started, and has not begun to write
 	life    outboxLife
 	err     error
@@ -64,17 +64,17 @@ type outbox struct {
 
 // outboxOwner is the stream that an outbox belongs to.
 type outboxOwner interface {
-	// taken is called with mu held when the kernel has taken bytes.
+	// taken is called with mu held when the kernel has accepted bytes.
 	taken()
-	// waits is called without mu before a Send waits for room. The other end may do the same, so it makes
-	// sure that somebody takes in what comes.
+	// waits is called without mu before a Send waits for room. The other end may be waiting too, so waits
+	// ensures that frames from there are taken in.
 	waits()
-	// written is called without mu when somebody has ended writing and the outbox is closed.
+	// written is called without mu when a write has finished and the outbox is closed.
 	written()
 }
 
-// piece is a part of what is to be written: either memory for small frames that more can be appended
-// to, or the content of a large message.
+// piece is a part of what is to be written: either memory for small frames, to which more can be appended,
+// or the content of a large message.
 type piece struct {
 	b    []byte
 	held mem.Buffer // the memory of a large message; nil for small frames
@@ -85,8 +85,8 @@ func (o *outbox) init(mu *monitor, owner outboxOwner, c *conn, budget *budget, p
 	o.pieces = o.first[:0]
 }
 
-// admit waits until a message may be queued. The error says that none can be any more. The caller
-// holds mu, which is given up meanwhile.
+// admit waits until a message may be queued. The error says that no more messages are accepted. The caller
+// holds mu, which is released while waiting.
 func (o *outbox) admit() error {
 	for counted := false; ; {
 		switch {
@@ -131,7 +131,7 @@ func (o *outbox) append(frames []byte) {
 	o.queued += len(frames)
 }
 
-// appendMessage queues a message, and takes it over. The caller holds mu.
+// appendMessage queues a message and takes ownership of it. The caller holds mu.
 func (o *outbox) appendMessage(p payload) {
 	n := p.len()
 	o.queued += frameHeaderLen + n
@@ -167,9 +167,9 @@ func (o *outbox) chunk(n int) *[]byte {
 	return &o.pieces[len(o.pieces)-1].b
 }
 
-// send writes what is queued as far as the kernel takes it at once, or soon, which leaves it to the
-// flusher: until that gets to it more may come, and many small messages take one write. The caller
-// holds mu, which is given up meanwhile.
+// send writes what is queued as far as the kernel accepts it at once. For small messages in quick
+// succession it leaves that to the flusher: more may be queued before the flusher runs, so many small
+// messages need one write. The caller holds mu, which is released while writing.
 func (o *outbox) send(soon bool) {
 	if soon && o.queued < flushAt {
 		o.startFlusher()
@@ -179,8 +179,9 @@ func (o *outbox) send(soon bool) {
 	o.settle()
 }
 
-// write writes what is queued, unless somebody does so already: what the kernel takes at once, and
-// leaves the rest to the flusher, or if wait is set all. The caller holds mu, which is given up meanwhile.
+// write writes what is queued, unless another goroutine is writing. It writes what the kernel accepts at
+// once and leaves the rest to the flusher, or, if wait is set, writes everything. The caller holds mu,
+// which is released while writing.
 func (o *outbox) write(wait bool) {
 	if !o.writable() {
 		return
@@ -217,8 +218,8 @@ func (o *outbox) writable() bool {
 	return !o.writing && o.queued > 0 && o.err == nil && o.conn != nil && o.life != outboxClosed
 }
 
-// startFlusher starts the goroutine that writes what is queued, and ends then, or when the connection
-// is closed. The caller holds mu.
+// startFlusher starts the goroutine that writes what is queued. It ends when everything is written, or
+// when the connection is closed. The caller holds mu.
 func (o *outbox) startFlusher() {
 	if !o.writable() || o.flusher {
 		return
@@ -248,7 +249,7 @@ func (o *outbox) gather(to [][]byte) [][]byte {
 	return to
 }
 
-// took notes that the kernel has taken the next n bytes.
+// took records that the kernel has accepted the next n bytes.
 func (o *outbox) took(n int) {
 	if n == 0 {
 		return
@@ -305,7 +306,7 @@ func (o *outbox) stopKeeping() {
 	}
 }
 
-// kept returns how many bytes are there that the kernel has taken.
+// kept returns how many bytes that the kernel has accepted are still here.
 func (o *outbox) kept() int {
 	n := o.offset
 	for _, p := range o.pieces[:o.next] {
@@ -314,15 +315,15 @@ func (o *outbox) kept() int {
 	return n
 }
 
-// detach is for a server that has not processed the call: all is queued again, and waits for a
-// connection to the next one. The caller holds mu, and nobody writes.
+// detach is called when the call is unprocessed: everything is queued again, for a connection to the next
+// server. The caller holds mu, and nobody writes.
 func (o *outbox) detach() {
 	o.queued += o.kept()
 	o.next, o.offset, o.err, o.conn = 0, 0, nil, nil
 	o.settle()
 }
 
-// attach goes on with a connection, where the first old bytes are replaced by call. The caller holds mu.
+// attach continues with a connection, and replaces the first old bytes by call. The caller holds mu.
 func (o *outbox) attach(c *conn, call []byte, old int) {
 	o.conn = c
 	if old > 0 {
@@ -334,7 +335,7 @@ func (o *outbox) attach(c *conn, call []byte, old int) {
 	o.settle()
 }
 
-// settle tells the budget what is queued. The caller holds mu.
+// settle tells the budget how much is queued. The caller holds mu.
 func (o *outbox) settle() {
 	if n := o.queued - o.charged; n != 0 {
 		o.charged = o.queued
@@ -342,14 +343,14 @@ func (o *outbox) settle() {
 	}
 }
 
-// seal ends whoever waits to send. The caller holds mu.
+// seal accepts no more messages, and wakes every Send that waits. The caller holds mu.
 func (o *outbox) seal() {
 	o.life = max(o.life, outboxSealed)
 	o.mu.broadcast()
 }
 
-// drain waits until all that is queued is written, or nothing can be. The caller holds mu, which is given
-// up meanwhile.
+// drain waits until everything queued is written, or cannot be written. The caller holds mu, which is
+// released while waiting.
 func (o *outbox) drain() error {
 	for o.queued > 0 && o.err == nil || o.writing {
 		if o.writing {
@@ -362,7 +363,7 @@ func (o *outbox) drain() error {
 	return o.err
 }
 
-// close drops what is queued and ends whoever waits. The caller holds mu.
+// close drops what is queued, and wakes every goroutine that waits. The caller holds mu.
 func (o *outbox) close() {
 	o.life = outboxClosed
 	if !o.writing {
@@ -373,7 +374,7 @@ func (o *outbox) close() {
 
 func (o *outbox) drop() {
 	if o.queued == 0 && len(o.pieces) == 1 && o.pieces[0].held == nil && o.conn != nil && cap(o.pieces[0].b) <= keepIdle {
-		o.conn.out, o.pieces = o.pieces[0].b[:0], nil // the next call on the connection has it
+		o.conn.out, o.pieces = o.pieces[0].b[:0], nil // the next call on the connection uses it
 	}
 	for i := range o.pieces {
 		o.free(&o.pieces[i])

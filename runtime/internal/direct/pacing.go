@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// together is how soon after a message the next of a stream comes, for both to be written
-// together. It is many times what it takes to send one, and little enough for nobody to notice.
+// together is how soon after a message the next one of a stream must follow for both to be written
+// together. It is many times what sending one takes, and too short for anybody to notice.
 const together = 100 * time.Microsecond
 
-// pacing decides which messages of a stream are written at once. A message that answers another,
-// or that comes alone, is; of those that come one right after the other, the first is, and the
-// others leave it to the flusher.
+// pacing decides which messages of a stream are written at once. A message that answers another, or that
+// comes alone, is written at once. In quick succession the first message is, and the others are left to
+// the flusher.
 type pacing struct {
 	last     time.Time   // when the last message was sent; used by the sending goroutine alone
-	received atomic.Bool // a message has come since
+	received atomic.Bool // a message was received since
 }
 
 // soon reports whether the message that is about to be sent can be left to the flusher.

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// sweepPause is how often a pool closes the connections that were not used since the last time. So
-// a client that pauses for less keeps its connection, and a burst's are gone after a minute.
+// sweepPause is how often a pool closes the connections that were not used since the last sweep. So a
+// client that pauses for less keeps its connection, and those of a burst are gone after a minute.
 const sweepPause = 30 * time.Second
 
-// pool holds the connections of a client. None is closed while it is locked: a stats handler is told
+// pool holds the connections of a client. None is closed while the pool is locked: stats handlers are told
 // of that, and may make a call.
 type pool struct {
 	max        int
@@ -20,10 +20,10 @@ type pool struct {
 	mu     sync.Mutex
 	idle   []*conn // the last one used is the last
 	all    map[*conn]struct{}
-	dials  int // connections that are about to be made
+	dials  int // connections that are being made
 	sweep  *time.Timer
 	closed bool
-	queue  []chan *conn // of those who wait for a connection to be given back, the first first
+	queue  []chan *conn // of the calls that wait for a connection, the oldest first
 }
 
 // get returns the connection that was used last, or nil if all are in use.
@@ -58,7 +58,7 @@ func (p *pool) put(c *conn) {
 	}
 }
 
-// await waits for a connection to be given back, for a while. It reports whether there are connections.
+// await waits for a while until a connection is given back. It reports whether there are connections.
 func (p *pool) await(ctx context.Context, pause time.Duration) (c *conn, some bool) {
 	p.mu.Lock()
 	if len(p.all) == 0 || p.closed {
@@ -92,7 +92,7 @@ func (p *pool) await(ctx context.Context, pause time.Duration) (c *conn, some bo
 	return c, true
 }
 
-// reserve reports whether another connection may be made. It is followed by add or unreserve.
+// reserve reports whether another connection may be made. The caller then calls add or unreserve.
 func (p *pool) reserve() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,8 +109,7 @@ func (p *pool) unreserve() {
 	p.dials--
 }
 
-// add takes note of a new connection, which is in use. It returns false if the pool was closed
-// meanwhile.
+// add records a new connection, which is in use. It returns false if the pool has been closed.
 func (p *pool) add(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,8 +141,8 @@ func (p *pool) vacate(c *conn) {
 	p.dials++
 }
 
-// flush closes the idle connections, of which one may have been found dead: they lead to the same
-// server. It returns one that was dead already, or nil.
+// flush closes the idle connections after one was found closed: they lead to the same server. It returns
+// one that was closed already, or nil.
 func (p *pool) flush() (dead *conn) {
 	for _, c := range p.takeIdle() {
 		if dead == nil && !c.idle() {
@@ -154,7 +153,7 @@ func (p *pool) flush() (dead *conn) {
 	return dead
 }
 
-// takeIdle returns the idle connections, which are the pool's no more.
+// takeIdle removes the idle connections from the pool and returns them.
 func (p *pool) takeIdle() []*conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -172,8 +171,8 @@ func (p *pool) sweepIdle() {
 	}
 }
 
-// takeUnused returns the idle connections that were not used since the last sweep, and are the pool's
-// no more.
+// takeUnused removes the idle connections that were not used since the last sweep from the pool, and
+// returns them.
 func (p *pool) takeUnused() (unused []*conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,7 +201,7 @@ func (p *pool) isClosed() bool {
 	return p.closed
 }
 
-// close closes all connections; those in use as well, which ends their calls.
+// close closes all connections, including those in use, which ends their calls.
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true

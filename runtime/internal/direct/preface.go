@@ -12,16 +12,16 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// The client begins with the magic words, the lowest and the highest version that it
-// speaks, and four zero bytes for later use: as many bytes as HTTP/2's preface, so that a server that
-// expects that one answers, by its settings or by hanging up, instead of waiting for more. The
-// server answers with its own words, the version that both will speak, or 0 for none, and then 1 if
-// that is because it has too many connections at the moment, else 0.
+// The client begins with the magic words, the lowest and the highest version that it speaks, and four zero
+// bytes for later use. These are as many bytes as HTTP/2's preface, so that an HTTP/2 server answers, with
+// its settings or by hanging up, instead of waiting for more. The server answers with its own words, the
+// version that both will speak, or 0 for none, and then 1 if it has too many connections at the moment,
+// else 0.
 const (
 	clientMagic = "UDSGRPC-DIRECT\r\n\r\n"
 	serverMagic = "UDSGRPC-DIRECT"
 
-	// Magic is how the preface of a client begins.
+	// Magic is the beginning of a client's preface.
 	Magic = clientMagic
 
 	// PrefaceLen is how much the client sends before it waits for an answer.
@@ -30,8 +30,8 @@ const (
 
 	version = 1
 
-	// handshakeTimeout is how long a client waits for the answer. A server that needs longer
-	// hangs or is not serving yet; to wait for it is HTTP/2's part.
+	// handshakeTimeout is how long a client waits for the answer. A server that needs longer hangs or does
+	// not serve yet; HTTP/2 then waits for it.
 	handshakeTimeout = 2 * time.Second
 )
 
@@ -50,7 +50,7 @@ func appendPreface(b []byte, lowest, highest byte) []byte {
 	return append(b, lowest, highest, 0, 0, 0, 0)
 }
 
-// greet introduces a client to the server.
+// greet sends a client's preface and introduction, and reads the server's answer.
 func greet(ctx context.Context, c net.Conn) error {
 	deadline := time.Now().Add(handshakeTimeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
@@ -91,8 +91,8 @@ func greet(ctx context.Context, c net.Conn) error {
 	return c.SetDeadline(time.Time{})
 }
 
-// answer reads the introduction of a client that has sent preface, and tells it which version will
-// be spoken. It returns the metadata that goes with all calls.
+// answer reads the introduction of a client whose preface was read, and tells it which version will be
+// spoken. It returns the metadata that all calls of the client have.
 func answer(c net.Conn, f *reader, preface []byte, full bool) (metadata.MD, error) {
 	versions, ok := bytes.CutPrefix(preface, []byte(clientMagic))
 	if !ok || len(preface) != PrefaceLen {

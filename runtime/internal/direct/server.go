@@ -14,14 +14,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// ServerConfig is what a Server does with calls.
+// ServerConfig configures how a Server handles calls.
 type ServerConfig struct {
 	Unary    []grpc.UnaryServerInterceptor // the first is the outermost
 	Stream   []grpc.StreamServerInterceptor
 	Stats    handlers
 	MaxRecv  int   // bytes of a message; 0 for grpc's 4 MiB
 	MaxConns int   // how many connections to serve at once; more are told to use HTTP/2
-	Budget   int64 // bytes that all streams may have waiting; 0 for 64 MiB
+	Budget   int64 // bytes that may wait in all streams; 0 for 64 MiB
 }
 
 // Server serves calls on connections that its owner accepts. Register all services before the
@@ -38,12 +38,12 @@ type Server struct {
 
 	mu       sync.Mutex
 	conns    map[*serverConn]struct{}
-	hangups  *hangups // nil while there was no connection
-	draining bool     // connections end after the call that they have, or are about to have
-	stopped  bool     // takes no more connections
+	hangups  *hangups // nil until the first connection
+	draining bool     // connections end after their current call, or the first one they are about to have
+	stopped  bool     // accepts no more connections
 }
 
-// method is how a method is called.
+// method says how a method is called.
 type method struct {
 	fullName string
 	impl     any
@@ -68,7 +68,7 @@ func NewServer(conf ServerConfig) *Server {
 	}
 }
 
-// SendWaits is how often the SendMsg of a handler has waited because the budget was used up.
+// SendWaits returns how often the SendMsg of a handler waited because the budget was used up.
 func (s *Server) SendWaits() int64 { return s.budget.waited.Load() }
 
 // Register adds a service.
@@ -87,7 +87,7 @@ func (s *Server) Register(desc *grpc.ServiceDesc, impl any) {
 	}
 }
 
-// unimplemented says in grpc's words why there is no method of that name.
+// unimplemented returns grpc's error for a method that does not exist.
 func (s *Server) unimplemented(fullName string) *status.Status {
 	name, ok := strings.CutPrefix(fullName, "/")
 	pos := strings.LastIndex(name, "/")
@@ -101,15 +101,15 @@ func (s *Server) unimplemented(fullName string) *status.Status {
 	}
 }
 
-// Coming is for a connection that Serve or Decline will be called with on another goroutine, which may be long
-// in coming. Drain waits for it until done is called.
+// Coming announces a connection that another goroutine will pass to Serve or Decline, perhaps much later. Drain
+// waits for it until done is called.
 func (s *Server) Coming() (done func()) {
 	s.serving.Add(1)
 	return s.serving.Done
 }
 
-// Serve serves a connection, of which preface was read, until either end closes it. The error says
-// what the client did wrong; it is nil if there was nothing wrong.
+// Serve serves a connection whose preface was read, until either end closes it. The error says what the
+// client did wrong; it is nil if it did nothing wrong.
 func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInfo) error {
 	nc, err := newConn(c, info, s.codec.pool)
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInf
 	defer s.remove(sc)
 	err = sc.serve(preface, full)
 	if v := violation(""); !errors.As(err, &v) && !errors.Is(err, errFull) {
-		return nil // the client went away, which is its right
+		return nil // the client went away, as it may
 	}
 	return err
 }
@@ -167,9 +167,9 @@ func (s *Server) remove(sc *serverConn) {
 	s.serving.Done()
 }
 
-// Drain lets the calls that run end, and takes no more. It returns when they have ended. Connections
-// that were accepted before may still come, with a call that is to be served; Drain again waits for
-// those.
+// Drain lets running calls finish, accepts no new ones, and returns when they have ended. A connection
+// that was accepted before may still arrive with a call that is to be served; call Drain again to wait for
+// it.
 func (s *Server) Drain() {
 	s.mu.Lock()
 	s.draining = true
@@ -181,7 +181,7 @@ func (s *Server) Drain() {
 	s.rest()
 }
 
-// Stop closes all connections. Handlers may run on for a while, with a context that has ended.
+// Stop closes all connections. Handlers may still run for a while, with a context that has ended.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	s.draining, s.stopped = true, true
@@ -193,7 +193,7 @@ func (s *Server) Stop() {
 	s.rest()
 }
 
-// rest ends the watch for hang-ups when the last connection has gone and no more will come.
+// rest ends the watch for hang-ups when the last connection has gone and no more are accepted.
 func (s *Server) rest() {
 	s.mu.Lock()
 	h := s.hangups

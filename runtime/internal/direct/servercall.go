@@ -10,8 +10,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// serveFrame serves the call whose frame of n bytes comes next. It reports whether the connection
-// can have another.
+// serveFrame serves the call whose frame of n bytes comes next. It reports whether the connection can
+// carry another call.
 func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 	if k != kindCall {
 		return false, violationf("a frame of kind %q instead of a call", k)
@@ -92,7 +92,7 @@ func (s *serverStream) serve() (again bool) {
 	return again
 }
 
-// tag tells the stats handlers that a call has come.
+// tag tells the stats handlers that a call was received.
 func (s *serverStream) tag() {
 	hs := s.conn.server.conf.Stats
 	if hs == nil {

@@ -18,24 +18,24 @@ type serverConn struct {
 	server *Server
 	forget func() // ends the watch for a hang-up
 
-	peerValues context.Context // of all calls: the peer, and what stats handlers have added
+	peerValues context.Context // of all calls: the peer, and the values of stats handlers
 	values     context.Context // the same, with the client's metadata for all calls
 	intro      metadata.MD
-	begun      bool // stats handlers know of the connection
+	begun      bool // stats handlers have seen the connection
 
 	mu        sync.Mutex
-	call      *callContext // of the call that runs; nil between calls
-	busy      bool         // from when a call begins to its end
+	call      *callContext // the running call; nil between calls
+	busy      bool         // true from the beginning of a call to its end
 	used      bool         // there was a call
 	draining  bool
 	first     *time.Timer // ends the wait for a first call; nil unless draining
-	expired   bool        // the deadline of the call has come
-	readEnded bool        // nothing can come any more but what is in the kernel's queue
+	expired   bool        // the deadline of the call has passed
+	readEnded bool        // nothing more can arrive but what is in the kernel's queue
 	gone      bool        // the client has closed the connection
 }
 
-// serve serves calls until the connection ends. Most of the time it waits; so that the stack of an
-// idle connection can be small, all else is in functions of its own.
+// serve serves calls until the connection ends. It waits most of the time. Everything else is in functions
+// of its own, so that the stack of an idle connection is small.
 func (sc *serverConn) serve(preface []byte, full bool) error {
 	if err := sc.open(preface, full); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 
 // open answers the client's preface.
 func (sc *serverConn) open(preface []byte, full bool) error {
-	// Not a deadline of the connection: grpc, which has accepted it, may still be about to set that.
+	// Not a deadline of the connection: grpc, which accepted it, may still be about to set one.
 	slow := time.AfterFunc(handshakeTimeout, func() { sc.Close() })
 	defer slow.Stop()
 	intro, err := answer(sc.UnixConn, &sc.rd, preface, full)
@@ -75,8 +75,8 @@ func (sc *serverConn) open(preface []byte, full bool) error {
 	return nil
 }
 
-// begin marks the connection busy. It reports whether the rest of the call can still come; if not,
-// only a call that has arrived whole can be served.
+// begin marks the connection busy. It reports whether the rest of the call can still arrive; if not, only
+// a call that has arrived completely can be served.
 func (sc *serverConn) begin(ctx *callContext) (more bool) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -102,7 +102,7 @@ func (sc *serverConn) end(ctx *callContext) {
 	}
 }
 
-// expire ends what the call that runs waits for, as its deadline has come.
+// expire ends everything that the running call waits for, because its deadline has passed.
 func (sc *serverConn) expire(ctx *callContext) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -112,8 +112,8 @@ func (sc *serverConn) expire(ctx *callContext) {
 	}
 }
 
-// incomplete is for a call of which not all came. If that is because this end has stopped reading, it
-// tells the client so.
+// incomplete is called when a call did not arrive completely. If the reason is that this end has stopped
+// reading, it tells the client so.
 func (sc *serverConn) incomplete(err error) error {
 	sc.mu.Lock()
 	ended := sc.readEnded
@@ -125,9 +125,9 @@ func (sc *serverConn) incomplete(err error) error {
 	return nil
 }
 
-// drain takes no more calls, but for those whose client has sent them already: what is in the
-// kernel's queue is still read, and after that comes the end. A client that writes later gets an
-// error and knows that nobody has read it.
+// drain accepts no more calls, except those that the client has sent already: what is in the kernel's
+// queue is still read, and then comes the end. A client that writes later gets an error and knows that
+// nobody has read it.
 func (sc *serverConn) drain() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -141,8 +141,8 @@ func (sc *serverConn) drain() {
 	}
 }
 
-// firstCall is how long a connection without a call is kept open by a server that drains. Clients
-// connect because they have a call to make, and it may be the last that gets in.
+// firstCall is how long a draining server keeps a connection that has had no call. Clients connect because
+// they have a call to make, and it may be the last one that is let in.
 const firstCall = 200 * time.Millisecond
 
 // awaitFirst gives the client time for its first call. The caller holds mu.
@@ -159,7 +159,7 @@ func (sc *serverConn) awaitFirst() {
 	})
 }
 
-// stopWaiting is for a connection that has ended.
+// stopWaiting is called when a connection has ended.
 func (sc *serverConn) stopWaiting() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -183,18 +183,18 @@ func (sc *serverConn) hungUp() {
 	}
 }
 
-// goAway tells the client that its call was not processed.
+// goAway tells the client that its call is unprocessed.
 func (sc *serverConn) goAway() {
 	sc.Write(appendFrameHeader(nil, kindGoAway, 0))
 	sc.discard()
 }
 
-// linger is how long a client that goes on sending after the end of its call is listened to.
+// linger is how long the server reads from a client that keeps sending after the end of its call.
 const linger = 100 * time.Millisecond
 
-// discard reads what the client has sent and nobody wants, so that it is not held up by a queue that
-// is full, and does not get an error before it gets the answer: there may be a program in between
-// that hangs up at the first error. A client that has the answer hangs up itself.
+// discard reads what the client has sent and is not needed. So a full queue does not hold the client up,
+// and it gets no error before the answer: a proxy in between may hang up at the first error. A client that
+// has the answer hangs up itself.
 func (sc *serverConn) discard() {
 	end := time.AfterFunc(linger, func() {
 		sc.mu.Lock()

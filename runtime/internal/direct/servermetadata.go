@@ -31,8 +31,8 @@ func (s *serverStream) SendHeader(md metadata.MD) error {
 
 func (s *serverStream) SetTrailer(md metadata.MD) { (*transportStream)(s).SetTrailer(md) }
 
-// transportStream is the [grpc.ServerTransportStream] of a call, for [grpc.SetHeader] and its like.
-// As in grpc it does not validate.
+// transportStream is the [grpc.ServerTransportStream] of a call, for [grpc.SetHeader] and the like. As in
+// grpc it does not validate.
 type transportStream serverStream
 
 func (t *transportStream) Method() string { return t.fullName }
@@ -69,7 +69,7 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	case err == errHeaderSize:
 		return err
 	case err != nil:
-		return nil // it is the client that finds it wrong
+		return nil // the client reports that it is wrong
 	case s.out.err != nil:
 		return s.contextError()
 	}

@@ -52,7 +52,7 @@ func (s *serverStream) readRequest() error {
 	return nil
 }
 
-// RecvMsg receives a message. An error, but for io.EOF, is the status of the call.
+// RecvMsg receives a message. Its error is the status of the call, unless it is io.EOF.
 func (s *serverStream) RecvMsg(m any) error {
 	n, err := s.receive(m)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *serverStream) receive(m any) (int, error) {
 	case s.over:
 		return 0, s.contextError()
 	case s.request == requestEnded && !s.hasMessage && s.requestErr == nil:
-		return 0, io.EOF // even if the client has gone since
+		return 0, io.EOF // even if the client has gone in the meantime
 	case s.call.ended.Load():
 		return 0, s.contextError()
 	}
@@ -91,8 +91,8 @@ func (s *serverStream) receive(m any) (int, error) {
 	return n, s.conn.server.codec.unmarshal(p, m)
 }
 
-// doneReceiving unlocks receiving. A Send that waits leaves it to who receives to take in what comes, and
-// wants it done when nobody receives any more.
+// doneReceiving unlocks receiving. If a Send waits, the goroutine that receives takes frames in for it,
+// and this must continue when nobody receives any more.
 func (s *serverStream) doneReceiving() {
 	s.receiving.Unlock()
 	if s.out.waiting.Load() > 0 {
@@ -100,7 +100,7 @@ func (s *serverStream) doneReceiving() {
 	}
 }
 
-// takeIn takes in what comes, unless somebody receives.
+// takeIn takes in frames, unless another goroutine receives.
 func (s *serverStream) takeIn() {
 	if s.receiving.TryLock() {
 		if s.request == requestOpen && s.method.desc.ClientStreams {
@@ -113,10 +113,10 @@ func (s *serverStream) takeIn() {
 // arrived is called when a frame was taken in; see inboxOwner.
 func (s *serverStream) arrived(kind) {}
 
-// sendWaits reports whether what comes is to be taken in; see inboxOwner.
+// sendWaits reports whether frames are to be taken in; see inboxOwner.
 func (s *serverStream) sendWaits() bool { return s.out.waiting.Load() > 0 }
 
-// next returns the next message, which is good until the one after it. The caller holds receiving.
+// next returns the next message, which is valid until the following one. The caller holds receiving.
 func (s *serverStream) next() (payload, error) {
 	if !s.method.desc.ClientStreams {
 		switch {
@@ -130,7 +130,7 @@ func (s *serverStream) next() (payload, error) {
 		}
 	}
 	s.mu.Lock()
-	s.out.write(false) // who waits for an answer is not to wait for the flusher as well
+	s.out.write(false) // the receiver of an answer must not wait for the flusher too
 	s.out.settle()
 	s.mu.Unlock()
 	s.pacing.received.Store(true)
@@ -154,7 +154,7 @@ func (s *serverStream) next() (payload, error) {
 	return p, nil
 }
 
-// readEnd reads the frame that says that there are no more messages. The caller holds receiving.
+// readEnd reads the end frame. The caller holds receiving.
 func (s *serverStream) readEnd() {
 	if _, n, err := s.in.peek(); err == nil && n == 0 {
 		s.in.skip()
@@ -162,7 +162,7 @@ func (s *serverStream) readEnd() {
 	}
 }
 
-// lost is for a connection from which no more can be read.
+// lost is called when no more can be read from the connection.
 func (s *serverStream) lost(err error) error {
 	s.request = requestUnread
 	if v := violation(""); errors.As(err, &v) {

@@ -24,7 +24,7 @@ func (s *serverStream) SendMsg(m any) error {
 func (s *serverStream) send(m any) (int, error) {
 	scratch := &s.scratch
 	if s.method.unary != nil {
-		scratch = &s.conn.scratch // it is the connection's goroutine that sends
+		scratch = &s.conn.scratch // the connection's goroutine sends
 	}
 	data, err := s.conn.server.codec.marshal(m, defaultMaxSend, (*scratch)[:0])
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *serverStream) holds() bool {
 	return !s.method.desc.ServerStreams && s.replied == replyingOpen
 }
 
-// sendPayload takes data over. The caller holds mu.
+// sendPayload takes ownership of data. The caller holds mu.
 func (s *serverStream) sendPayload(data payload) error {
 	soon := s.pacing.soon()
 	if s.out.admit() != nil {
@@ -73,7 +73,7 @@ func (s *serverStream) sendPayload(data payload) error {
 	return nil
 }
 
-// endHeader queues the header, if there is one and it was not sent; no more can be set. The caller
+// endHeader queues the header, if there is one and it was not sent yet. No more can be set. The caller
 // holds mu.
 func (s *serverStream) endHeader() error {
 	if s.answer != answeringOpen {
@@ -82,7 +82,7 @@ func (s *serverStream) endHeader() error {
 	if s.header.Len() > 0 {
 		return s.queueHeader()
 	}
-	s.answer = answeringHeader // a message says that there is none
+	s.answer = answeringHeader // a message implies that there is none
 	s.sentHeader()
 	return nil
 }
@@ -95,11 +95,11 @@ func (s *serverStream) queueReply() {
 	}
 }
 
-// taken is called when the kernel has taken bytes; see outboxOwner.
+// taken is called when the kernel has accepted bytes; see outboxOwner.
 func (s *serverStream) taken() {}
 
 // waits is called when a Send waits; see outboxOwner.
 func (s *serverStream) waits() { s.takeIn() }
 
-// written is called when the last writer of a call that is over has ended; see outboxOwner.
+// written is called when the last write of a call that is over has finished; see outboxOwner.
 func (s *serverStream) written() {}

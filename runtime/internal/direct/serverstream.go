@@ -11,22 +11,22 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// serverStream is a call in the server. It is the [grpc.ServerStream] of its handler. What it sends goes
-// through out, which is in serversend.go, and what it receives through in, in serverreceive.go.
+// serverStream is a call in the server, and the [grpc.ServerStream] of its handler. It sends through out
+// (serversend.go) and receives through in (serverreceive.go).
 type serverStream struct {
 	conn     *serverConn
 	call     callContext
-	ctx      context.Context // call, with what stats handlers have added
+	ctx      context.Context // call, with the values of stats handlers
 	fullName string
 	method   *method
 
 	wireLength int // of the call frame
 
-	// Used by who sends, as in grpc one goroutine at a time:
+	// Used by the sending goroutine, of which there is one at a time, as in grpc:
 	scratch []byte // for a small message
 	pacing  pacing
 
-	// receiving is held by who receives. Lock it before mu. It guards:
+	// receiving is held while receiving. Lock it before mu. It guards:
 	receiving  sync.Mutex
 	in         inbox
 	request    request
@@ -34,21 +34,21 @@ type serverStream struct {
 	hasMessage bool    // it is there, and was not received
 	requestErr error   // what was wrong with it
 	over       bool    // the call is over; the connection may serve another
-	broken     error   // what the client did against the protocol
+	broken     error   // the client's violation
 
 	mu      monitor // guards what follows, and parts of in
 	out     outbox
 	answer  answering
 	header  metadata.MD
 	trailer metadata.MD
-	reply   payload          // the only message, of a server that sends one; it goes with the status
-	replied replying         // what has become of it
+	reply   payload          // the only message of a server that sends one; it is sent with the status
+	replied replying         // what happened to reply
 	last    bool             // the connection ends with the call
 	gone    bool             // the client was gone before the status
-	events  []stats.RPCStats // for stats handlers, who are told when mu is unlocked
+	events  []stats.RPCStats // for stats handlers, called when mu is unlocked
 }
 
-// request is how much of what the client sends was read. It only goes forward.
+// request is how much of what the client sends was read. It only moves forward.
 type request int8
 
 const (
@@ -57,21 +57,21 @@ const (
 	requestUnread                // there is something that is not read
 )
 
-// answering is what was sent, or is queued. It only goes forward.
+// answering is what was sent or is queued. It only moves forward.
 type answering int8
 
 const (
-	answeringOpen   answering = iota // nothing, and a header can be set
-	answeringHeader                  // the header, or a message without; a trailer can be set
+	answeringOpen   answering = iota // nothing; a header can be set
+	answeringHeader                  // the header, or a message without one; a trailer can be set
 	answeringStatus                  // the status
 )
 
-// replying is for the only message of a server that sends one. It only goes forward.
+// replying is the state of the only message of a server that sends one. It only moves forward.
 type replying int8
 
 const (
 	replyingOpen replying = iota // there is none yet
-	replyingHeld                 // it waits for the status, as the client needs both to go on
+	replyingHeld                 // it waits for the status, because the client needs both to continue
 	replyingSent                 // it is queued
 )
 
@@ -84,18 +84,18 @@ func (s *serverStream) init(sc *serverConn) {
 
 func (s *serverStream) Context() context.Context { return s.ctx }
 
-// contextError is for a client to whom nothing can be sent any more, and from whom nothing comes.
+// contextError is for a client that can neither send nor receive any more.
 func (s *serverStream) contextError() error {
 	err := s.call.Err()
 	if err == nil {
-		err = context.Canceled // by the client; the news of that is on its way
+		err = context.Canceled // by the client; its hang-up will be reported soon
 		s.call.end()
 	}
 	return status.FromContextError(err).Err()
 }
 
-// abort ends the call with the status of err, unless an error has ended it before. As in grpc, the
-// handler's context ends with it.
+// abort ends the call with the status of err, unless an earlier error has ended it. As in grpc, the
+// handler's context ends too.
 func (s *serverStream) abort(err error) {
 	last := !s.requestEnded()
 	gone := s.call.end()
@@ -107,7 +107,7 @@ func (s *serverStream) abort(err error) {
 	}
 }
 
-// finish sends the status, and reports whether the connection can have another call.
+// finish sends the status, and reports whether the connection can carry another call.
 func (s *serverStream) finish(st *status.Status) (again bool) {
 	ended := s.requestEnded()
 	gone := s.call.end() // before the client can know of the end
@@ -120,7 +120,7 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 	s.out.close()
 	s.unlock()
 	s.in.close()
-	// A handler may have left a goroutine behind that receives.
+	// The handler may have left a goroutine behind that receives.
 	if !s.receiving.TryLock() {
 		return false
 	}
@@ -139,8 +139,8 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 	return true
 }
 
-// queueStatus queues what was held back and the status, unless the client has gone. The first status stays,
-// and what comes later is not queued; queueStatus reports whether this is it. The caller holds mu.
+// queueStatus queues what was held back, and the status, unless the client has gone. Only the first status
+// is queued; queueStatus reports whether this is it. The caller holds mu.
 func (s *serverStream) queueStatus(st *status.Status, last, gone bool) bool {
 	if s.answer == answeringStatus {
 		return false
@@ -211,7 +211,7 @@ func appendStatus(b []byte, st *status.Status, trailer metadata.MD, last bool) [
 	if err := unreadable(md); err != nil {
 		st, md = status.Convert(err), nil
 	}
-	// Not all is UTF-8 that handlers return, and status messages must be.
+	// Handlers may return a text that is not UTF-8; status messages must be UTF-8.
 	h := statusHead{last: last, code: uint32(st.Code()), message: string([]rune(st.Message())), md: md}
 	if st.Code() != codes.OK {
 		if p := st.Proto(); len(p.GetDetails()) > 0 {

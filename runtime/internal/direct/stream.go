@@ -20,8 +20,8 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	}
 	conn, err := c.acquire(ctx)
 	if err == nil && !conn.idle() {
-		// A unary call finds out by itself, and can still go over HTTP/2. A stream cannot once it is
-		// in the caller's hands.
+		// A unary call notices this by itself, and can still go over HTTP/2. A stream cannot once the
+		// caller has it.
 		conn, err = c.replace(ctx, conn)
 	}
 	if err != nil {
@@ -31,13 +31,13 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	return s, nil
 }
 
-// clientStream is a call with streams in the client. As every [grpc.ClientStream] it may be sent to by
-// one goroutine while another receives. What it sends goes through out, which is in stream_send.go, and
-// what it receives through in, in stream_receive.go.
+// clientStream is a call with streams in the client. As with every [grpc.ClientStream], one goroutine may
+// send while another receives. It sends through out (stream_send.go) and receives through in
+// (stream_receive.go).
 type clientStream struct {
 	call
 	cancel  context.CancelFunc // ends ctx
-	unwatch func() bool        // ends the watch for the end of the caller's context; nil if it has none
+	unwatch func() bool        // ends the watch for the end of the caller's context; nil if that never ends
 	abort   func()             // for Client.Close
 
 	// Used by the sending goroutine alone:
@@ -45,7 +45,7 @@ type clientStream struct {
 	scratch  []byte // for a small message
 	pacing   pacing
 
-	headerKnown chan struct{} // closed when there is a header, or there will be none
+	headerKnown chan struct{} // closed when the header is known, or that there is none
 
 	mu       monitor // guards what follows, and parts of out and in
 	state    streamState
@@ -53,26 +53,26 @@ type clientStream struct {
 	out      outbox
 	callLen  int // of the frame that begins the call, the first in out
 	result   error
-	status   error    // what the server says that the call has come to, io.EOF for success; nil until the status was received
+	status   error    // the result from the server, io.EOF for success; nil until the status was received
 	response response // changed with reading held as well
 
-	// reading is held by who receives, or looks for another server. Lock it before mu. It guards:
+	// reading is held while receiving, or while looking for another server. Lock it before mu. It guards:
 	reading sync.Mutex
 	in      inbox
 	tries   int   // how often the call was sent again
 	told    error // what RecvMsg returns from now on; nil if there is more to receive
 	late    bool  // what has come last has come after the end of the caller's context
 	begun   bool  // state.processing is processingBegun
-	clean   bool  // the status has come, and the connection can have another call; changed with mu held as well
-	settled bool  // changed with mu held as well: stats handlers and call options know what the call has come to
+	clean   bool  // the status was received, and the connection can carry another call; changed with mu held as well
+	settled bool  // changed with mu held as well: stats handlers and call options know the result
 
-	headerWaits atomic.Int32 // how many wait in Header while another receives
+	headerWaits atomic.Int32 // how many Header calls wait while another goroutine receives
 }
 
 // begin starts the call on conn.
 func (s *clientStream) begin(c *conn) {
 	s.call.begin(&c.peer)
-	// What may end the call from now on waits until all is in its place.
+	// Nothing may end the call before everything is in its place.
 	s.reading.Lock()
 	s.ctx, s.cancel = context.WithCancel(s.ctx)
 	s.conn = c
@@ -86,15 +86,15 @@ func (s *clientStream) begin(c *conn) {
 	}
 	s.reading.Unlock()
 	if s.desc.ClientStreams {
-		// The server may be the first to speak. Other calls wait for their request, to be sent at once.
+		// The server may be the first to send. Other calls wait for their request, to be sent with it.
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.queueCall()
-		s.out.send(false) // whoever sends or receives next finds out what is wrong
+		s.out.send(false) // the next send or receive finds out what is wrong
 	}
 }
 
-// fail ends the call for a reason of this end, and closes the connection, which tells the server.
+// fail ends the call for a reason at this end, and closes the connection, which tells the server.
 func (s *clientStream) fail(err error) error {
 	s.end(err)
 	s.reading.Lock()
@@ -103,8 +103,8 @@ func (s *clientStream) fail(err error) error {
 	return err
 }
 
-// end ends the stream with err, io.EOF for success, unless it has ended. If the connection cannot have
-// another call, end shuts it down, and so wakes who reads and who writes.
+// end ends the stream with err, io.EOF for success, unless it has ended. If the connection cannot carry
+// another call, end shuts it down, which wakes the reading and the writing goroutine.
 func (s *clientStream) end(err error) {
 	s.mu.Lock()
 	if !s.state.step(eventEnded) {
@@ -120,7 +120,7 @@ func (s *clientStream) end(err error) {
 	}
 }
 
-// broken is what the call comes to when its connection does not work any more. The caller holds reading.
+// broken returns the error of a call whose connection no longer works. The caller holds reading.
 func (s *clientStream) broken(err error) error {
 	if result := s.outcome(); result != nil {
 		return result
@@ -137,14 +137,14 @@ func (s *clientStream) setHeaderKnown() {
 	}
 }
 
-// outcome returns what the stream has come to; nil if it goes on.
+// outcome returns the result of the stream; nil if it is running.
 func (s *clientStream) outcome() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.result
 }
 
-// settle tells who wants to know that the stream has ended, once. The caller holds reading.
+// settle tells stats handlers and call options, once, that the stream has ended. The caller holds reading.
 func (s *clientStream) settle() {
 	err := s.outcome()
 	if err == nil || s.settled {
@@ -167,8 +167,8 @@ func (s *clientStream) settle() {
 	s.cancel()
 }
 
-// letGo gives the connection back if the next call can have it, and else closes it, when the stream has
-// ended and nobody writes any more.
+// letGo is called when the stream has ended and nobody writes any more. It gives the connection back if
+// that can carry another call, and closes it otherwise.
 func (s *clientStream) letGo() {
 	s.mu.Lock()
 	if !s.settled || s.out.writing || !s.state.step(eventReleased) {

@@ -15,7 +15,7 @@ func (s *clientStream) RecvMsg(m any) error {
 	}
 	if s.outcome() == nil {
 		if err := s.caller.Err(); err != nil {
-			// What ends the call for that reason runs elsewhere, and may not have yet.
+			// The function that ends the call for that reason may not have run yet.
 			s.end(status.FromContextError(err).Err())
 		}
 	}
@@ -37,8 +37,8 @@ func (s *clientStream) RecvMsg(m any) error {
 	return nil
 }
 
-// endReceiving is for an error that the program is told, now and from then on. It ends the stream with it,
-// unless that has ended, and drops what is still to come. The caller holds reading.
+// endReceiving records the error that the program is told, now and from then on. It ends the stream with
+// it, unless the stream has ended, and drops what may still arrive. The caller holds reading.
 func (s *clientStream) endReceiving(err error) error {
 	s.told = err
 	s.end(err)
@@ -50,8 +50,8 @@ func (s *clientStream) endReceiving(err error) error {
 	return err
 }
 
-// verdict returns what the program is told that the stream has come to, nil if it goes on: what the
-// server says, if that has come before the stream ended for another reason.
+// verdict returns the result that the program is told, nil if the stream is running: the server's status,
+// if that arrived before the stream ended for another reason.
 func (s *clientStream) verdict() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,8 +61,8 @@ func (s *clientStream) verdict() error {
 	return s.result
 }
 
-// doneReading unlocks reading. A Send that waits, and Header, leave it to who reads to do what they need,
-// and want it done when nobody reads any more.
+// doneReading unlocks reading. A waiting Send, and Header, rely on the goroutine that reads, and need
+// another one when it stops.
 func (s *clientStream) doneReading() {
 	s.reading.Unlock()
 	if s.out.waiting.Load() > 0 {
@@ -75,7 +75,7 @@ func (s *clientStream) doneReading() {
 	}
 }
 
-// takeIn takes in what comes, unless somebody receives.
+// takeIn takes in frames, unless another goroutine receives.
 func (s *clientStream) takeIn() {
 	if s.reading.TryLock() {
 		s.in.startTaking()
@@ -90,14 +90,14 @@ func (s *clientStream) arrived(k kind) {
 		s.out.stopKeeping()
 	}
 	if k == kindStatus {
-		s.out.close() // the server wants no more
+		s.out.close() // the server accepts no more
 	}
 }
 
-// sendWaits reports whether what comes is to be taken in; see inboxOwner.
+// sendWaits reports whether frames are to be taken in; see inboxOwner.
 func (s *clientStream) sendWaits() bool { return s.out.waiting.Load() > 0 && s.out.life == outboxOpen }
 
-// receive receives one message, or io.EOF or the status. The caller holds reading.
+// receive receives one message. The error is io.EOF or the status. The caller holds reading.
 func (s *clientStream) receive(m any) error {
 	for {
 		k, err := s.next()
@@ -121,7 +121,7 @@ func (s *clientStream) receive(m any) error {
 	}
 }
 
-// explain turns what is wrong with the connection into what the call comes to. The caller holds reading.
+// explain returns the result of the call for an error of the connection. The caller holds reading.
 func (s *clientStream) explain(err error) error {
 	if err == io.EOF || isStatus(err) {
 		return err
@@ -136,7 +136,7 @@ func (s *clientStream) next() (kind, error) {
 	}
 	s.mu.Lock()
 	s.queueRequest()
-	s.out.write(false) // who waits for an answer is not to wait for the flusher as well
+	s.out.write(false) // the receiver of an answer must not wait for the flusher too
 	s.out.settle()
 	s.mu.Unlock()
 	s.pacing.received.Store(true)
@@ -147,8 +147,8 @@ func (s *clientStream) next() (kind, error) {
 	}
 }
 
-// nextOfRest is next for a stream that has ended, or whose status was received: there may be messages that
-// have come before that.
+// nextOfRest is next for a stream that has ended, or whose status was received: messages may have arrived
+// before that.
 func (s *clientStream) nextOfRest() (kind, error) {
 	if s.in.active && s.in.take() {
 		return s.in.current.kind, s.in.current.err
@@ -156,8 +156,8 @@ func (s *clientStream) nextOfRest() (kind, error) {
 	return 0, s.verdict()
 }
 
-// receiveRest takes in what has come before a stream ended that was not read to its end, as over HTTP/2 it
-// is read when it comes. What was said besides messages is known from then on. The caller holds reading.
+// receiveRest takes in what arrived before a stream ended that was not read to its end. HTTP/2 reads it
+// when it arrives. Header, trailer and status are known from then on. The caller holds reading.
 func (s *clientStream) receiveRest() {
 	if s.status != nil || s.late {
 		return
@@ -178,12 +178,12 @@ func (s *clientStream) receiveRest() {
 			err = s.receiveStatus()
 		}
 		if err != nil && err != io.EOF && !isStatus(err) {
-			return // a violation, of which nobody wants to know any more
+			return // a violation, which no longer matters
 		}
 	}
 }
 
-// queueRequest begins a call of a program that receives and has not sent its only message. The caller
+// queueRequest begins the call if the program receives before it has sent its only message. The caller
 // holds mu.
 func (s *clientStream) queueRequest() {
 	if s.out.life == outboxOpen {
@@ -191,13 +191,13 @@ func (s *clientStream) queueRequest() {
 	}
 }
 
-// peek waits for the next frame. If there is none because no server has processed the call, it is sent
-// again, and peek reports that. The caller holds reading.
+// peek waits for the next frame. If the call is unprocessed, peek sends it again, and reports that. The
+// caller holds reading.
 func (s *clientStream) peek() (again bool, err error) {
 	k, _, err := s.in.peek()
 	if err == nil && k != kindGoAway {
 		if s.in.waited() && s.caller.Err() != nil {
-			s.late = true
+			s.late = true // the cancellation happened first
 			return false, status.FromContextError(s.caller.Err()).Err()
 		}
 		s.setBegun()
@@ -231,7 +231,7 @@ func (s *clientStream) receiveHeader() error {
 	return s.setHeader(md, n+frameHeaderLen)
 }
 
-// setHeader sets the header, nil if a message comes without.
+// setHeader sets the header; nil if a message arrived without one.
 func (s *clientStream) setHeader(md metadata.MD, wireLength int) error {
 	s.mu.Lock()
 	ok := s.state.step(eventHeader)
@@ -247,7 +247,7 @@ func (s *clientStream) setHeader(md metadata.MD, wireLength int) error {
 	return nil
 }
 
-// impliedHeader sets the header of an answer that begins with a message: there is nothing in it.
+// impliedHeader sets the header of an answer that begins with a message: it is empty.
 func (s *clientStream) impliedHeader() {
 	if !s.response.hasHeader {
 		s.setHeader(nil, frameHeaderLen)
@@ -273,13 +273,13 @@ func (s *clientStream) receiveMessage(m any) error {
 		s.mu.Unlock()
 	}
 	if s.status == nil {
-		s.response.messages++ // else it was counted when the status was
+		s.response.messages++ // otherwise it was counted with the status
 	}
 	s.receivedMessage(m, n)
 	return nil
 }
 
-// receiveStatus returns what the call has come to, io.EOF for success.
+// receiveStatus returns the result of the call, io.EOF for success.
 func (s *clientStream) receiveStatus() error {
 	n := s.in.current.n
 	b, err := s.in.head()
@@ -300,7 +300,7 @@ func (s *clientStream) receiveStatus() error {
 		s.status, s.response.trailer, s.clean = err, trailer, !h.last && s.result == nil
 	}
 	s.setHeaderKnown()
-	s.out.close() // the server wants no more
+	s.out.close() // the server accepts no more
 	return err
 }
 
@@ -327,14 +327,14 @@ func (s *clientStream) isHeaderKnown() bool {
 	}
 }
 
-// awaitHeader waits for the header while another receives, until that stops.
+// awaitHeader waits for the header while another goroutine receives, until that stops.
 func (s *clientStream) awaitHeader() {
 	s.headerWaits.Add(1)
 	defer s.headerWaits.Add(-1)
 	s.mu.Lock()
 	stopped := s.mu.change()
 	s.mu.Unlock()
-	if s.reading.TryLock() { // it has stopped before it could know of this
+	if s.reading.TryLock() { // it stopped before it could know of this
 		s.doneReading()
 		return
 	}

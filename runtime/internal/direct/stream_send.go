@@ -27,8 +27,8 @@ func (s *clientStream) SendMsg(m any) error {
 	return nil
 }
 
-// send sends one message and takes data over. The error is io.EOF when the call is over; its status
-// is for RecvMsg to tell.
+// send sends one message and takes ownership of data. The error is io.EOF when the call is over; RecvMsg
+// returns its status.
 func (s *clientStream) send(data payload) error {
 	soon := s.desc.ClientStreams && s.pacing.soon()
 	s.mu.Lock()
@@ -38,7 +38,7 @@ func (s *clientStream) send(data payload) error {
 		data.free()
 		return s.sendError()
 	}
-	// The only message is queued all the same: the call may be sent again with it.
+	// The only message is queued even so: the call may be sent again with it.
 	s.queueCall()
 	s.out.appendMessage(data)
 	if !s.desc.ClientStreams {
@@ -51,8 +51,8 @@ func (s *clientStream) send(data payload) error {
 	return nil
 }
 
-// sendError is the error of sending to a call that is over. The only message of a call has none: RecvMsg
-// is next, and finds out.
+// sendError returns the error of sending to a call that is over. The only message of a call gets no error:
+// RecvMsg follows, and returns it.
 func (s *clientStream) sendError() error {
 	if s.desc.ClientStreams {
 		return io.EOF
@@ -60,9 +60,9 @@ func (s *clientStream) sendError() error {
 	return nil
 }
 
-// resolve is for a connection that cannot be written to: the server has ended the call, or will not
-// process it, which who receives finds out, or else resolve. It reports whether all that was queued is
-// sent again. The caller holds mu, which is given up meanwhile.
+// resolve is called when the connection cannot be written to: the server has ended the call, or the call
+// is unprocessed. The receiving goroutine finds out which, or, if there is none, resolve does. It reports
+// whether everything that was queued is sent again. The caller holds mu, which is released while waiting.
 func (s *clientStream) resolve() bool {
 	for s.out.err != nil && s.out.life == outboxOpen && s.desc.ClientStreams && s.state.processing != processingBegun {
 		changed := s.mu.change()
@@ -91,7 +91,7 @@ func (s *clientStream) CloseSend() error {
 	if s.out.life == outboxOpen {
 		s.queueCall()
 		s.queueEnd()
-		s.out.send(false) // whoever receives finds out what is wrong
+		s.out.send(false) // the receiving goroutine finds out what is wrong
 	}
 	return nil
 }
@@ -107,14 +107,14 @@ func (s *clientStream) queueCall() {
 	s.out.queued += s.callLen
 }
 
-// queueEnd queues the frame that says that there are no more messages. The caller holds mu.
+// queueEnd queues the end frame. The caller holds mu.
 func (s *clientStream) queueEnd() {
 	if s.state.step(eventEndQueued) {
 		s.out.append(endFrame)
 	}
 }
 
-// taken is called when the kernel has taken bytes; see outboxOwner.
+// taken is called when the kernel has accepted bytes; see outboxOwner.
 func (s *clientStream) taken() {
 	s.state.step(eventTaken)
 	if s.out.keeping && s.desc.ClientStreams && s.mustHaveBegun() {
@@ -129,5 +129,5 @@ func (s *clientStream) taken() {
 // waits is called when a Send waits; see outboxOwner.
 func (s *clientStream) waits() { s.takeIn() }
 
-// written is called when the last writer of a call that is over has ended; see outboxOwner.
+// written is called when the last write of a call that is over has finished; see outboxOwner.
 func (s *clientStream) written() { s.letGo() }

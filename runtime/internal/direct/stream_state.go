@@ -1,6 +1,6 @@
 package direct
 
-// streamState is where a client's stream is. Each part goes forward by itself, but for a stream that is
+// streamState is the state of a client's stream. Each part moves forward on its own, unless the stream is
 // sent again to another server.
 type streamState struct {
 	processing processing
@@ -13,9 +13,9 @@ type streamState struct {
 type processing int8
 
 const (
-	processingUntaken processing = iota // the kernel has taken no byte of it, so no server can have it
+	processingUntaken processing = iota // the kernel has accepted no byte of it, so no server can have it
 	processingTaken                     // a server may have read it
-	processingBegun                     // a server has begun it: it answers, or could not have been sent so much
+	processingBegun                     // a server has begun it: it answers, or so much could not have been sent
 )
 
 // sending is what was sent.
@@ -25,10 +25,10 @@ const (
 	sendingNew       sending = iota // nothing
 	sendingCalled                   // the frame that begins the call is queued
 	sendingEndQueued                // the frame that ends it is
-	sendingEndTaken                 // the kernel has taken that
+	sendingEndTaken                 // the kernel has accepted it
 )
 
-// receiving is what has come.
+// receiving is what was received.
 type receiving int8
 
 const (
@@ -36,15 +36,15 @@ const (
 	receivingHeader                    // the header
 	receivingMessages                  // a message
 	receivingStatus                    // the status
-	receivingOver                      // the program knows what the stream has come to
+	receivingOver                      // the program knows the result
 )
 
-// life says whether the stream goes on.
+// life says whether the stream is running.
 type life int8
 
 const (
 	lifeRunning life = iota
-	lifeEnded        // it has come to something, and still has its connection
+	lifeEnded        // the result is known; the stream still has its connection
 	lifeOver         // the connection was given back or closed
 )
 
@@ -54,16 +54,16 @@ type event int8
 const (
 	eventCalled      event = iota // the frame that begins the call is queued
 	eventEndQueued                // the frame that ends it is
-	eventTaken                    // the kernel has taken bytes
+	eventTaken                    // the kernel has accepted bytes
 	eventEndTaken                 // all, and the end was queued
 	eventMuchTaken                // more than fits in the queue of a server that does not read
-	eventAnswered                 // something has come that is no 'go away'
+	eventAnswered                 // a frame other than go away was received
 	eventHeader                   // the header was received
 	eventMessage                  // a message
 	eventStatus                   // the status
-	eventUnprocessed              // no server has processed the call, and it will be sent again
-	eventReceivedAll              // the program was told what the stream has come to
-	eventEnded                    // the stream has come to something
+	eventUnprocessed              // the call is unprocessed, and will be sent again
+	eventReceivedAll              // the program was told the result
+	eventEnded                    // the result is known
 	eventReleased                 // its connection was given back or closed
 )
 
@@ -88,7 +88,7 @@ func (s streamState) after(e event) (streamState, bool) {
 		ok = s.processing != processingUntaken
 		s.processing = processingBegun
 	case eventAnswered:
-		ok = true // also when who has written has not told yet
+		ok = true // also when the goroutine that wrote has not reported it yet
 		s.processing = processingBegun
 	case eventHeader:
 		ok = s.receive == receivingWaiting
@@ -115,7 +115,7 @@ func (s streamState) after(e event) (streamState, bool) {
 	return s, ok
 }
 
-// step changes the state as e demands. It reports whether e may happen; if not, nothing changes.
+// step applies e to the state. It reports whether e may happen; if not, nothing changes.
 func (s *streamState) step(e event) bool {
 	next, ok := s.after(e)
 	if ok {

@@ -13,8 +13,8 @@ var unaryDesc grpc.StreamDesc
 
 // Invoke makes a unary call. See [grpc.ClientConn.Invoke].
 //
-// The calling goroutine writes the request and reads the answer itself; nobody else knows of the call
-// but what closes the connection when ctx ends.
+// The calling goroutine writes the request and reads the answer itself. Only the function that closes the
+// connection when ctx ends knows of the call too.
 func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
 	u := unary{call: call{client: c, desc: &unaryDesc, method: method}}
 	if err := u.prepare(ctx, opts); err != nil {
@@ -27,16 +27,16 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	return u.invoke(conn, args, reply)
 }
 
-// unary is a unary call. It is used by the calling goroutine alone.
+// unary is a unary call. Only the calling goroutine uses it.
 type unary struct {
 	call
 	response
-	sent     bool // stats handlers know of the request
-	answered bool // the status has come, or what comes does not count any more
+	sent     bool // stats handlers have seen the request
+	answered bool // the status was received, or what arrives no longer counts
 	unread   int  // bytes of a message that is too large
 }
 
-// invoke makes the call on conn, or on another connection as long as no server has processed it.
+// invoke makes the call on conn, or on another connection as long as the call is unprocessed.
 func (u *unary) invoke(conn *conn, args, reply any) error {
 	u.begin(&conn.peer)
 	if u.observed() {
@@ -79,8 +79,8 @@ func (u *unary) end(conn *conn, err error) error {
 	return err
 }
 
-// exchange sends the call and receives the answer. If the error is errUnprocessed, no server has
-// processed the call, and the connection is of no use; else the connection was given back or closed.
+// exchange sends the call and receives the answer. If the error is errUnprocessed, the call is unprocessed
+// and the connection is of no further use. Otherwise the connection was given back or closed.
 func (u *unary) exchange(conn *conn, request *payload, args, reply any) error {
 	watching := u.caller.Done() != nil
 	var unwatch func() bool
@@ -109,7 +109,7 @@ func (u *unary) exchange(conn *conn, request *payload, args, reply any) error {
 	return err
 }
 
-// receiveRest receives what is known of a call that was given up besides its message, as far as it has come.
+// receiveRest receives what has arrived of a call that was given up, other than its message.
 func (u *unary) receiveRest(conn *conn) {
 	if u.answered || !u.observed() {
 		return
@@ -141,7 +141,7 @@ func (u *unary) receiveRest(conn *conn) {
 	}
 }
 
-// send writes the whole call. Its error is no error of the call yet: the server may have answered.
+// send writes the whole call. Its error is not the error of the call yet: the server may have answered.
 func (u *unary) send(conn *conn, request *payload) (taken int, err error) {
 	n := request.len()
 	b := appendFrameHeader(u.appendCall(conn.out[:0]), kindMessage, n)
@@ -155,7 +155,7 @@ func (u *unary) send(conn *conn, request *payload) (taken int, err error) {
 	return taken, err
 }
 
-// receive receives the answer. It reports whether the connection can have another call.
+// receive receives the answer. It reports whether the connection can carry another call.
 func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error) {
 	rd := &conn.rd
 	for first := true; ; first = false {
@@ -164,8 +164,8 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 			return false, errUnprocessed
 		}
 		if err == nil && conn.waited && u.caller.Err() != nil {
-			u.answered = true                                       // by what came too late
-			return false, u.broken(u.caller.Err(), conn.generation) // that was first
+			u.answered = true // the cancellation happened first
+			return false, u.broken(u.caller.Err(), conn.generation)
 		}
 		if err == nil {
 			switch k {
