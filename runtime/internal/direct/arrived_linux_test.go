@@ -17,7 +17,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// awaitArrival waits until that many bytes have come that nobody has read.
+// awaitArrival waits until that many unread bytes have arrived.
 func (s *clientStream) awaitArrival(t *testing.T, bytes int) {
 	t.Helper()
 	fixture.Eventually(t, "the answer to come", func() bool {
@@ -27,7 +27,7 @@ func (s *clientStream) awaitArrival(t *testing.T, bytes int) {
 	})
 }
 
-// As over HTTP/2, what has come before a call ended is received, and then the end.
+// As over HTTP/2, messages that arrived before a call ended are received, and then the end.
 func TestWhatHasComeBeforeTheEndIsReceived(t *testing.T) {
 	for name, end := range map[string]func(s *clientStream, cancel func()){
 		"a cancel":              func(_ *clientStream, cancel func()) { cancel() },
@@ -84,7 +84,8 @@ func TestWhatHasComeBeforeTheEndIsReceived(t *testing.T) {
 	}
 }
 
-// Also what is wrong with it; and once a program was told that the call has ended, that stays the end.
+// The same holds for violations in what arrived. Once a program was told the end of a call, it is always
+// told the same.
 func TestTooLargeMessageThatHasComeIsToldAfterACancel(t *testing.T) {
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
 		ss.SetTrailer(metadata.Pairs("t", "1"))
@@ -110,7 +111,8 @@ func TestTooLargeMessageThatHasComeIsToldAfterACancel(t *testing.T) {
 	}
 }
 
-// Header may be what finds the end of a call. From then on nothing is sent, and a cancel changes nothing.
+// Header may be the method that notices the end of a call. After that nothing is sent, and a cancel
+// changes nothing.
 func TestWhatHeaderFindsToBeOverIsOver(t *testing.T) {
 	h := newHost(t, service{stream: func(grpc.ServerStream) error { return status.Error(codes.DataLoss, "lost") }}, ServerConfig{})
 	c, _ := newClient(t, h.accept)
@@ -132,7 +134,8 @@ func TestWhatHeaderFindsToBeOverIsOver(t *testing.T) {
 	}
 }
 
-// Of a call whose client has gone nothing is said any more, neither to the handler nor to stats handlers.
+// After the client of a call has gone, neither the handler nor stats handlers are told anything more about
+// the call.
 func TestNothingIsSentOnceTheClientHasGone(t *testing.T) {
 	began, ended := make(chan struct{}), make(chan struct{})
 	var out []string
@@ -177,7 +180,8 @@ func TestNothingIsSentOnceTheClientHasGone(t *testing.T) {
 	}
 }
 
-// The handler's context ends before its client can know of the end, and at once with an error of the stream.
+// The handler's context ends before the client can know of the end, and at once after an error of the
+// stream.
 func TestContextOfAHandlerEndsFirst(t *testing.T) {
 	contexts := make(chan context.Context, 1)
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {

@@ -13,8 +13,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// beginAnew opens a stream to a server that ends without having processed it, while nobody is there
-// to take its place.
+// beginAnew opens a stream to a server that ends without having processed it, while it has no successor.
 func beginAnew(t *testing.T, ctx context.Context, opts ...grpc.CallOption) (received chan error, c *Client, s *site) {
 	old := newSleeper(t, service{stream: echo})
 	c, s = newSleepersClient(t, old)
@@ -57,7 +56,7 @@ func TestStreamThatWaitsForReadySurvivesAServerThatCrashesAsItStarts(t *testing.
 	}
 }
 
-// Who sends does not wait for an answer to what it has not sent yet.
+// A Send does not wait for an answer to bytes that were not sent yet.
 func TestSendingGoesOnWhenAStreamIsBegunAnew(t *testing.T) {
 	old := newSleeper(t, service{})
 	c, s := newSleepersClient(t, old)
@@ -79,7 +78,7 @@ func TestSendingGoesOnWhenAStreamIsBegunAnew(t *testing.T) {
 	if err := await(t, "SendMsg", sent); err != nil {
 		t.Errorf("sending comes to %v", err)
 	}
-	next := newHost(t, count, ServerConfig{}) // which answers at the end
+	next := newHost(t, count, ServerConfig{}) // answers at the end
 	s.move(next.accept)
 	if err := stream.CloseSend(); err != nil {
 		t.Errorf("ending comes to %v", err)
@@ -124,7 +123,7 @@ func TestStreamThatWaitsForAServerEnds(t *testing.T) {
 	}
 }
 
-// One that was stopped for a while answers later.
+// A server that was stopped for a while answers later.
 func TestServerThatHasNotAnsweredIsAskedAgainLater(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	c, s := newClient(t, func(c *net.UnixConn) { c.Close() })
@@ -137,11 +136,11 @@ func TestServerThatHasNotAnsweredIsAskedAgainLater(t *testing.T) {
 		t.Errorf("the client connects %d times", n)
 	}
 	s.move(h.accept)
-	c.silent.set(-time.Millisecond) // so much for the pause
+	c.silent.set(-time.Millisecond) // the pause is over
 	mustEcho(t, c, "x")
 }
 
-// A caller with a short deadline says nothing about the server.
+// An attempt that ended with its caller's short deadline says nothing about the server.
 func TestServerIsNotSilentBecauseACallerHasNoTime(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	c, _ := newClient(t, h.accept)

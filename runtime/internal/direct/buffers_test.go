@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// A buffer has the length that was asked for, and a new one room for no more than twice as much.
+// A buffer has the requested length, and a new one has room for no more than twice as much.
 func TestBuffersSizes(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 1023, 1024, 1025, smallFirst - 1, smallFirst, smallFirst + 1, 1 << 20, largestLarge, largestLarge + 1} {
 		p := &buffers{}
@@ -28,7 +28,7 @@ func TestBuffersSizes(t *testing.T) {
 	}
 }
 
-// Of large buffers only a few are kept, and those that messages of the usual limit need.
+// Only a few large buffers are kept, and only those that messages of the usual limit need.
 func TestFewLargeBuffersAreKept(t *testing.T) {
 	p := &buffers{}
 	for n := 1 << largestSmall; n < 2*largestLarge; n += 100 << 10 {
@@ -50,7 +50,7 @@ func TestFewLargeBuffersAreKept(t *testing.T) {
 	}
 }
 
-// What did not come from the pool, or has been cut, must not come out of it as something larger.
+// A buffer that did not come from the pool, or was cut, must not come out of it as a larger one.
 func TestBuffersOfOthersAreNotKept(t *testing.T) {
 	p := &buffers{}
 	odd := [][]byte{nil, make([]byte, 0, 3), make([]byte, 5, 1000), make([]byte, 0, largestLarge+1), make([]byte, 1<<largestSmall+1), make([]byte, 10)[2:]}
@@ -62,8 +62,8 @@ func TestBuffersOfOthersAreNotKept(t *testing.T) {
 	}
 }
 
-// Buffers are not cleared, so nothing of what was in one may come out as part of a message that
-// is read into it, or written from it.
+// Buffers are not cleared, so the old content of a buffer must not come out as part of a message that is
+// read into it or written from it.
 func TestDirtyBuffersDoNotShow(t *testing.T) {
 	p := &buffers{}
 	dirty := bytes.Repeat([]byte{0xdd}, 1<<21)
@@ -114,14 +114,14 @@ func TestDirtyBuffersDoNotShow(t *testing.T) {
 		if err := c.unmarshal(in, got); err != nil {
 			t.Fatal(err)
 		}
-		dirt() // of what the message was read from
+		dirt() // in the buffer from which the message was read
 		if !bytes.Equal(got.Value, content) {
 			t.Fatalf("a message of %d bytes comes out as one of %d, or other bytes", len(content), len(got.Value))
 		}
 	}
 }
 
-// A decoded message is the caller's, and does not change when its buffer gets other bytes.
+// A decoded message belongs to the caller, and does not change when its buffer is used again.
 func TestDecodedMessagesOwnTheirBytes(t *testing.T) {
 	c := newCodec(&buffers{})
 	for _, n := range []int{10, readBuffer} {

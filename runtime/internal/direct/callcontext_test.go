@@ -15,8 +15,7 @@ func newCallContext(deadline time.Time) *callContext {
 	return &callContext{values: context.WithValue(context.Background(), keyOfTests{}, "v"), deadline: deadline}
 }
 
-// A call's context is as any other, whenever somebody asks it: before the end of the call or only
-// after it.
+// A call's context behaves like any other, whether it is first used before or after the end of the call.
 func TestCallContextIsAContext(t *testing.T) {
 	far := time.Now().Add(time.Hour)
 	past := time.Now().Add(-time.Hour)
@@ -125,10 +124,10 @@ func TestCallContextNeedsNoGoroutine(t *testing.T) {
 	for _, cancel := range cancels {
 		cancel()
 	}
-	c.end() // again does nothing
+	c.end() // a second end does nothing
 }
 
-// It may be asked and ended by many at once.
+// Many goroutines may use and end it at once.
 func TestCallContextAtOnce(t *testing.T) {
 	c := newCallContext(time.Now().Add(time.Hour))
 	done := make(chan struct{}, 10)

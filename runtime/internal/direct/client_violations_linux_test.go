@@ -12,8 +12,8 @@ import (
 
 var okFrame = statusFrame(statusHead{})
 
-// What a server must not send makes the call fail with Internal and a reason. The connection is
-// not used for another call.
+// A violation by the server makes the call fail with Internal and a reason. The connection is not used for
+// another call.
 func TestClientClosesConnectionsOfServersThatBreakTheProtocol(t *testing.T) {
 	header := frame(kindHeader, 0)
 	for name, tc := range map[string]struct {
@@ -58,14 +58,14 @@ func TestClientClosesConnectionsOfServersThatBreakTheProtocol(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{})
 			s.move(h.accept)
 			if name == "no message" {
-				return // the call is over, and in order for the transport
+				return // the call is over, and valid for the transport
 			}
 			mustEcho(t, c, "again")
 		})
 	}
 }
 
-// A frame after the status belongs to no call, and least of all to the next.
+// A frame after the status belongs to no call, and must not become part of the next.
 func TestFramesAfterTheStatusAreNotTakenForTheNextCalls(t *testing.T) {
 	answer := concat(messageFrame("mine"), okFrame)
 	for name, after := range map[string][]byte{
@@ -91,7 +91,8 @@ func TestFramesAfterTheStatusAreNotTakenForTheNextCalls(t *testing.T) {
 	}
 }
 
-// An end of the connection in the middle of an answer is what it is: nobody knows what has happened.
+// If the connection ends in the middle of an answer, the call fails with Unavailable: nobody knows what
+// happened.
 func TestAnswersCutShortAreUnavailable(t *testing.T) {
 	answer := concat(frame(kindHeader, 0), messageFrame("x"), okFrame)
 	for n := range len(answer) {
@@ -127,7 +128,7 @@ func TestClientRefusesMessagesOverTheLimitUnread(t *testing.T) {
 	}
 }
 
-// Header also finds what the server must not send, and the call is over then.
+// Header also finds violations by the server, and the call is over then.
 func TestHeaderFindsViolations(t *testing.T) {
 	for name, sent := range map[string][]byte{
 		"malformed header": frame(kindHeader),

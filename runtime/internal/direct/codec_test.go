@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// keeper is a codec of a program, for []byte, that keeps what it gets.
+// keeper is a codec of a program, for []byte, that keeps what it is given.
 type keeper struct{}
 
 func (k *keeper) Name() string { return "proto" }
@@ -27,7 +27,7 @@ func (k *keeper) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 func (k *keeper) Unmarshal(data mem.BufferSlice, v any) error {
-	data.Ref() // as a codec must that keeps what it gets
+	data.Ref() // a codec that keeps data must do so
 	var b []byte
 	if len(data) > 0 {
 		b = data[0].ReadOnlyData()
@@ -36,7 +36,7 @@ func (k *keeper) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// oldKeeper is the same of the older kind, which gets bytes and nothing that counts references.
+// oldKeeper is the same as an older kind of codec, which is given bytes without a reference count.
 type oldKeeper struct{}
 
 func (k *oldKeeper) Name() string { return "proto" }
@@ -53,7 +53,7 @@ func (k *oldKeeper) Unmarshal(data []byte, v any) error {
 	return nil
 }
 
-// A codec of the program may keep what it gets, small or large, while the connection reads on.
+// A codec of the program may keep what it is given, small or large, while the connection is read further.
 func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
 	for name, cc := range map[string]encoding.CodecV2{"new": &keeper{}, "old": oldCodec{&oldKeeper{}}} {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
 	}
 }
 
-// What grpc says of messages that cannot be sent or read is said here too.
+// The errors for messages that cannot be sent or read are those of grpc.
 func TestCodecErrors(t *testing.T) {
 	c := newCodec(&buffers{})
 	small := &wrapperspb.BytesValue{Value: make([]byte, 8)}
@@ -126,7 +126,7 @@ func TestCodecErrors(t *testing.T) {
 	}
 }
 
-// grpc's own codec is known for what it is, or every call would take the long way.
+// grpc's own codec is recognized. Otherwise every call would take the slow path.
 func TestOwnCodecIsKnown(t *testing.T) {
 	if c := newCodec(&buffers{}); !c.plain {
 		t.Errorf("%T is not taken for grpc's", c.CodecV2)

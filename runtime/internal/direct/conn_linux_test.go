@@ -29,8 +29,8 @@ func newConnPair(t *testing.T) (*conn, *wire) {
 	return c, newWire(t, b)
 }
 
-// A request whose end is late stays what it was, though its connection gives its buffer back
-// while it waits, and others use it.
+// A request whose end is late does not change, though its connection gives its buffer back while it waits,
+// and others use the buffer.
 func TestRequestsWhoseEndIsLate(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	slow, quick := h.connect(), h.connect()
@@ -50,7 +50,8 @@ func TestRequestsWhoseEndIsLate(t *testing.T) {
 	}
 }
 
-// Who receives does not wait for room to write, as the other end may make none before it was received from.
+// A receiver does not wait for room to write: the other end may make none before its own messages are
+// received.
 func TestStreamOfSmallMessagesAndLargeAnswersDoesNotStall(t *testing.T) {
 	h := newHost(t, answerAll, ServerConfig{})
 	c, _ := newClient(t, h.accept)
@@ -71,7 +72,8 @@ func TestStreamOfSmallMessagesAndLargeAnswersDoesNotStall(t *testing.T) {
 	}
 }
 
-// For the race detector: what a connection keeps belongs to who sends, until the end of the call.
+// For the race detector: the scratch memory of a connection belongs to the sending goroutine until the end
+// of the call.
 func TestServerStopsWhileAHandlerSends(t *testing.T) {
 	for range 20 {
 		began := make(chan struct{})
@@ -126,7 +128,8 @@ func TestTrailerIsSetWhileAnotherSends(t *testing.T) {
 	}
 }
 
-// What is wrong with a request is told to who receives it, though another waits for the client to receive.
+// A violation in a request is reported to the receiving goroutine, though another one waits for the client
+// to receive.
 func TestErrorIsReceivedWhileAnotherSends(t *testing.T) {
 	began, failed := make(chan *serverConn, 1), make(chan error, 1)
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// tagger is a stats handler that waits when a connection is announced to it, and counts.
+// tagger is a stats handler that blocks when a connection is announced to it, and counts.
 type tagger struct {
 	statsFuncs
 	tagged, release chan struct{}
@@ -31,7 +31,7 @@ func (h *tagger) HandleConn(_ context.Context, e stats.ConnStats) {
 	}
 }
 
-// Each connection that a stats handler sees begin, it sees end; also one that a Stop finds in between.
+// A stats handler sees the end of each connection whose beginning it saw, even if a Stop comes in between.
 func TestConnectionsThatBeginEnd(t *testing.T) {
 	for name, stop := range map[string]bool{"stopped while it begins": true, "closed by the client": false} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestStopWhileConnectionsBegin(t *testing.T) {
 	}
 }
 
-// A stats handler may do whatever it likes, such as count the connections that are left.
+// A stats handler may call anything, such as counting the remaining connections.
 func TestEndOfAConnectionIsToldWithoutALock(t *testing.T) {
 	for name, end := range map[string]func(c *Client){
 		"flush": func(c *Client) { c.pool.flush() },

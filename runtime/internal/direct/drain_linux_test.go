@@ -40,8 +40,8 @@ func (s statsFuncs) HandleConn(_ context.Context, e stats.ConnStats) {
 	}
 }
 
-// sleeper is a server that has served a call of its only client and does not read on before release.
-// So what that client sends next is in the kernel's queue.
+// sleeper is a server that has served a call of its only client and does not read further before release.
+// So what the client sends next stays in the kernel's queue.
 type sleeper struct {
 	*host
 	release chan struct{}
@@ -58,7 +58,7 @@ func newSleeper(t *testing.T, s service) *sleeper {
 	return &sleeper{h, release, make(chan struct{})}
 }
 
-// newSleepersClient returns a client that has made its first call there.
+// newSleepersClient returns a client that has made its first call to the sleeper.
 func newSleepersClient(t *testing.T, old *sleeper) (*Client, *site) {
 	t.Helper()
 	c, s := newClient(t, old.accept)
@@ -76,7 +76,7 @@ func (s *sleeper) only() *serverConn {
 	return nil
 }
 
-// queued waits until there are that many bytes in the queue of the only connection.
+// queued waits until that many bytes are in the queue of the only connection.
 func (s *sleeper) queued(n int) {
 	s.t.Helper()
 	fixture.Eventually(s.t, "the connection", func() bool { return s.only() != nil })
@@ -88,7 +88,7 @@ func (s *sleeper) queued(n int) {
 	})
 }
 
-// drain begins a drain, and lets the server go on once it takes no more.
+// drain begins a drain, and lets the server continue once it accepts no more calls.
 func (s *sleeper) drain() {
 	go func() {
 		defer close(s.drained)
@@ -103,13 +103,13 @@ func (s *sleeper) drain() {
 	close(s.release)
 }
 
-// A unary call that was in the queue of a server that drains is served there, if all of it was, and
-// begun anew at the next server if not. Either way it is served once.
+// A unary call that was in the queue of a draining server is served there if it was complete, and sent
+// again to the next server if not. Either way it is served once.
 func TestUnaryCallsInTheQueueOfAServerThatDrains(t *testing.T) {
 	for name, tc := range map[string]struct {
 		size  int
 		queue int
-		old   bool // which server it is for
+		old   bool // which server serves it
 	}{
 		"whole":              {100, len(unaryCall("")) + 100, true},
 		"whole, large":       {100 << 10, len(unaryCall("")) + 100<<10 + 4, true}, // longer lengths
@@ -154,7 +154,7 @@ func TestUnaryCallsInTheQueueOfAServerThatDrains(t *testing.T) {
 	}
 }
 
-// A call whose metadata is in the queue only in part was not processed either.
+// A call whose metadata is in the queue only in part is unprocessed too.
 func TestLongHeadsInTheQueueOfAServerThatDrains(t *testing.T) {
 	old, next := newSleeper(t, service{}), newHost(t, service{}, ServerConfig{})
 	c, s := newSleepersClient(t, old)
@@ -169,8 +169,8 @@ func TestLongHeadsInTheQueueOfAServerThatDrains(t *testing.T) {
 	}
 }
 
-// A stream of messages that meets a server that drains is begun anew, and all its messages arrive
-// at the next server, once and in order; or the call fails. What must not be is that some are lost.
+// A stream of messages that meets a draining server is sent again, and all its messages arrive at the next
+// server, once and in order; or the call fails. No message may get lost.
 func TestStreamsInTheQueueOfAServerThatDrains(t *testing.T) {
 	for name, tc := range map[string]struct {
 		sizes []int
@@ -249,12 +249,12 @@ func repeat(size, n int) (sizes []int) {
 	return sizes
 }
 
-// content is what tells message i from others.
+// content distinguishes message i from others.
 func content(i, size int) []byte {
 	return []byte(strings.Repeat(fmt.Sprintf("%03d-", i), size/4+1)[:size])
 }
 
-// A call is not begun anew for ever, and fails as one that no server was there for.
+// A call is not sent again for ever. In the end it fails as if there were no server.
 func TestCallsAreBegunAnewOnlySoOften(t *testing.T) {
 	c, s := newClient(t, fake(t, func(w *wire) {
 		w.skipCall()
@@ -270,8 +270,8 @@ func TestCallsAreBegunAnewOnlySoOften(t *testing.T) {
 	}
 }
 
-// If the next server is not there yet, a unary call goes over HTTP/2, which knows how to wait or what to say; a
-// stream, of which the caller has something already, fails.
+// If the next server is not there yet, a unary call goes over HTTP/2, which can wait or explain. A stream
+// fails, because the caller has it already.
 func TestCallsBegunAnewWithNoServer(t *testing.T) {
 	var s *site
 	c, s := newClient(t, nil)
@@ -328,8 +328,7 @@ func TestDrainWaitsForHandlersAlone(t *testing.T) {
 	mustEcho(t, c, "at the next")
 }
 
-// A connection may have been accepted, and its goroutine not have run yet. The client has been let in, so its
-// call is served.
+// A connection may be accepted before its goroutine runs. Its client was let in, so its call is served.
 func TestDrainWaitsForAConnectionThatIsComing(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	coming := make(chan *net.UnixConn, 1)
@@ -366,7 +365,7 @@ func TestDrainWaitsForAConnectionThatIsComing(t *testing.T) {
 	await(t, "the drain", drained)
 }
 
-// After the end of the server new connections are closed, without a word.
+// After the end of the server, new connections are closed without an answer.
 func TestConnectionsAfterTheEnd(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	h.Stop()

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// pieces is a source that has what it has in pieces.
+// pieces is a source that returns its bytes in pieces.
 type pieces struct {
 	*reader
 	rest []byte
@@ -76,8 +76,8 @@ func announce(k kind, n uint32) []byte { return binary.BigEndian.AppendUint32([]
 
 func whole(left int) int { return left }
 
-// FuzzReader: however a stream is cut, the same frames come out of it, and nothing is allocated
-// only because it was announced.
+// FuzzReader: however a stream is cut, the same frames are read, and no memory is allocated for bytes that
+// were only announced.
 func FuzzReader(f *testing.F) {
 	var all []byte
 	for _, k := range []kind{kindIntro, kindCall, kindMessage, kindEnd, kindHeader, kindStatus, kindGoAway, 0, 'x'} {
@@ -94,14 +94,15 @@ func FuzzReader(f *testing.F) {
 	f.Add(appendFrameHeader(nil, kindCall, maxHead), uint64(0))
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
 		want, wantErr := parse(stream, whole)
-		// A generator of numbers that is good enough to cut.
+		// A random generator that is good enough for cutting.
 		random := func(left int) int {
 			seed = seed*6364136223846793005 + 1442695040888963407
 			return 1 + int((seed>>33)%min(uint64(left), 1+(seed>>20)%(2*readBuffer)))
 		}
 		var got []parsed
 		var gotErr error
-		// What grows is copied, so all of it together is a little more than the last; the test copies too.
+		// What grows is copied, so all of it together is a little more than the last buffer. The test
+		// copies too.
 		bound := 4*(readBuffer+smallFirst) + (2*growth+100)*len(stream)
 		size := leastAllocated(bound, func() { got, gotErr = parse(stream, random) })
 		if !slices.EqualFunc(got, want, func(a, b parsed) bool { return a.kind == b.kind && bytes.Equal(a.content, b.content) }) {
@@ -116,7 +117,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// Whoever announces much and sends little costs little.
+// A peer that announces much and sends little costs little.
 func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 	for name, tc := range map[string]struct {
 		kind kind
@@ -149,8 +150,8 @@ func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 	}
 }
 
-// What is allocated next is never more than was announced, nor a number that an int of 32 bits cannot
-// hold, and always more than there is.
+// The next allocation is never more than was announced, always fits an int on 32-bit systems, and is
+// always more than what has arrived.
 func TestBuffersGrowWithinTheAnnouncedLength(t *testing.T) {
 	for _, n := range []int{smallFirst + 1, growth*smallFirst - 1, growth * smallFirst, maxFrame / growth, 1 << 28, maxFrame - 1, maxFrame} {
 		for have := smallFirst; have < n; {
@@ -163,7 +164,7 @@ func TestBuffersGrowWithinTheAnnouncedLength(t *testing.T) {
 	}
 }
 
-// The buffer is there while there is something in it, and only then: most connections are idle.
+// There is a buffer only while it holds something: most connections are idle.
 func TestReaderWithoutBytesHasNoBuffer(t *testing.T) {
 	var f reader
 	src := &pieces{&f, concatFrames(3), whole}
@@ -188,7 +189,7 @@ func concatFrames(n int) (b []byte) {
 	return b
 }
 
-// An end within a frame is told from one between frames.
+// An end within a frame is distinguished from an end between frames.
 func TestEndsBetweenAndWithinFrames(t *testing.T) {
 	stream := append(appendFrameHeader(nil, kindMessage, 3), "abc"...)
 	for n := range len(stream) + 1 {

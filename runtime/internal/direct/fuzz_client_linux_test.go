@@ -45,8 +45,8 @@ func serverBytes() [][]byte {
 	return seeds
 }
 
-// FuzzClient: whatever a server answers, the call ends with a status, and the connection is used
-// again only if all was in order.
+// FuzzClient: whatever a server answers, the call ends with a status, and the connection is used again
+// only if the answer was valid.
 func FuzzClient(f *testing.F) {
 	for _, b := range serverBytes() {
 		f.Add(b, false)
@@ -72,7 +72,7 @@ func FuzzClient(f *testing.F) {
 		if !ok || st.Code() == codes.DeadlineExceeded && !strings.Contains(string(answer), string(kindStatus)) {
 			t.Errorf("the call comes to %v", err)
 		}
-		// The fake has sent all it will, and the client has it, or not yet.
+		// The fake has sent everything; the client may not have received it yet.
 		conn := c.pool.get()
 		if conn == nil {
 			return
@@ -87,7 +87,7 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// streamThrough makes a call with streams, up to its end, and returns what it came to; nil for io.EOF.
+// streamThrough makes a call with streams, up to its end, and returns the result; nil for io.EOF.
 func streamThrough(t *testing.T, c *Client) error {
 	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
 	defer cancel()

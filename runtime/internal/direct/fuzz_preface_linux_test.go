@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// scripted is a connection whose other end has sent all that it will.
+// scripted is a connection whose other end has sent everything.
 type scripted struct {
 	net.Conn
 	in  io.Reader
@@ -29,8 +29,8 @@ func opening(low, high byte, frames []byte) []byte {
 	return append(appendPreface(nil, low, high), frames...)
 }
 
-// FuzzAnswer: however a client begins, the server either refuses it or knows its metadata, and what it
-// says to it is a whole hello or nothing.
+// FuzzAnswer: however a client begins, the server either refuses it or knows its metadata, and it sends a
+// whole hello or nothing.
 func FuzzAnswer(f *testing.F) {
 	md := metadata.MD{":authority": {authority}, "k": {"v", ""}, "k-bin": {"\x00\xff"}}
 	for _, b := range [][]byte{
@@ -82,8 +82,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// FuzzGreet: whatever answers a client, it goes on only with a server that speaks its version, and a
-// server understands what it has sent.
+// FuzzGreet: whatever answers a client, it continues only with a server that speaks its version, and a
+// server understands what the client has sent.
 func FuzzGreet(f *testing.F) {
 	for _, b := range [][]byte{
 		nil,

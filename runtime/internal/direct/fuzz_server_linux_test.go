@@ -40,8 +40,8 @@ func clientBytes() [][]byte {
 	return seeds
 }
 
-// FuzzServer: whatever a client sends, the server neither panics nor hangs nor goes on with that connection after its
-// end, its handlers see only calls of their methods, and what it answers is in order.
+// FuzzServer: whatever a client sends, the server does not panic, hang, or use the connection after its
+// end. Its handlers see only calls of their methods, and its answers are valid.
 func FuzzServer(f *testing.F) {
 	for _, b := range clientBytes() {
 		f.Add(b)
@@ -71,7 +71,7 @@ func FuzzServer(f *testing.F) {
 		w := newWire(t, client)
 		w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
 		go func() {
-			client.Write(sent) // which fails if the server has had enough
+			client.Write(sent) // fails if the server has hung up
 			client.CloseWrite()
 		}()
 		if _, err := io.CopyN(io.Discard, w.in, int64(helloLen)); err != nil {

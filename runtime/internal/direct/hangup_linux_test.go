@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A handler learns that its client has hung up, also if nobody reads from the connection.
+// A handler learns that its client has hung up, even if nobody reads from the connection.
 func TestHandlersLearnOfHangUps(t *testing.T) {
 	for name, sent := range map[string][]byte{
 		"unary":                         unaryCall("x"),
@@ -46,8 +46,8 @@ func TestHandlersLearnOfHangUps(t *testing.T) {
 	}
 }
 
-// A client that is killed in the middle of a message wakes who waits for the rest, and who waits
-// for room to send.
+// If a client is killed in the middle of a message, a receiver that waits for the rest wakes, and so does
+// a sender that waits for room.
 func TestHangUpsWakeWhoWaits(t *testing.T) {
 	for name, handle := range map[string]func(grpc.ServerStream) error{
 		"receiving": func(ss grpc.ServerStream) error { return ss.RecvMsg(&blob{}) },
@@ -78,7 +78,7 @@ func TestHangUpsWakeWhoWaits(t *testing.T) {
 	}
 }
 
-// rigged are watched connections, and what was heard of them.
+// rigged are watched connections, and the hang-ups that were reported.
 func watch(t *testing.T, h *hangups) (local, remote *conn, heard chan struct{}) {
 	t.Helper()
 	a, b := pair(t)
@@ -108,8 +108,8 @@ func newWatch(t *testing.T) *hangups {
 	return h
 }
 
-// Nothing but a hang-up is one: not data, not the end of what either side sends, not this side's shutdown for reading,
-// with which a drain begins.
+// Only a hang-up is reported: not data, not the end of what either side sends, not this side's shutdown
+// for reading, with which a drain begins.
 func TestOnlyHangUpsAreHangUps(t *testing.T) {
 	h := newWatch(t)
 	for name, do := range map[string]func(local, remote *conn){
@@ -124,7 +124,7 @@ func TestOnlyHangUpsAreHangUps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			local, remote, heard := watch(t, h)
 			do(local, remote)
-			// News come in order, so after this one that would have been heard.
+			// Hang-ups are reported in order, so a false one would have been reported before this one.
 			_, fence, fenced := watch(t, h)
 			fence.Close()
 			await(t, "a hang-up", fenced)
@@ -137,14 +137,14 @@ func TestOnlyHangUpsAreHangUps(t *testing.T) {
 	}
 }
 
-// The news of a connection that is gone does not reach the one that has its descriptor now.
+// A hang-up of a closed connection is not reported for a new one with the same descriptor.
 func TestHangUpsOfADescriptorThatWasUsedBefore(t *testing.T) {
 	h := newWatch(t)
 	local, remote, heard := watch(t, h)
 	var key int32
 	local.raw.Control(func(fd uintptr) { key = int32(fd) })
 	wrong := make(chan struct{}, 1)
-	// Between what the kernel reports and its delivery the connection goes, and another one comes.
+	// Between the kernel's report and its delivery the connection is closed, and another one opened.
 	h.mu.Lock()
 	remote.Close()
 	h.calls[key] = hangup{h.calls[key].number + 1000, func() { wrong <- struct{}{} }}
@@ -160,7 +160,7 @@ func TestHangUpsOfADescriptorThatWasUsedBefore(t *testing.T) {
 	h.mu.Unlock()
 }
 
-// What is forgotten is not heard of, and leaves nothing behind.
+// A forgotten connection is not reported, and leaves nothing behind.
 func TestForgottenConnections(t *testing.T) {
 	h := newWatch(t)
 	_, fence, fenced := watch(t, h)

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// heads are contents of frames to begin with: whole ones, and such as are wrong in one place.
+// heads are the seed contents of frames: valid ones, and some with one mistake.
 func heads() [][]byte {
 	md := metadata.MD{"k": {"v", ""}, "k-bin": {"\x00\xff"}}
 	full := statusHead{last: true, code: 5, message: "no", md: md}
@@ -31,12 +31,12 @@ func heads() [][]byte {
 	}
 }
 
-// allocationFactor is how many bytes may be allocated for one byte of a head: a pair takes two
-// bytes at least, and a value in a map of slices about a hundred.
+// allocationFactor is how many bytes may be allocated for one byte of a head: a pair takes at least two
+// bytes, and a value in a map of slices about a hundred.
 const allocationFactor = 200
 
-// FuzzCall, FuzzStatus and FuzzMetadata: what a peer sends is parsed or refused, never causes a panic, and means
-// the same when it is sent on.
+// FuzzCall, FuzzStatus and FuzzMetadata: what a peer sends is parsed or refused, never causes a panic, and
+// does not change its meaning when it is sent on.
 func FuzzCall(f *testing.F) {
 	for _, b := range heads() {
 		f.Add(b)

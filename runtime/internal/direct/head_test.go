@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// allocated returns how many bytes f allocates. Other goroutines are counted as well, so it is for
+// allocated returns how many bytes f allocates. It also counts other goroutines, so its callers need
 // generous bounds.
 func allocated(f func()) int {
 	var before, after runtime.MemStats
@@ -24,8 +24,8 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// leastAllocated is allocated for a fuzz target, whose engine allocates at the same time: f runs
-// again if that was more than bound.
+// leastAllocated is allocated for a fuzz target, whose engine allocates at the same time: it runs f again
+// if that was more than bound.
 func leastAllocated(bound int, f func()) (n int) {
 	for range 5 {
 		if n = allocated(f); n <= bound {
@@ -35,7 +35,7 @@ func leastAllocated(bound int, f func()) (n int) {
 	return n
 }
 
-// A head that is not exactly as it should be is a violation, with a reason.
+// A head that is not exactly right is a violation, with a reason.
 func TestMalformedHeadsAreRefused(t *testing.T) {
 	md := metadata.MD{"key": {"value"}}
 	whole := map[string]struct {
@@ -68,7 +68,7 @@ func isViolation(err error, reason string) bool {
 	return errors.As(err, &v) && strings.Contains(err.Error(), reason)
 }
 
-// A count or length beyond what has come is refused before anything is allocated for it.
+// A count or length that exceeds what was received is refused before anything is allocated for it.
 func TestHugeCountsInHeadsCostNothing(t *testing.T) {
 	for _, n := range []uint64{3, 1 << 20, math.MaxUint32, math.MaxInt64, math.MaxUint64} {
 		b := append(binary.AppendUvarint(nil, n), "abc"...)
@@ -118,7 +118,7 @@ func TestLargestHeadsAllocateABoundedMultiple(t *testing.T) {
 	}
 }
 
-// A timeout that is beyond what Go can express is the longest there is, and no deadline in the past.
+// A timeout that Go cannot express becomes the longest possible one, not a deadline in the past.
 func TestTimeoutsBeyondAllBounds(t *testing.T) {
 	for _, n := range []uint64{math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
 		b := append(binary.AppendUvarint(nil, n), 0, 0)
@@ -129,7 +129,7 @@ func TestTimeoutsBeyondAllBounds(t *testing.T) {
 	}
 }
 
-// What is no code of gRPC's must not come out as one, least of all as OK.
+// A number that is not a code of gRPC must not become one, and above all not OK.
 func TestCodesBeyondAllBoundsAreErrors(t *testing.T) {
 	for _, code := range []uint64{math.MaxInt32 + 1, math.MaxUint32, 1 << 32, 1<<32 + 5, math.MaxUint64} {
 		b := append(binary.AppendUvarint([]byte{0}, code), 0, 0)

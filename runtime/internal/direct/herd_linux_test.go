@@ -11,8 +11,8 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// While it is not known whether the server speaks this, one caller finds out and the others wait; then they
-// connect side by side.
+// While it is not known whether the server speaks this protocol, one caller finds out and the others wait;
+// then they connect in parallel.
 func TestCallersWhoHaveWaitedForTheGreetingConnectTogether(t *testing.T) {
 	const callers = 5
 	h := newHost(t, service{}, ServerConfig{})
@@ -50,7 +50,7 @@ func TestCallersWhoHaveWaitedForTheGreetingConnectTogether(t *testing.T) {
 			return
 		}
 		defer c.pool.put(conn)
-		<-all // nobody gets by with the connection of another
+		<-all // no call uses the connection of another
 	}
 	calls.Go(acquire)
 	fixture.Eventually(t, "the first to connect", func() bool { mu.Lock(); defer mu.Unlock(); return dials == 1 })

@@ -15,8 +15,8 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// What a handler leaves behind, a goroutine that goes on using the stream, gets errors, and never
-// anything of the next call on that connection, nor sends anything into it.
+// A goroutine that a handler has left behind, and that still uses the stream, gets errors. It never
+// receives anything of the next call on the connection, nor sends anything in it.
 func TestStreamsOfCallsThatAreOverTouchNoOtherCall(t *testing.T) {
 	var old grpc.ServerStream
 	calls := 0
@@ -70,8 +70,8 @@ func TestStreamsOfCallsThatAreOverTouchNoOtherCall(t *testing.T) {
 	}
 }
 
-// A goroutine that still waits for a message when its handler returns ends, and with it the
-// connection, so that it cannot take a message of the next call.
+// A goroutine that still waits for a message when its handler returns ends, and so does the connection, so
+// that the goroutine cannot take a message of the next call.
 func TestReceiversLeftBehindTakeNothing(t *testing.T) {
 	left := make(chan error, 1)
 	first := true
@@ -109,7 +109,7 @@ func TestReceiversLeftBehindTakeNothing(t *testing.T) {
 	stream.RecvMsg(got)
 }
 
-// A client's stream that is over touches no other call either, whatever is done with it.
+// A client's stream that is over affects no other call either, whatever the program does with it.
 func TestClientStreamsThatAreOverTouchNoOtherCall(t *testing.T) {
 	for name, misuse := range map[string]func(grpc.ClientStream){
 		"SendMsg":   func(s grpc.ClientStream) { s.SendMsg(&blob{}) },
@@ -146,12 +146,12 @@ func TestClientStreamsThatAreOverTouchNoOtherCall(t *testing.T) {
 	}
 }
 
-// The deadline of a call that has ended in time does nothing to the next call on the connection,
-// also if it comes before the server's end is done with the first.
+// The deadline of a call that has ended in time does nothing to the next call on the connection, even if
+// it passes before the server has finished the first.
 func TestDeadlinesOfCallsThatAreOverTouchNoOtherCall(t *testing.T) {
 	var waiting = true
 	h := newHost(t, service{}, ServerConfig{Stats: handlers{statsFuncs{rpc: func(ctx context.Context, e stats.RPCStats) {
-		// The status has been sent, and the deadline of the first call comes just now.
+		// The status has been sent, and the deadline of the first call passes now.
 		if _, ok := e.(*stats.OutTrailer); ok && waiting {
 			waiting = false
 			<-ctx.Done()

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Metadata up to the limit is carried; what makes the frame longer than that goes over HTTP/2. There is
-// nothing between the two that the server would take for a violation.
+// Metadata up to the limit is carried. If the frame would be longer, the call goes over HTTP/2. The server
+// never takes such metadata for a violation.
 func TestCallsWithMetadataAboutTheLimit(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	c, _ := newClient(t, h.accept)
@@ -35,7 +35,8 @@ func TestCallsWithMetadataAboutTheLimit(t *testing.T) {
 	}
 }
 
-// The same of what a handler answers: it arrives, or the call has a status that says that it is too large.
+// The same holds for a handler's answer: it arrives, or the call has a status that says that it is too
+// large.
 func TestAnswersWithMetadataAboutTheLimit(t *testing.T) {
 	for name, answer := range map[string]func(grpc.ServerStream, string) error{
 		"header":  func(ss grpc.ServerStream, v string) error { return ss.SendHeader(metadata.Pairs("k", v)) },

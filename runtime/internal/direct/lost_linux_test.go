@@ -18,8 +18,8 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// A server is lost when it has gone while no connection to it was open, and when another
-// transport finds it out first.
+// A server is lost when it goes away while no connection to it is open, and when another transport notices
+// that first.
 func TestLossIsFoundWithoutACallThatMeetsIt(t *testing.T) {
 	for name, find := range map[string]func(t *testing.T, c *Client, s *site){
 		"by connecting": func(t *testing.T, c *Client, s *site) {
@@ -42,7 +42,7 @@ func TestLossIsFoundWithoutACallThatMeetsIt(t *testing.T) {
 			})
 			defer c.Close()
 			mustEcho(t, c, "x")
-			c.HTTP2Connected() // for the first time, to a server that lives
+			c.HTTP2Connected() // for the first time, to a running server
 			mustEcho(t, c, "x")
 			if connected != 2 || lost != 0 {
 				t.Fatalf("connected %d times and lost %d times before the loss", connected, lost)
@@ -58,7 +58,7 @@ func TestLossIsFoundWithoutACallThatMeetsIt(t *testing.T) {
 	}
 }
 
-// Two calls find the end of one server, the second when a connection to the next server is there.
+// Two calls notice the end of the same server, the second when there is a connection to its successor.
 func TestLossIsReportedOnceHoweverManyCallsFindIt(t *testing.T) {
 	old, next := newHost(t, service{stream: echo}, ServerConfig{}), newHost(t, service{}, ServerConfig{})
 	s := newSite(t, old.accept)
@@ -66,7 +66,7 @@ func TestLossIsReportedOnceHoweverManyCallsFindIt(t *testing.T) {
 	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 10, Lost: func() { lost++ }})
 	defer c.Close()
 	first, second := open(t, c, &bothDesc), open(t, c, &bothDesc)
-	for _, stream := range []grpc.ClientStream{first, second} { // both run
+	for _, stream := range []grpc.ClientStream{first, second} { // both are running
 		if err := errors.Join(stream.SendMsg(&blob{}), stream.RecvMsg(&blob{})); err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func openRunning(t *testing.T, c *Client) grpc.ClientStream {
 	return stream
 }
 
-// Whoever finds the end of a server first leaves nothing behind with which others meet it, however many
+// The call that notices the end of a server first leaves no dead connection for other calls, however many
 // connections there were.
 func TestConnectionsToALostServerAreNotUsed(t *testing.T) {
 	const conns = 4 * maxTries
@@ -189,7 +189,7 @@ func TestConnectionsToALostServerAreNotUsed(t *testing.T) {
 	}
 }
 
-// events keeps in order what a client tells.
+// events records in order what a client reports.
 type events struct {
 	mu  sync.Mutex
 	all []string
@@ -211,7 +211,7 @@ func (e *events) client(t *testing.T, s *site, hs handlers) *Client {
 	return c
 }
 
-// While HTTP/2 tells of a new server, a call finds the end of the old one.
+// While HTTP/2 reports a new server, a call notices the end of the old one.
 func TestLossThatTwoFindAtTheSameTimeIsReportedOnce(t *testing.T) {
 	old, next := newHost(t, service{}, ServerConfig{}), newHost(t, service{}, ServerConfig{})
 	s := newSite(t, old.accept)
@@ -239,7 +239,8 @@ func TestLossThatTwoFindAtTheSameTimeIsReportedOnce(t *testing.T) {
 	}
 }
 
-// A server that drains cannot be connected to, so it is lost; and not again when what it still did has ended.
+// Nobody can connect to a server that drains, so it is lost. It is not lost again when its last calls have
+// ended.
 func TestServerThatEndsSlowlyIsLostOnce(t *testing.T) {
 	old, next := newHost(t, service{}, ServerConfig{}), newHost(t, service{}, ServerConfig{})
 	s := newSite(t, old.accept)
@@ -261,7 +262,7 @@ func TestServerThatEndsSlowlyIsLostOnce(t *testing.T) {
 	}
 }
 
-// What this end lacks, or a queue that is full, says nothing about the server.
+// A lack of resources at this end, or a full accept queue, says nothing about the server.
 func TestConnectionsStayWhenAnotherCannotBeMade(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	s := newSite(t, h.accept)
@@ -283,7 +284,7 @@ func TestConnectionsStayWhenAnotherCannotBeMade(t *testing.T) {
 	}
 }
 
-// Another call that looks for a connection at the same time does not get the place of one that is replaced.
+// If a connection is replaced, another call that looks for one at the same time does not get its place.
 func TestStreamThatIsBegunAnewKeepsItsPlace(t *testing.T) {
 	old, next := newSleeper(t, service{}), newHost(t, service{}, ServerConfig{})
 	s := newSite(t, old.accept)

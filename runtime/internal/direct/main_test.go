@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// await returns what comes from c.
+// await receives a value from c.
 func await[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
 	select {

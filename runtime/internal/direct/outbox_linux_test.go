@@ -19,7 +19,7 @@ import (
 type sender struct {
 	outbox
 	monitor  monitor
-	accepted atomic.Bool // the kernel has taken bytes
+	accepted atomic.Bool // the kernel has accepted bytes
 }
 
 func (s *sender) taken()   { s.accepted.Store(true) }
@@ -63,8 +63,8 @@ func (s *sender) size() int {
 	return s.queued
 }
 
-// Messages arrive in their order, whether they are written at once, later, or in pieces, and
-// whoever writes them.
+// Messages arrive in order, whether they are written at once, later or in pieces, and whichever goroutine
+// writes them.
 func TestOutboxKeepsTheOrder(t *testing.T) {
 	s, w := newSender(t, 0)
 	const n = 2000
@@ -128,7 +128,7 @@ func TestMessageOfManyPieces(t *testing.T) {
 	})
 }
 
-// What was left to the flusher is written without anything else happening.
+// What was left to the flusher is written even if nothing else happens.
 func TestFlusherNeedsNoHelp(t *testing.T) {
 	s, w := newSender(t, 0)
 	for i := range 100 {
@@ -139,8 +139,8 @@ func TestFlusherNeedsNoHelp(t *testing.T) {
 	}
 }
 
-// Sending does not wait for the other end to read before a whole window is unread, whatever the size of
-// the messages, and then it does.
+// Whatever the size of the messages, sending waits for the other end to read only when a whole window is
+// unread.
 func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
 	for name, size := range map[string]int{"small": 80, "medium": 10 << 10, "large": 300 << 10, "one": 2 * window} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
 	}
 }
 
-// Small messages that wait do not take much more memory than their bytes, and it is given back.
+// Small messages that wait take little more memory than their bytes, and it is given back.
 func TestMemoryOfMessagesThatWait(t *testing.T) {
 	s, w := newSender(t, 0)
 	const size = 80
@@ -195,7 +195,7 @@ func TestMemoryOfMessagesThatWait(t *testing.T) {
 	})
 }
 
-// A full budget holds up each stream that has something queued, until another has been read.
+// A full budget delays each stream that has something queued, until another stream has been read.
 func TestBudgetHoldsUpAllStreams(t *testing.T) {
 	a, aw := newSender(t, 1<<20)
 	b, bw := newSender(t, 0)
@@ -206,7 +206,7 @@ func TestBudgetHoldsUpAllStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Who has nothing queued is not held up: it may have a queue in the kernel all for itself.
+	// A stream with nothing queued is not delayed: its queue in the kernel may be empty.
 	if err := b.put(0, 1<<20, false); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestBudgetHoldsUpAllStreams(t *testing.T) {
 	fixture.Eventually(t, "the budget to be given back", func() bool { return a.budget.used.Load() == 0 })
 }
 
-// What a call leaves in its queue counts no more.
+// What a call leaves in its queue no longer counts.
 func TestClosedOutboxGivesItsBudgetBack(t *testing.T) {
 	s, _ := newSender(t, 0)
 	for s.size() < window {
@@ -261,7 +261,7 @@ func TestFlusherEnds(t *testing.T) {
 	fixture.Eventually(t, "the flushers to end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// After a failed write every other one fails, also the flusher's, and nothing piles up.
+// After a failed write every later one fails, also the flusher's, and nothing piles up.
 func TestWritesAfterAnError(t *testing.T) {
 	for name, soon := range map[string]bool{"at once": false, "soon": true} {
 		t.Run(name, func(t *testing.T) {
@@ -285,7 +285,7 @@ func TestWritesAfterAnError(t *testing.T) {
 	}
 }
 
-// Close wakes who writes, who waits to send, and who reads.
+// Close wakes the writing goroutine, a Send that waits, and the reading goroutine.
 func TestCloseOfAConnWakesAll(t *testing.T) {
 	s, _ := newSender(t, 0)
 	ended := make(chan error, 2)
@@ -308,10 +308,11 @@ func TestCloseOfAConnWakesAll(t *testing.T) {
 			t.Errorf("the error is %v", err)
 		}
 	}
-	s.conn.Close() // again does nothing
+	s.conn.Close() // a second Close does nothing
 }
 
-// A large message arrives whole through a queue that holds a fraction of it, both ways at once.
+// A large message arrives whole through a queue that holds only a fraction of it, in both directions at
+// once.
 func TestLargeMessagesThroughASmallQueue(t *testing.T) {
 	a, b := pair(t)
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)

@@ -23,8 +23,7 @@ func (p *pool) size() (all, idle int) {
 	return len(p.all), len(p.idle)
 }
 
-// fillPool makes n connections and returns them in the order
-// in which they became idle.
+// fillPool makes n connections and returns them in the order in which they became idle.
 func fillPool(t *testing.T, c *Client, n int) []*conn {
 	t.Helper()
 	var conns []*conn
@@ -41,7 +40,7 @@ func fillPool(t *testing.T, c *Client, n int) []*conn {
 	return conns
 }
 
-// The connection that was used last is used next, so that the others can become idle for good.
+// The connection that was used last is used next, so that the others can stay idle.
 func TestPoolIsLastInFirstOut(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	c, s := newClient(t, h.accept)
@@ -59,7 +58,7 @@ func TestPoolIsLastInFirstOut(t *testing.T) {
 	}
 }
 
-// Calls beyond the cap go over HTTP/2, until another one has ended.
+// Calls beyond the cap go over HTTP/2, until another call has ended.
 func TestPoolCap(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	s := newSite(t, h.accept)
@@ -129,8 +128,8 @@ func TestPoolKeepsWhatIsUsed(t *testing.T) {
 	}
 }
 
-// A server that ended while nobody called is not noticed by the next caller: nobody has
-// processed that call, and the other idle connections are as dead.
+// A caller does not notice that the server ended while nobody called: nobody has processed the call, and
+// the other idle connections are closed too.
 func TestDeadIdleConnectionsAreNotNoticed(t *testing.T) {
 	for _, desc := range []*grpc.StreamDesc{&unaryDesc, &upDesc, &downDesc, &bothDesc} {
 		t.Run("/"+desc.StreamName, func(t *testing.T) {
@@ -182,7 +181,7 @@ func echoOne(ss grpc.ServerStream) error {
 	}
 }
 
-// Once a server has got some of a call, nobody knows what it did with it: the caller must.
+// Once a server has received a part of a call, nobody knows what it did. The caller gets the error.
 func TestCallsThatWereReadAreNotBegunAnew(t *testing.T) {
 	c, s := newClient(t, fake(t, func(w *wire) { w.skipCall() }))
 	_, err := invoke(t, c, "x")
@@ -194,7 +193,7 @@ func TestCallsThatWereReadAreNotBegunAnew(t *testing.T) {
 	}
 }
 
-// A server with too many connections is left alone for a while, and then asked again.
+// A client makes no new connection for a while to a server with too many, and then tries again.
 func TestFullServers(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{MaxConns: 1})
 	hog := h.connect()
@@ -214,11 +213,11 @@ func TestFullServers(t *testing.T) {
 	if err := await(t, "Serve", h.errs); err != nil {
 		t.Errorf("the reason is %v", err)
 	}
-	c.full.set(-time.Millisecond) // so much for the pause
+	c.full.set(-time.Millisecond) // the pause is over
 	mustEcho(t, c, "x")
 }
 
-// Close ends the calls that run, and closes what a dial brings that ends later.
+// Close ends the running calls, and closes the connection of a dial that ends later.
 func TestCloseOfAClient(t *testing.T) {
 	t.Run("during calls", func(t *testing.T) {
 		entered := make(chan struct{}, 10)
@@ -281,7 +280,7 @@ func TestCloseOfAClient(t *testing.T) {
 	})
 }
 
-// An idle connection holds no buffer: a client may have hundreds of them.
+// An idle connection holds no buffer: a client may have hundreds of connections.
 func TestIdleConnectionsHoldNoBuffer(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	c, _ := newClient(t, h.accept)

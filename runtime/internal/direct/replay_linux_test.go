@@ -17,7 +17,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// count is a service that answers how many bytes its messages had.
+// count is a service that answers how many bytes its messages have.
 var count = service{stream: func(ss grpc.ServerStream) error {
 	var got []byte
 	for {
@@ -32,8 +32,8 @@ var count = service{stream: func(ss grpc.ServerStream) error {
 	}
 }}
 
-// startSending opens a stream to a server that has not read it and then drains, and sends one message there.
-// Calls made anew go to next.
+// startSending opens a stream to a server that has not read it and then drains, and sends one message
+// there. Calls that are sent again go to next.
 func startSending(t *testing.T, next *host) (stream *clientStream, drain func()) {
 	t.Helper()
 	old := newSleeper(t, count)
@@ -50,8 +50,8 @@ func startSending(t *testing.T, next *host) (stream *clientStream, drain func())
 	}
 }
 
-// sendSoon sends as if messages came one right after the other, so that the flusher writes them, and waits for
-// it to have tried.
+// sendSoon sends as if messages came in quick succession, so that the flusher writes them, and waits until
+// it has tried.
 func (s *clientStream) sendSoon(t *testing.T, m *blob) error {
 	t.Helper()
 	s.pacing.last = time.Now().Add(time.Hour)
@@ -64,7 +64,7 @@ func (s *clientStream) sendSoon(t *testing.T, m *blob) error {
 	return err
 }
 
-// wantCount ends the stream and checks what the server got.
+// wantCount ends the stream and checks what the server received.
 func (s *clientStream) wantCount(t *testing.T, want int) {
 	t.Helper()
 	m := &blob{}
@@ -73,8 +73,8 @@ func (s *clientStream) wantCount(t *testing.T, want int) {
 	}
 }
 
-// An error of what was left to the flusher shows later. Until then nothing is known of what the server
-// has read, however much was sent.
+// An error of the flusher's write shows later. Until then it is unknown what the server has read, however
+// much was sent.
 func TestMessagesThatTheFlusherCouldNotWriteAreSentAnew(t *testing.T) {
 	stream, drain := startSending(t, newHost(t, count, ServerConfig{}))
 	drain()
@@ -128,7 +128,7 @@ func TestMoreIsKeptWhereTheKernelQueuesMore(t *testing.T) {
 	stream.wantCount(t, sent)
 }
 
-// What is known of the call is looked at when nobody writes any more.
+// The state of the call is examined when nobody writes any more.
 func TestCallThatTheServerMustHaveBegunIsNotBegunAnew(t *testing.T) {
 	next := newHost(t, count, ServerConfig{})
 	stream, drain := startSending(t, next)
@@ -144,13 +144,13 @@ func TestCallThatTheServerMustHaveBegunIsNotBegunAnew(t *testing.T) {
 	}
 }
 
-// The end that SendMsg has told of stays the end.
+// The end that SendMsg has reported does not change.
 func TestCallIsNotBegunAnewAfterSendMsgHasSaidThatItIsOver(t *testing.T) {
 	old := newHost(t, service{}, ServerConfig{})
 	s := newSite(t, old.accept)
 	stop := false
 	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 10, Stats: handlers{statsFuncs{rpc: func(_ context.Context, e stats.RPCStats) {
-		if _, ok := e.(*stats.OutHeader); ok && stop { // after the look at the connection, and before it is written to
+		if _, ok := e.(*stats.OutHeader); ok && stop { // after the connection was checked, and before it is written to
 			stop = false
 			s.move(nil)
 			old.Stop()
@@ -174,8 +174,8 @@ func TestCallIsNotBegunAnewAfterSendMsgHasSaidThatItIsOver(t *testing.T) {
 	}
 }
 
-// Who sends and who receives find the end of a server at any time, each before, after, or while the
-// other does.
+// The sending and the receiving goroutine notice the end of a server at any time: before, after, or while
+// the other one does.
 func TestSendingWhileReceivingSurvivesADrain(t *testing.T) {
 	for i := range 30 {
 		t.Run("", func(t *testing.T) {
@@ -205,8 +205,8 @@ func TestSendingWhileReceivingSurvivesADrain(t *testing.T) {
 	}
 }
 
-// answerAll is a service that answers each message with a large one, and so has to be received from before it
-// reads on.
+// answerAll is a service that answers each message with a large one, so that the client has to receive it
+// before the service reads further.
 var answerAll = service{stream: func(ss grpc.ServerStream) error {
 	for {
 		switch err := ss.RecvMsg(&blob{}); {
@@ -221,7 +221,7 @@ var answerAll = service{stream: func(ss grpc.ServerStream) error {
 	}
 }}
 
-// sendMany sends n messages of a size, as far as that goes.
+// sendMany sends up to n messages of a size, until one fails.
 func sendMany(stream interface{ SendMsg(any) error }, n, size int) error {
 	for range n {
 		if err := stream.SendMsg(&blob{Value: make([]byte, size)}); err != nil {
@@ -254,7 +254,7 @@ func receiveAll(stream grpc.ClientStream) (n int, err error) {
 	}
 }
 
-// What is sent anew is more than the server reads before it is received from.
+// More is sent again than the server reads before its answers are received.
 func TestStreamThatIsBegunAnewIsReceivedFromMeanwhile(t *testing.T) {
 	old := newSleeper(t, service{})
 	c, s := newSleepersClient(t, old)
@@ -362,7 +362,7 @@ func TestClientStreamThatIsBegunAnewIsAnsweredMeanwhile(t *testing.T) {
 	await(t, "the message to be sent", sent)
 }
 
-// The receiver may wait for a server for long; a message that cannot be sent anyhow ends the call.
+// The receiver may wait long for a server. A message that cannot be sent in any case ends the call.
 func TestCallThatEndsWaitsForNoServer(t *testing.T) {
 	old := newSleeper(t, service{})
 	c, s := newSleepersClient(t, old)

@@ -25,7 +25,7 @@ import (
 // blob is the message of these tests.
 type blob = wrapperspb.BytesValue
 
-// service has a method of each kind, which all do what a test wants. By default they echo.
+// service has a method of each kind, all of which do what a test wants. By default they echo.
 type service struct {
 	unary  func(context.Context, *blob) (*blob, error)
 	stream func(grpc.ServerStream) error
@@ -66,7 +66,7 @@ func (s *service) desc() *grpc.ServiceDesc {
 	return d
 }
 
-// echo sends back what it gets.
+// echo sends back what it receives.
 func echo(ss grpc.ServerStream) error {
 	for {
 		m := &blob{}
@@ -108,7 +108,7 @@ func pair(t testing.TB) (a, b *net.UnixConn) {
 type host struct {
 	*Server
 	t    testing.TB
-	errs chan error // what Serve has returned
+	errs chan error // the errors that Serve returned
 	runs sync.WaitGroup
 }
 
@@ -156,8 +156,8 @@ type site struct {
 	t testing.TB
 
 	mu     sync.Mutex
-	accept func(*net.UnixConn) // what is there now; nil for nothing
-	errno  unix.Errno          // why nobody can connect then
+	accept func(*net.UnixConn) // what accepts connections now; nil for nothing
+	errno  unix.Errno          // the error of connecting then
 	dials  int
 }
 
@@ -189,7 +189,7 @@ func (s *site) dialed() int {
 	return s.dials
 }
 
-// newClient returns a client of what accepts.
+// newClient returns a client that connects to accept.
 func newClient(t testing.TB, accept func(*net.UnixConn)) (*Client, *site) {
 	s := newSite(t, accept)
 	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 100})
@@ -197,7 +197,7 @@ func newClient(t testing.TB, accept func(*net.UnixConn)) (*Client, *site) {
 	return c, s
 }
 
-// invoke makes a unary call, which must not take for ever.
+// invoke makes a unary call that must end soon.
 func invoke(t testing.TB, c *Client, content string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
 	defer cancel()
@@ -223,7 +223,7 @@ func open(t testing.TB, c *Client, desc *grpc.StreamDesc) grpc.ClientStream {
 	return s
 }
 
-// wire is an end of a connection on which a test writes what it likes.
+// wire is an end of a connection on which a test writes any bytes.
 type wire struct {
 	t testing.TB
 	*net.UnixConn
@@ -300,7 +300,7 @@ func messageFrame(content string) []byte {
 
 func statusFrame(h statusHead) []byte { return frame(kindStatus, h.append(nil)...) }
 
-// unaryCall is a whole call.
+// unaryCall returns a whole call.
 func unaryCall(content string) []byte {
 	return concat(callFrame(unaryMethod, nil), messageFrame(content), endFrame)
 }
@@ -313,7 +313,7 @@ func concat(parts ...[]byte) []byte {
 	return b
 }
 
-// fake returns what accepts connections as a server would, and then does what script does.
+// fake returns a function that accepts connections as a server does, and then runs script.
 func fake(t testing.TB, script func(*wire)) func(*net.UnixConn) {
 	var runs sync.WaitGroup
 	t.Cleanup(runs.Wait)

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// What a client must not send between calls, or in place of a unary request, ends the connection
-// with a reason for the server's log. No handler sees it, and other clients notice nothing.
+// A violation by a client between calls, or in place of a unary request, ends the connection with a reason
+// for the server's log. No handler sees it, and other clients are not affected.
 func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 	call := callFrame(unaryMethod, nil)
 	cases := map[string]struct {
@@ -49,7 +49,7 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := h.connect()
 			w.send(tc.sent)
-			for { // a call that was in order has its answer
+			for { // a valid call has its answer
 				k, _, err := w.next()
 				if err != nil {
 					break
@@ -70,8 +70,8 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 	}
 }
 
-// What a client must not send in a stream ends the call, with a status that says so, and
-// the connection. The handler gets the same error.
+// A violation by a client in a stream ends the call, with a status that says so, and the connection. The
+// handler gets the same error.
 func TestServerEndsStreamsOfClientsThatBreakTheProtocol(t *testing.T) {
 	for name, tc := range map[string]struct {
 		sent   []byte
@@ -109,7 +109,7 @@ func TestServerEndsStreamsOfClientsThatBreakTheProtocol(t *testing.T) {
 	}
 }
 
-// A client's violation in a stream is as well worth a line in the server's log as one between calls.
+// A client's violation in a stream is logged like one between calls.
 func TestServeReportsViolationsInStreams(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	w := h.connect()
@@ -120,7 +120,7 @@ func TestServeReportsViolationsInStreams(t *testing.T) {
 	}
 }
 
-// A message over the limit is not read, and not allocated for.
+// A message over the limit is not read, and no memory is allocated for it.
 func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{MaxRecv: 1000})
 	for _, method := range []string{unaryMethod, downMethod, upMethod, bothMethod} {
@@ -141,7 +141,7 @@ func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
 	}
 }
 
-// A client that announces much and then waits holds what it has sent, and not what it announced.
+// A client that announces much and then waits costs what it has sent, not what it announced.
 func TestServerAllocatesNothingForAnnouncements(t *testing.T) {
 	for name, sent := range map[string][]byte{
 		"message within the limit": concat(callFrame(unaryMethod, nil), announce(kindMessage, math.MaxInt32)),

@@ -24,7 +24,7 @@ func openGuarded(t *testing.T, c *Client, desc *grpc.StreamDesc) grpc.ClientStre
 	return s
 }
 
-// A client that sends everything before it receives anything, from a server that acknowledges each message.
+// A client sends everything before it receives anything, from a server that acknowledges each message.
 func TestAllIsSentBeforeAnythingIsReceived(t *testing.T) {
 	for _, tc := range []struct{ messages, size int }{{1000, 1 << 10}, {300, 10 << 10}, {300, 100 << 10}, {3000, 80}} {
 		t.Run(fmt.Sprintf("%d messages of %d bytes", tc.messages, tc.size), func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestAllIsSentBeforeAnythingIsReceived(t *testing.T) {
 	}
 }
 
-// Sending goes on while the other end is busy with something else, for client and handler alike.
+// Sending continues while the other end is busy with something else, for client and handler alike.
 func TestSendingDoesNotWaitForABusyEnd(t *testing.T) {
 	for _, tc := range []struct{ messages, size int }{{1, 3 << 20}, {30, 100 << 10}, {40_000, 80}} {
 		t.Run(fmt.Sprintf("%d messages of %d bytes", tc.messages, tc.size), func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestSendingDoesNotWaitForABusyEnd(t *testing.T) {
 	}
 }
 
-// Two ends that both send first, and more than a window, take in what comes meanwhile.
+// If both ends first send more than a window, both take frames in while they wait.
 func TestBothEndsSendMoreThanAWindowFirst(t *testing.T) {
 	const messages, size = 6, 1 << 20
 	if messages*size <= window {
@@ -103,7 +103,7 @@ func TestBothEndsSendMoreThanAWindowFirst(t *testing.T) {
 		return nil
 	}}, ServerConfig{})
 	c, _ := newClient(t, h.accept)
-	for range 3 { // the connection is as good as new after it
+	for range 3 { // the connection can be used again afterwards
 		stream := openGuarded(t, c, &bothDesc)
 		if err := errors.Join(sendMany(stream, messages, size), stream.CloseSend()); err != nil {
 			t.Fatal(err)
@@ -118,7 +118,7 @@ func TestBothEndsSendMoreThanAWindowFirst(t *testing.T) {
 	mustEcho(t, c, "x")
 }
 
-// A header that was looked at before is no obstacle.
+// A header that was peeked before is no obstacle.
 func TestSendingMoreThanAWindowAfterTheHeader(t *testing.T) {
 	const messages, size = 6, 1 << 20
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
@@ -145,7 +145,7 @@ func TestSendingMoreThanAWindowAfterTheHeader(t *testing.T) {
 	}
 }
 
-// Who waits to send learns that the server has answered, though nobody receives.
+// A Send that waits learns that the server has answered, though nobody receives.
 func TestWhoWaitsToSendLearnsOfTheAnswer(t *testing.T) {
 	full := make(chan struct{})
 	h := newHost(t, service{stream: func(grpc.ServerStream) error {
@@ -166,7 +166,7 @@ func TestWhoWaitsToSendLearnsOfTheAnswer(t *testing.T) {
 	}
 }
 
-// A handler that waits to send ends with its client.
+// A Send of a handler that waits ends when its client goes away.
 func TestHandlerThatWaitsToSendEndsWithItsClient(t *testing.T) {
 	ended, waits := make(chan error, 1), make(chan *serverStream, 1)
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {

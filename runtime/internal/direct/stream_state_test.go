@@ -37,7 +37,7 @@ func allStates() (states []streamState) {
 	return states
 }
 
-// diagram draws how one part of the state goes, in the language of Mermaid.
+// diagram draws the transitions of one part of the state in the language of Mermaid.
 func diagram(names []string, part func(streamState) int) string {
 	id := func(i int) string { return strings.ReplaceAll(names[i], " ", "_") }
 	var b strings.Builder
@@ -63,7 +63,7 @@ func diagram(names []string, part func(streamState) int) string {
 	return b.String()
 }
 
-// The diagrams in the documentation are those of the code. Write them with -update.
+// The documentation has the diagrams of the code. Write them with -update.
 func TestDiagramsOfTheStreamsStates(t *testing.T) {
 	b, err := os.ReadFile(statesDoc)
 	if err != nil {
@@ -93,7 +93,7 @@ func TestDiagramsOfTheStreamsStates(t *testing.T) {
 	}
 }
 
-// What was reached stays reached, but for a call that is sent again to another server.
+// No part of the state moves back, except for a call that is sent again to another server.
 func TestStreamGoesForward(t *testing.T) {
 	for _, s := range allStates() {
 		for e := range eventNames {
@@ -108,8 +108,8 @@ func TestStreamGoesForward(t *testing.T) {
 	}
 }
 
-// A call of which a server may have done something is never sent again unless that server says it has not; and
-// one that has begun never.
+// A call that a server may have processed is sent again only if that server says that it is unprocessed. A
+// call that has begun is never sent again.
 func TestOnlyAnUnprocessedCallIsSentAgain(t *testing.T) {
 	for _, s := range allStates() {
 		_, ok := s.after(eventUnprocessed)

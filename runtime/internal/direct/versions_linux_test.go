@@ -28,8 +28,8 @@ func hello(t *testing.T, h *host, lowest, highest byte) string {
 	return string(b)
 }
 
-// The server chooses a version that both speak, and says if there is none; later clients may speak
-// this version as well as others.
+// The server chooses a version that both speak, and says if there is none. Later clients may speak this
+// version as well as others.
 func TestServerChoosesTheVersion(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	for _, tc := range []struct {
@@ -55,7 +55,7 @@ func TestServerChoosesTheVersion(t *testing.T) {
 	}
 }
 
-// Whoever begins in another way, or introduces itself wrongly, gets no call served.
+// A client that begins in another way, or whose introduction is wrong, cannot make calls.
 func TestServerClosesConnectionsThatBeginWrongly(t *testing.T) {
 	good := appendPreface(nil, version, version)
 	for name, tc := range map[string]struct{ sent, reason string }{
@@ -79,8 +79,8 @@ func TestServerClosesConnectionsThatBeginWrongly(t *testing.T) {
 	}
 }
 
-// A client that does not introduce itself is not waited for for ever; it may be one that only
-// holds connections.
+// The server does not wait for ever for a client's introduction: such a client may only want to hold
+// connections.
 func TestServerDoesNotWaitForIntroductions(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	client, server := pair(t)
@@ -90,10 +90,10 @@ func TestServerDoesNotWaitForIntroductions(t *testing.T) {
 	w.wantClosed()
 }
 
-// wrongServers answer a client's preface as no server of this version does.
+// wrongServers answer a client's preface differently from any server of this version.
 var wrongServers = map[string]struct {
 	answer func(*net.UnixConn) // closes the connection at its end
-	next   bool                // an HTTP/2 server, for which HTTP2Connected must come twice
+	next   bool                // it is an HTTP/2 server, and HTTP2Connected must be called twice
 }{
 	"no version":      {says("UDSGRPC-DIRECT\x00\x00"), true},
 	"another version": {says("UDSGRPC-DIRECT\x02\x00"), true},
@@ -104,7 +104,7 @@ var wrongServers = map[string]struct {
 	"nothing":         {func(c *net.UnixConn) { io.Copy(io.Discard, c) }, false},
 }
 
-// says returns what reads a preface, answers, and closes.
+// says returns a function that reads a preface, answers, and closes the connection.
 func says(answer string) func(*net.UnixConn) {
 	return func(c *net.UnixConn) {
 		io.CopyN(io.Discard, c, int64(PrefaceLen))
@@ -112,8 +112,8 @@ func says(answer string) func(*net.UnixConn) {
 	}
 }
 
-// A server that does not speak this is left to HTTP/2, and asked again only when HTTP/2 has
-// connected to what may be another one.
+// Calls to a server that does not speak this protocol go over HTTP/2. The client asks again only when
+// HTTP/2 has connected to what may be another server.
 func TestClientRemembersServersThatDoNotSpeakThis(t *testing.T) {
 	for name, tc := range wrongServers {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestClientRemembersServersThatDoNotSpeakThis(t *testing.T) {
 	}
 }
 
-// If nobody is there, HTTP/2 reports it; the next call tries again.
+// If there is no server, HTTP/2 reports it; the next call tries again.
 func TestClientTriesAgainWhenNobodyWasThere(t *testing.T) {
 	c, s := newClient(t, nil)
 	for range 2 {
@@ -167,7 +167,7 @@ func TestClientTriesAgainWhenNobodyWasThere(t *testing.T) {
 	}
 }
 
-// A caller who gives up while the server is asked has learnt nothing about the server.
+// A caller that gives up while the server is asked says nothing about the server.
 func TestClientDoesNotHoldImpatienceAgainstAServer(t *testing.T) {
 	asked := make(chan struct{})
 	c, s := newClient(t, func(conn *net.UnixConn) { close(asked) }) // it never answers
@@ -184,7 +184,7 @@ func TestClientDoesNotHoldImpatienceAgainstAServer(t *testing.T) {
 	mustEcho(t, c, "x")
 }
 
-// While it is not known whether the server speaks this, one call finds out for all.
+// While it is not known whether the server speaks this protocol, one call finds out for all.
 func TestOneCallFindsOutForAll(t *testing.T) {
 	release := make(chan struct{})
 	ended := make(chan struct{}, 10)
@@ -217,7 +217,7 @@ func TestOneCallFindsOutForAll(t *testing.T) {
 	await(t, "the server", ended)
 }
 
-// The time that greet allows ends it also when the server trickles.
+// The time limit of greet also holds for a server that answers byte by byte.
 func TestGreetEndsWithItsContext(t *testing.T) {
 	client, server := pair(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -18,8 +18,8 @@ import (
 
 var exampleLine = regexp.MustCompile(`(?m)^([CS])  ((?:[0-9a-f]{2} ?)+)(?:  .*)?$`)
 
-// example returns the turns of the call in the documentation: what the client sends to begin with, what the server answers,
-// the call, its answer.
+// example returns the turns of the call in the documentation: what the client sends first, what the server
+// answers, the call, and its answer.
 func example(t *testing.T) (turns [4][]byte) {
 	doc, err := os.ReadFile("../../../docs/direct-wire.md")
 	if err != nil {
@@ -42,7 +42,7 @@ func example(t *testing.T) (turns [4][]byte) {
 
 const greetMethod = "/greeter.v1.Greeter/Greet"
 
-// greeter says hello. Its messages are on the wire what those of the example are.
+// greeter says hello. Its messages have the same bytes as those of the example.
 var greeter = grpc.ServiceDesc{ServiceName: "greeter.v1.Greeter", Methods: []grpc.MethodDesc{{
 	MethodName: "Greet",
 	Handler: func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
@@ -52,7 +52,7 @@ var greeter = grpc.ServiceDesc{ServiceName: "greeter.v1.Greeter", Methods: []grp
 	},
 }}}
 
-// The bytes in the documentation are those of the code.
+// The documentation has the bytes that the code sends.
 func TestDocumentedBytesAreWhatIsSent(t *testing.T) {
 	turns := example(t)
 
