@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How often, and how far apart, to try for a name that this process itself has. A child
-// between fork and exec has a copy of every descriptor, so a listener that was closed a moment
-// ago may hold its name a few milliseconds longer.
+// How often, and how far apart, to try a name that this process itself has. A child between fork and exec
+// has a copy of every descriptor, so the name of a listener that was just closed may be in use a few
+// milliseconds longer.
 const (
 	ownNameTries = 50
 	ownNameWait  = time.Millisecond
@@ -34,7 +34,7 @@ func listenAbstract(addr Address, c *ListenConfig) (*Listener, error) {
 		if probeErr != nil {
 			pid = 0
 		}
-		// It refuses connections if it went away since the attempt.
+		// It refuses connections if it has gone away since the attempt.
 		gone := errors.Is(probeErr, unix.ECONNREFUSED)
 		if pid != os.Getpid() && !gone || tries == ownNameTries {
 			return nil, fmt.Errorf("%w: %w", inUse(pid, "listens on it"), err)

@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The protocol is read here and not with go-systemd's activation package: its Files makes
-// an os.File of every descriptor, each time it is asked. The first one that the garbage
-// collector finds closes a descriptor that a second server of the process, or other code, still
-// needs; and it takes variables that make no sense for a program that was not activated.
+// The protocol is not read with go-systemd's activation package. Its Files makes an os.File of every
+// descriptor at each call, and the garbage collector then closes descriptors that a second server of the
+// process, or other code, still needs. It also treats invalid variables as if the program was not
+// activated.
 
 const (
 	firstPassed = 3 // SD_LISTEN_FDS_START
 
-	// maxPassed is far more than any unit passes. A senseless number must not keep a program
-	// busy with looking for that many descriptors.
+	// maxPassed is far more than any unit passes. An invalid number must not make the program search for
+	// that many descriptors.
 	maxPassed = 1 << 16
 )
 
@@ -39,8 +39,8 @@ func activated(addr Address) (*Listener, error) {
 		if !ok || !sameSocket(bound, addr) {
 			continue
 		}
-		// Abstract names of different kinds of sockets do not exclude each other, so the one
-		// that fits may yet come.
+		// Abstract names of different kinds of sockets do not exclude each other, so a matching one may
+		// follow.
 		if err := checkListening(fd); err != nil {
 			unfit = errors.Join(unfit, fmt.Errorf("descriptor %d: %w", fd, err))
 			continue
@@ -65,7 +65,7 @@ func listenPassed(addr Address, p *passed) (_ *Listener, err error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	f := os.NewFile(uintptr(fd), addr.String())
-	// net.FileListener makes a descriptor of its own.
+	// net.FileListener duplicates the descriptor.
 	defer f.Close()
 	l, err := net.FileListener(f)
 	if err != nil {
@@ -100,8 +100,8 @@ func activatedAddress(name string) (addr Address, found bool, err error) {
 	return addr, found, nil
 }
 
-// passedFDs returns the numbers of the descriptors that were passed to this process, of
-// which some may be closed by now, and keeps them from the programs that it starts.
+// passedFDs returns the numbers of the descriptors that were passed to this process, and marks them
+// close-on-exec. Some may be closed by now.
 func passedFDs() ([]int, error) {
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS"} {
 		if os.Getenv(name) == "" {
@@ -113,7 +113,7 @@ func passedFDs() ([]int, error) {
 		return nil, err
 	}
 	if pid != os.Getpid() {
-		// They are for the process that has started this one.
+		// They are for the parent of this process.
 		return nil, nil
 	}
 	n, err := listenNumber("LISTEN_FDS", maxPassed)
@@ -153,8 +153,8 @@ func boundTo(fd int) (Address, bool) {
 	return addr, err == nil
 }
 
-// sameSocket reports whether two addresses lead to the same socket: they are equal, or the
-// file is the same by way of a symbolic link among the directories.
+// sameSocket reports whether two addresses lead to the same socket: they are equal, or they lead to the
+// same file through a symbolic link among the directories.
 func sameSocket(a, b Address) bool {
 	if a == b {
 		return true
@@ -167,7 +167,7 @@ func sameSocket(a, b Address) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// checkListening says why a socket cannot be listened on.
+// checkListening returns why a socket cannot be listened on.
 func checkListening(fd int) error {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {

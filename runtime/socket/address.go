@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// maxAbstract is the room for an abstract name: 108 bytes of sun_path less the NUL that
-// marks the name as abstract (unix(7)).
+// maxAbstract is the room for an abstract name: the 108 bytes of sun_path less the NUL that marks the name
+// as abstract (unix(7)).
 const maxAbstract = 107
 
 // Address is where a socket is: an absolute path, or a name in Linux's abstract
@@ -29,15 +29,13 @@ type Address struct {
 //	@name                a name in the abstract namespace (Linux)
 //	unix-abstract:name   the same with gRPC's scheme
 //
-// Every byte of a path or name stands for itself, also "%", "#", "?" and spaces; nothing
-// is decoded. To name a file that begins like one of the other forms, write "./" before
-// it. "unix://app.sock" and "unix-abstract://name" are errors: in a URL what follows the
-// slashes would be a host. What looks like the address of a network service is an error, too:
-// "localhost:50051", ":50051", "tcp://…", "http://…", "https://…", "dns:…" and the like.
+// Every byte of a path or name stands for itself, including "%", "#", "?" and spaces; nothing is decoded.
+// To name a file that begins like one of the other forms, write "./" before it. "unix://app.sock" and
+// "unix-abstract://name" are errors: in a URL a host follows the slashes. An address of a network service
+// is an error, too: "localhost:50051", ":50051", "tcp://…", "http://…", "https://…", "dns:…" and the like.
 //
-// The error wraps [fs.ErrInvalid] for text that names no socket, and [ErrPathTooLong] for
-// an abstract name of over 107 bytes. How long a path may be depends on what is done with
-// it; see [Listen] and [Dialer].
+// The error wraps [fs.ErrInvalid] for text that names no socket, and [ErrPathTooLong] for an abstract name
+// of over 107 bytes. [Listen] and [Dialer] say how long a path may be.
 func ParseAddress(s string) (Address, error) {
 	if strings.IndexByte(s, 0) >= 0 {
 		return Address{}, invalid(s, "contains a NUL byte, which would end the path early")
@@ -70,7 +68,7 @@ func ParseAddress(s string) (Address, error) {
 // networkSchemes are those of URLs and of grpc's targets that lead to a network.
 var networkSchemes = []string{"tcp://", "http://", "https://", "dns:", "ipv4:", "ipv6:", "xds:"}
 
-// isNetworkAddress reports whether a path is one that was meant for something else: a host and a port, or a
+// isNetworkAddress reports whether a path was probably meant as a network address: a host and a port, or a
 // URL.
 func isNetworkAddress(s string) bool {
 	lower := strings.ToLower(s)
@@ -111,8 +109,8 @@ func pathAddress(given, path string) (Address, error) {
 	return Address{name: abs}, nil
 }
 
-// absolute is filepath.Abs, but leaves ".." to the kernel: after a symbolic link it means
-// the parent of the link's target, which no rewriting of text can know.
+// absolute is filepath.Abs, but leaves ".." to the kernel: after a symbolic link it means the parent of
+// the link's target, which the text of the path does not tell.
 func absolute(path string) (string, error) {
 	if !slices.Contains(strings.Split(filepath.ToSlash(path), "/"), "..") {
 		return filepath.Abs(path)
@@ -148,5 +146,5 @@ func (a Address) IsAbstract() bool { return a.abstract }
 // address.
 func (a Address) split() (dir, name string) { return filepath.Split(a.name) }
 
-// lockName returns the name of the file whose lock goes with a socket's name.
+// lockName returns the name of the lock file of a socket.
 func lockName(name string) string { return "." + name + ".lock" }

@@ -22,7 +22,7 @@ type claim struct {
 
 	mu     sync.Mutex
 	pin    *pin // the file that was bound; nil before that and after withdraw
-	theirs bool // another process has the path, not yet or no longer this one
+	theirs bool // another process has the path: it has it still, or has taken it over
 
 	listener *net.UnixListener // the one on the pinned file
 	released sync.Once
@@ -101,11 +101,11 @@ func (d *dir) removeStale(name, reach string) error {
 	case errors.Is(err, unix.ENOENT):
 		return nil
 	default:
-		// A full queue, another kind of socket, no permission: each is a sign of life, or at
-		// least no proof of death.
+		// A full queue, another kind of socket or a lack of permission does not prove that the server is
+		// dead.
 		return fmt.Errorf("%w: a socket is there that this process cannot tell to be dead: remove it if you know that it is, or choose another path: %w", ErrInUse, err)
 	}
-	// Servers that do not take the lock may have come in between.
+	// Servers that do not take the lock may have bound the path in the meantime.
 	now, err := d.lstat(name)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
@@ -135,13 +135,13 @@ func probe(path string) (pid int, err error) {
 	}
 	peer, err := peerOf(fd)
 	if err != nil {
-		return 0, nil // it listens, whoever it is
+		return 0, nil // a process listens, but its id is unknown
 	}
 	return peer.PID, nil
 }
 
-// bind makes the socket file and listens. Nobody can connect before listen(2), and by then
-// owner and mode are right.
+// bind makes the socket file and listens. Nobody can connect before listen(2), and the owner and the mode
+// are right by then.
 func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err error) {
 	f, err := bindSocket(reach, uint32(conf.mode()))
 	switch {
@@ -152,7 +152,8 @@ func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err
 	}
 	defer f.Close()
 	if c.pin, err = c.dir.pin(c.name); err != nil {
-		// For want of a descriptor, most likely. A socket of this user must be the one just bound.
+		// Most likely there was no descriptor left. A socket of this user must be the one that was just
+		// bound.
 		st, statErr := c.dir.lstat(c.name)
 		if statErr == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK && c.dir.isOwn(c.name, st) {
 			c.dir.unlink(c.name)
@@ -184,8 +185,8 @@ func bindSocket(reach string, mode uint32) (*os.File, error) {
 	return f, nil
 }
 
-// listenBound listens on a socket that is bound. It leaves f open, as the listener has a descriptor of
-// its own.
+// listenBound listens on a socket that is bound. It leaves f open, because the listener duplicates the
+// descriptor.
 func listenBound(f *os.File) (*net.UnixListener, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -218,15 +219,15 @@ func (p *pin) apply(conf *ListenConfig) error {
 	return nil
 }
 
-// backlog is how many connections may wait to be accepted. Whoever connects and closes in a loop keeps the
-// queue full, and a new client waits behind all of it: on two busy cores 50 ms (at worst 300) behind
-// 4,096 and 9 ms (140) behind 512. A thousand clients that connect at once still find room in 512, as
-// they are accepted meanwhile; in 256 a quarter of them does not. Linux cuts it to net.core.somaxconn,
-// the BSDs to kern.ipc.soacceptqueue.
+// backlog is how many connections may wait to be accepted. A client that connects and closes in a loop
+// keeps the queue full, and a new client waits behind all of it: on two busy cores 50 ms (at worst 300)
+// behind 4,096 and 9 ms (140) behind 512. A thousand clients that connect at once still find room in 512,
+// because the server accepts in the meantime; in 256 a quarter of them does not. Linux limits it to
+// net.core.somaxconn, the BSDs to kern.ipc.soacceptqueue.
 const backlog = 512
 
-// withdraw removes the socket file if it is still the one that was bound. One that cannot be removed is
-// kept in mind, for another attempt.
+// withdraw removes the socket file if it is still the one that was bound. If it cannot be removed, the
+// next withdraw tries again.
 func (c *claim) withdraw() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,7 +236,7 @@ func (c *claim) withdraw() error {
 	}
 	if !c.theirs {
 		err := c.dir.unlinkPinned(c.name, c.pin)
-		// Without a lock, it is for the process that bound the socket to remove the file.
+		// Without a lock, the process that bound the socket removes the file.
 		if err != nil && !(c.lock == nil && errors.Is(err, fs.ErrPermission)) {
 			return err
 		}
@@ -244,7 +245,7 @@ func (c *claim) withdraw() error {
 	return nil
 }
 
-// forget lets go of the socket file. The caller holds mu.
+// forget closes the pin of the socket file. The caller holds mu.
 func (c *claim) forget() {
 	if c.pin != nil {
 		c.pin.close()
@@ -264,8 +265,7 @@ func (d *dir) unlinkPinned(name string, p *pin) error {
 	return err
 }
 
-// release withdraws and gives the path free, once: listeners that have replaced each other share
-// the claim.
+// release withdraws and unlocks the path, once: listeners that have replaced each other share the claim.
 func (c *claim) release() {
 	c.released.Do(func() {
 		c.withdraw()
@@ -276,12 +276,13 @@ func (c *claim) release() {
 	})
 }
 
-// leaveDir gives up the lock, unless it is another process's, and closes the directory. The caller holds mu.
+// leaveDir gives up the lock, unless another process owns it, and closes the directory. The caller holds
+// mu.
 func (c *claim) leaveDir() {
 	if c.lock != nil {
 		if !c.theirs {
-			// The lock lasts as long as any copy of its descriptor does: an heir that gave up,
-			// or a child between fork and exec, may have one a little longer.
+			// The lock is held while any copy of its descriptor is open. A successor that gave up, or a
+			// child between fork and exec, may have one a little longer.
 			unix.Flock(int(c.lock.Fd()), unix.LOCK_UN)
 		}
 		c.lock.Close()

@@ -104,8 +104,8 @@ func removeStale(path string) error {
 	return nil
 }
 
-// withdraw removes the socket file if it is still the one that was bound. One that cannot be removed is
-// kept in mind, for another attempt.
+// withdraw removes the socket file if it is still the one that was bound. If it cannot be removed, the
+// next withdraw tries again.
 func (c *claim) withdraw() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,10 +123,10 @@ func (c *claim) withdraw() error {
 	return nil
 }
 
-// rebind does nothing: Windows does not let go of the name of a socket in use.
+// rebind does nothing: on Windows the name of a socket in use cannot be removed.
 func (c *claim) rebind(*ListenConfig) (*net.UnixListener, error) { return nil, nil }
 
-// release withdraws and gives the path free.
+// release withdraws and unlocks the path.
 func (c *claim) release() {
 	c.withdraw()
 	if c.lock != nil {

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Commit completes TakeOver: when it returns nil, the listener and its path are the caller's,
-// which must accept from then on, and the former owner accepts nobody any more. Clients see the
-// caller's credentials. With an error, which wraps [ErrInUse], the owner goes on serving; Close
-// the listener then. On every other Listener Commit does nothing.
+// Commit completes TakeOver: when it returns nil, the listener and its path belong to the caller, which
+// must accept from then on, and the former owner accepts no more clients. Clients see the caller's
+// credentials. After an error, which wraps [ErrInUse], the owner continues to serve, and the caller must
+// Close the listener. On every other Listener Commit does nothing.
 func (l *Listener) Commit() error {
 	conn := l.owner.Load()
 	if conn == nil {
@@ -24,7 +24,7 @@ func (l *Listener) Commit() error {
 	if err := conn.SetDeadline(time.Now().Add(handoverStep)); err != nil {
 		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
 	}
-	// An offer that has lapsed may be another process's by now: nothing is to be changed any more.
+	// If the offer has lapsed, another process may have the path by now, so nothing may be changed.
 	if answered(conn) {
 		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, receiveGo(conn)))
 	}
@@ -50,8 +50,8 @@ func (l *Listener) Commit() error {
 	return nil
 }
 
-// prepare does what can fail while the owner still serves: after its go there is no way back. With undo the
-// owner has its file as it was.
+// prepare does everything that can fail while the owner still serves, because nothing can be undone after
+// the owner's go. undo restores the owner's file.
 func (l *Listener) prepare() (undo func(), err error) {
 	undo = func() {}
 	if l.claim == nil {
@@ -71,9 +71,9 @@ func (l *Listener) prepare() (undo func(), err error) {
 		l.claim.mu.Lock()
 		defer l.claim.mu.Unlock()
 		if l.claim.pin != pin {
-			return // closed meanwhile
+			return // closed in the meantime
 		}
-		// What this process was not allowed to change is as it was.
+		// This process was not allowed to change the rest.
 		if l.conf.Owner != nil {
 			pin.chown(int(before.Uid), int(before.Gid))
 		}
@@ -87,7 +87,7 @@ func (l *Listener) commit(conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	// listen(2) once more makes the kernel tell clients who this process is.
+	// A second listen(2) makes the kernel name this process to clients.
 	var listenErr error
 	if err := raw.Control(func(fd uintptr) { listenErr = unix.Listen(int(fd), backlog) }); err != nil || listenErr != nil {
 		return errors.Join(err, listenErr)
@@ -98,7 +98,7 @@ func (l *Listener) commit(conn *net.UnixConn) error {
 	return receiveGo(conn)
 }
 
-// answered reports whether the owner has said something, or hung up, before the heir was ready.
+// answered reports whether the owner has answered, or hung up, before the successor was ready.
 func answered(conn *net.UnixConn) bool {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -112,7 +112,7 @@ func answered(conn *net.UnixConn) bool {
 	return err != nil || !waiting
 }
 
-// receiveGo returns nil when the owner has let go.
+// receiveGo returns nil when the owner has given the listener up.
 func receiveGo(conn *net.UnixConn) error {
 	answer := make([]byte, 1+longestReason)
 	n, err := conn.Read(answer)

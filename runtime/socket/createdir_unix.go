@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// createDir creates a directory, and those above it, where they are missing. What exists, or another
-// process makes meanwhile, is left as it is.
+// createDir creates the missing directories of a path. It changes none that exists, or that another
+// process creates at the same time.
 func createDir(path string, c *ListenConfig) error {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
@@ -36,8 +36,8 @@ func createDir(path string, c *ListenConfig) error {
 	return openUp(path, c)
 }
 
-// openUp gives a directory that was just created the group and the mode that it should have. Until
-// then only this user may enter.
+// openUp gives a directory that was just created its group and its mode. Until then only this user may
+// enter it.
 func openUp(path string, c *ListenConfig) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -58,7 +58,7 @@ func openUp(path string, c *ListenConfig) error {
 			return fmt.Errorf("give %s to gid %d: %w", path, c.Owner.GID, err)
 		}
 	}
-	// A directory passes the bit on with which files in it get its group.
+	// In such a directory new files get the group of the directory.
 	if err := unix.Fchmod(fd, mode|uint32(st.Mode)&unix.S_ISGID); err != nil {
 		return &os.PathError{Op: "chmod", Path: path, Err: err}
 	}

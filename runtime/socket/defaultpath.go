@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// DefaultPath returns a path for a socket where nobody but the user of this process can have put
-// anything. It is for programs that want no setting: server and client call it with the same
-// name, and meet. The file is called name, with ".sock" added unless name ends with that; other
-// dots mean nothing, as in "com.example.app". Its directory is the first of these that applies:
+// DefaultPath returns a path for a socket in a place where only the user of this process can have put
+// anything. It is for programs without a setting: server and client call it with the same name, and meet.
+// The file is called name, with ".sock" added unless name ends with that; other dots have no meaning, as
+// in "com.example.app". Its directory is the first of these that applies:
 //
 //   - For root on Linux, /run. The environment does not matter, so that a daemon, which has none,
 //     and a login meet.
@@ -21,17 +21,17 @@ import (
 //   - On Windows instead of all these udsgrpc in [os.UserCacheDir], which is %LocalAppData%, made
 //     where it is missing. Its access control list is not checked.
 //
-// The user is the effective one. A directory that is not as demanded is left as it is, and is an
-// error. It is not passed over for the next one: the two ends, if only one of them sees what is
-// wrong, would wait for each other in different places, and nothing would say why. For the same
-// reason both need to have the same XDG_RUNTIME_DIR and TMPDIR. A cron job has none, and a
-// system service may have its own, as with PrivateTmp: give these a path.
+// The user is the effective one. A directory that does not satisfy these rules is left as it is, and is an
+// error. DefaultPath does not try the next one instead: if only one of the two ends sees the problem, they
+// would wait for each other in different places, and nothing would say why. For the same reason both need
+// the same XDG_RUNTIME_DIR and TMPDIR. A cron job has none, and a system service may have its own, as with
+// PrivateTmp: give these a path.
 //
-// The error wraps [ErrUnsafeDir] for a directory with the wrong owner or mode, for a temporary one
-// in which others can replace it, and for something else in the place of udsgrpc-UID; the errno, as
-// in [fs.ErrNotExist], where one cannot be reached; and [fs.ErrInvalid] for a relative one, and for
-// a name that is empty, "." or "..", or has other characters than [A-Za-z0-9._-]. The path
-// may be of any length; who uses it says whether it is [ErrPathTooLong].
+// The error wraps [ErrUnsafeDir] for a directory with the wrong owner or mode, for a temporary directory
+// in which others can replace it, and for something else in the place of udsgrpc-UID; the errno, such as
+// [fs.ErrNotExist], if a directory cannot be reached; and [fs.ErrInvalid] for a relative directory, and
+// for a name that is empty, "." or "..", or has other characters than [A-Za-z0-9._-]. The path may have
+// any length; [Listen] and [Dialer] return [ErrPathTooLong].
 //
 // DefaultPath may be called concurrently.
 func DefaultPath(name string) (string, error) {

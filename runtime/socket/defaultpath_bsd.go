@@ -2,6 +2,6 @@
 
 package socket
 
-// rootDir is empty: root gets a directory in the temporary one, as every user. On darwin a group may
+// rootDir is empty: root gets a directory in the temporary one, like every user. On darwin a group may
 // write to /var/run, which Listen would refuse.
 const rootDir = ""

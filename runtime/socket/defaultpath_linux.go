@@ -1,4 +1,4 @@
 package socket
 
-// rootDir is where root's sockets are: nobody else can write there, and it is emptied at boot.
+// rootDir is the directory for root's sockets: nobody else can write to it, and it is emptied at boot.
 const rootDir = "/run"

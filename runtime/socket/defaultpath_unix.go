@@ -18,7 +18,7 @@ func defaultDir() (string, error) {
 	if rootDir != "" && os.Geteuid() == 0 {
 		return rootDir, checkDir(rootDir)
 	}
-	// The specification has an empty one count as one that is not set.
+	// By the specification, an empty variable counts as not set.
 	if path := os.Getenv("XDG_RUNTIME_DIR"); path != "" {
 		if err := checkRuntimeDir(path); err != nil {
 			return "", fmt.Errorf("XDG_RUNTIME_DIR: %w: correct or unset it, for server and client", err)
@@ -28,7 +28,7 @@ func defaultDir() (string, error) {
 	return dirOfUser(os.TempDir())
 }
 
-// checkDir refuses a directory of which others can replace what is in it.
+// checkDir refuses a directory whose entries others can replace.
 func checkDir(path string) error {
 	d, err := openDir(path + "/")
 	if err != nil {
@@ -38,8 +38,8 @@ func checkDir(path string) error {
 	return d.check()
 }
 
-// checkRuntimeDir refuses what the XDG specification does. A symbolic link is the affair of who set
-// the variable.
+// checkRuntimeDir checks the rules of the XDG specification. It follows symbolic links: the process that
+// set the variable answers for them.
 func checkRuntimeDir(path string) error {
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("%q is a relative path: %w", path, fs.ErrInvalid)
@@ -56,7 +56,7 @@ func checkRuntimeDir(path string) error {
 	return d.checkPrivate("", path, st)
 }
 
-// dirOfUser returns the user's own directory in parent, and makes it where it is missing.
+// dirOfUser returns the user's own directory in parent, and makes it if it is missing.
 func dirOfUser(parent string) (string, error) {
 	if !filepath.IsAbs(parent) {
 		return "", fmt.Errorf("TMPDIR: %q is a relative path: correct or unset it, for server and client: %w", parent, fs.ErrInvalid)
@@ -66,7 +66,7 @@ func dirOfUser(parent string) (string, error) {
 		return "", err
 	}
 	defer d.close()
-	// What nobody else can replace stays as it is found now.
+	// Nobody else can replace it, so what is found now does not change.
 	if err := d.check(); err != nil {
 		return "", err
 	}
@@ -82,8 +82,8 @@ func dirOfUser(parent string) (string, error) {
 	return path, d.checkPrivate(name, path, st)
 }
 
-// checkPrivate refuses what is not a directory that only the user may enter. It is name in d, or d
-// itself if name is empty, and path is what to call it.
+// checkPrivate refuses anything but a directory that only the user may enter: name in d, or d itself if
+// name is empty. Errors call it path.
 func (d *dir) checkPrivate(name, path string, st unix.Stat_t) error {
 	mode, uid := uint32(st.Mode), os.Geteuid()
 	switch {

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// defaultDir returns the directory of default paths, and makes it where it is missing. Its access
-// control list is that of the user's local data.
+// defaultDir returns the directory of default paths, and makes it if it is missing. Its access control
+// list is that of the user's local data.
 func defaultDir() (string, error) {
 	parent, err := os.UserCacheDir()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 )
 
-// Condition is what [Diagnose] found a socket to be in.
+// Condition is the state of a socket, as found by [Diagnose].
 type Condition string
 
 // The conditions, as they are printed.
@@ -32,17 +32,17 @@ const (
 	Unreachable  Condition = "unreachable"       // none of these; see the error
 )
 
-// Diagnosis is the answer of [Diagnose].
+// Diagnosis is the result of [Diagnose].
 type Diagnosis struct {
-	// Address is what was looked at; the zero Address, which is not valid, for text that is no
-	// address: Condition is Invalid then, or PathTooLong for an abstract name.
+	// Address is the address that was examined. It is the zero Address, which is not valid, for text that
+	// is no address: then Condition is Invalid, or PathTooLong for an abstract name.
 	Address Address
 	// Condition is the finding.
 	Condition Condition
 	// Detail says what was found and what to do about it, for people.
 	Detail string
-	// PID is the process id of the server where a connection was made and the system tells
-	// it; else 0. For a socket that a service manager passed on, it is the manager's.
+	// PID is the process id of the server, if a connection was made and the system reports it; else 0. For
+	// a socket that a service manager passed on, it is the manager's.
 	PID int
 	// Err is nil for Ready; else what failed, with its errno.
 	Err error
@@ -56,8 +56,8 @@ func (d Diagnosis) String() string {
 	return fmt.Sprintf("%s: %s", d.Condition, d.Detail)
 }
 
-// How long Diagnose waits, for a place in the accept queue and for an answer. A server that
-// is not in trouble takes less than a millisecond for both.
+// How long Diagnose waits for a place in the accept queue, and for an answer. A healthy server needs less
+// than a millisecond for both.
 const diagnoseTimeout = time.Second
 
 // hello opens an HTTP/2 connection: the client's preface and an empty SETTINGS frame
@@ -83,7 +83,7 @@ func Diagnose(path string) Diagnosis {
 		return Diagnosis{Address: addr, Condition: condition, Detail: detail, Err: err}
 	}
 	defer conn.Close()
-	peer, _ := PeerOf(conn) // which says what is known
+	peer, _ := PeerOf(conn) // peer has what is known
 	answer, err := exchangeHello(conn)
 	condition, found := judge(answer, err, peer)
 	return Diagnosis{
@@ -95,7 +95,7 @@ func Diagnose(path string) Diagnosis {
 	}
 }
 
-// judge says in what condition the server is that has answered, or has not.
+// judge returns the condition of a server from its answer, or the lack of one.
 func judge(answer []byte, err error, peer Peer) (Condition, string) {
 	switch {
 	case err == nil:
@@ -126,8 +126,8 @@ func nameServer(peer Peer) string {
 	}
 }
 
-// distrust ends that sentence if clients of this user refuse the server. What they trust is
-// decided by package runtime.
+// distrust ends that sentence if clients of this user refuse the server. Package runtime decides which
+// servers they trust.
 func distrust(peer Peer) string {
 	switch {
 	case peer.unmapped:
@@ -142,13 +142,12 @@ func distrust(peer Peer) string {
 	}
 }
 
-// exchangeHello returns an answer, or the beginning of it, only if it is not that of an HTTP/2
-// server.
+// exchangeHello returns an answer, or the beginning of it, only if it is not from an HTTP/2 server.
 func exchangeHello(conn net.Conn) (answer []byte, err error) {
 	if err := conn.SetDeadline(time.Now().Add(diagnoseTimeout)); err != nil {
 		return nil, err
 	}
-	// A server may have said something and hung up before this is written; that can be read.
+	// A server may have answered and hung up before this is written. The answer can be read.
 	_, writeErr := conn.Write([]byte(hello))
 	buf := make([]byte, goAwayLen)
 	n, readErr := io.ReadAtLeast(conn, buf, frameHeaderLen)
@@ -166,20 +165,20 @@ const (
 	// frameHeaderLen is the length of the header of an HTTP/2 frame (RFC 9113, section 4.1).
 	frameHeaderLen = 9
 
-	// A GOAWAY frame ends with a stream's number, an error code, and what the server likes to say (section
-	// 6.8). goAwayLen is without the last.
+	// A GOAWAY frame ends with the number of a stream, an error code, and optional text (section 6.8).
+	// goAwayLen is the length without the text.
 	goAwayFrame = 0x7
 	goAwayLen   = frameHeaderLen + 8
 )
 
-// requiresHTTP1 reports whether b is how a server answers that speaks HTTP/1.1 only.
+// requiresHTTP1 reports whether b is the answer of a server that speaks only HTTP/1.1.
 func requiresHTTP1(b []byte) bool {
 	const http11Required = 0xd // section 7
 	return len(b) >= goAwayLen && b[3] == goAwayFrame && binary.BigEndian.Uint32(b[goAwayLen-4:]) == http11Required
 }
 
-// beginsWithSettings reports whether b begins as what an HTTP/2 server sends: with a SETTINGS
-// frame, which belongs to no stream and acknowledges nothing (RFC 9113, sections 3.4 and 6.5).
+// beginsWithSettings reports whether b begins like an HTTP/2 server: with a SETTINGS frame, which belongs
+// to no stream and acknowledges nothing (RFC 9113, sections 3.4 and 6.5).
 func beginsWithSettings(b []byte) bool {
 	const (
 		settings = 0x4

@@ -13,30 +13,30 @@ import (
 
 const ended = "that process has ended, and another one has the socket"
 
-// hindrance says what keeps a server from answering, as far as /proc (proc(5)) tells; else "".
+// hindrance returns what keeps a server from answering, as far as /proc (proc(5)) tells; else "".
 //
-// The peer is who began to listen. If it has passed the socket on, the process that should
-// answer is another one, of which nothing can be found out.
+// The peer is the process that called listen(2). If it has passed the socket on, another process should
+// answer, and nothing can be found out about that.
 func hindrance(peer Peer) string {
 	if !peer.HasPID {
 		return ""
 	}
 	found := hindranceOf(peer.PID)
 	if isGone(peer) {
-		return ended // what was found is of another process with the same id
+		return ended // the findings are about another process with the same id
 	}
 	return found
 }
 
-// isGone reports whether the process has ended and was waited for, so that its id can be
-// another's. Without a pidfd, before Linux 6.5, nobody knows.
+// isGone reports whether the process has ended and was waited for, so that another process can have its
+// id. Without a pidfd, before Linux 6.5, this is unknown.
 func isGone(peer Peer) bool {
 	pidfd, err := peer.OpenPidfd()
 	if err != nil {
 		return errors.Is(err, os.ErrProcessDone)
 	}
 	defer pidfd.Close()
-	// Since Linux 6.16 there is a pidfd of a process that is gone, too.
+	// Since Linux 6.16 a process that is gone has a pidfd, too.
 	return errors.Is(unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0), unix.ESRCH)
 }
 
@@ -69,7 +69,7 @@ func processState(proc string) (name string, state byte) {
 	return string(stat[begin+1 : end]), stat[end+2]
 }
 
-// descriptors returns how many a process has, of those that its limit lets it have; not ok
+// descriptors returns how many descriptors a process has, and how many its limit allows. ok is false
 // without a limit, and for a process of another user, unless the caller is root.
 func descriptors(proc string) (used, limit int, ok bool) {
 	limit, err := descriptorLimit(proc)
@@ -81,7 +81,7 @@ func descriptors(proc string) (used, limit int, ok bool) {
 		return 0, 0, false
 	}
 	for _, e := range entries {
-		// Those opened under a higher limit leave room below this one.
+		// Descriptors that were opened under a higher limit leave room below this one.
 		if fd, err := strconv.Atoi(e.Name()); err == nil && fd < limit {
 			used++
 		}

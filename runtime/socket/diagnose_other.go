@@ -2,5 +2,5 @@
 
 package socket
 
-// hindrance says what keeps a server from answering: no other system tells.
+// hindrance returns what keeps a server from answering. Other systems do not tell.
 func hindrance(Peer) string { return "" }

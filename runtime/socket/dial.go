@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Between tries while the server's accept queue is full: the first wait is about what a
-// server takes to accept a few connections, the last keeps a thousand waiting clients from
-// burning a core.
+// Between tries while the server's accept queue is full: the first wait is about the time in which a
+// server accepts a few connections, the last keeps a thousand waiting clients from using up a core.
 const (
 	firstQueueWait = 200 * time.Microsecond
 	lastQueueWait  = 20 * time.Millisecond
@@ -22,11 +21,10 @@ type Dialer struct{}
 
 // DialContext connects to path, in any form that [ParseAddress] reads.
 //
-// Linux refuses a connection with EAGAIN while the server's accept queue is full; DialContext
-// tries again until ctx ends. Every other failure is returned at once: the kernel knows it
-// for certain. The error wraps the errno and says what was found at the path, as [Diagnose]
-// does. A path of more than 107 bytes is dialed as [ListenConfig.Listen] binds it; where that
-// is not possible the error wraps [ErrPathTooLong].
+// Linux refuses a connection with EAGAIN while the server's accept queue is full; DialContext tries again
+// until ctx ends. Every other failure is final and returned at once. The error wraps the errno and says
+// what was found at the path, as [Diagnose] does. A path of more than 107 bytes is dialed as
+// [ListenConfig.Listen] binds it; where that is not possible the error wraps [ErrPathTooLong].
 func (d *Dialer) DialContext(ctx context.Context, path string) (*net.UnixConn, error) {
 	addr, err := ParseAddress(path)
 	if err != nil {
@@ -35,7 +33,7 @@ func (d *Dialer) DialContext(ctx context.Context, path string) (*net.UnixConn, e
 	return d.DialAddress(ctx, addr)
 }
 
-// DialAddress is DialContext for an address that was read before.
+// DialAddress is DialContext for a parsed address.
 func (d *Dialer) DialAddress(ctx context.Context, addr Address) (*net.UnixConn, error) {
 	conn, err := dialQueue(ctx, addr)
 	if err != nil {
@@ -45,8 +43,8 @@ func (d *Dialer) DialAddress(ctx context.Context, addr Address) (*net.UnixConn, 
 	return conn, nil
 }
 
-// dialQueue connects, and waits while the accept queue is full. If ctx ends meanwhile, the
-// full queue is the reason.
+// dialQueue connects, and waits while the accept queue is full. If ctx ends during that wait, the full
+// queue is the reason.
 func dialQueue(ctx context.Context, addr Address) (*net.UnixConn, error) {
 	var full error
 	for wait := firstQueueWait; ; wait = min(2*wait, lastQueueWait) {
@@ -64,8 +62,8 @@ func dialQueue(ctx context.Context, addr Address) (*net.UnixConn, error) {
 	}
 }
 
-// timedOut reports whether a try ended for want of time. The clock of package net may be a
-// little ahead of the context's.
+// timedOut reports whether a try ended because its time was up. The clock of package net may be a little
+// ahead of the context's.
 func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
@@ -80,7 +78,7 @@ func connect(ctx context.Context, addr Address) (*net.UnixConn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", name)
 	if err != nil {
-		// The path in net's error may be the detour through /proc.
+		// The path in net's error may be the one through /proc.
 		var op *net.OpError
 		if errors.As(err, &op) {
 			err = op.Err

@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// O_PATH asks for no permission to list the directory, which /run/app may well deny.
+// O_PATH needs no permission to list the directory, which /run/app may well deny.
 const openDirFlags = unix.O_PATH
 
-// reach returns a path to name that fits into a socket address: the full one, or one that
-// goes by the open directory.
+// reach returns a path to name that fits into a socket address: the full one, or one through the open
+// directory.
 func (d *dir) reach(name string) (string, error) {
 	full := d.path + name
 	if len(full) <= maxPath {

@@ -14,8 +14,8 @@ import (
 // maxPath is the room for a path in the kernel's socket address, less the NUL at its end.
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// dir is an open directory. What is done through it stays in that directory, whatever its
-// path is made to lead to meanwhile.
+// dir is an open directory. Operations through it stay in that directory, even if its path leads elsewhere
+// in the meantime.
 type dir struct {
 	fd   int
 	path string // ends with a slash
@@ -49,7 +49,7 @@ func (d *dir) check() error {
 	return nil
 }
 
-// trustedOwners names whose directories are safe.
+// trustedOwners returns whose directories are safe, for error messages.
 func trustedOwners() string {
 	if uid := os.Geteuid(); uid != 0 && userns.UIDs().Maps(uid) {
 		return fmt.Sprintf("root or of uid %d", uid)
@@ -75,7 +75,7 @@ func (d *dir) unlink(name string) error {
 
 func sameFile(a, b unix.Stat_t) bool { return a.Dev == b.Dev && a.Ino == b.Ino }
 
-// fileType names what a path holds, for people.
+// fileType returns what a path holds, for error messages.
 func fileType(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:

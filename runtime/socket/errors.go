@@ -2,15 +2,14 @@ package socket
 
 import "errors"
 
-// Errors that callers test with [errors.Is]. The errors returned by this package wrap
-// one of them, and the errno behind it where there is one; their text says which path was
-// tried, what was found there, and what to do.
+// Errors that callers test with [errors.Is]. The errors returned by this package wrap one of them, and the
+// errno behind it if there is one. Their text says which path was tried, what was found there, and what to
+// do.
 var (
 	// ErrInUse means that another process, or another listener of this one, owns the path.
 	ErrInUse = errors.New("socket is in use")
 
-	// ErrNotSocket means that something other than a socket is at the path. It is left as
-	// it was.
+	// ErrNotSocket means that something other than a socket is at the path. It is not changed.
 	ErrNotSocket = errors.New("not a socket")
 
 	// ErrPathTooLong means that the path does not fit into the kernel's socket address:
@@ -21,6 +20,6 @@ var (
 	// directory of the path.
 	ErrUnsafeDir = errors.New("unsafe directory")
 
-	// ErrUnsupported means that the operating system lacks what was asked for.
+	// ErrUnsupported means that the operating system lacks what was requested.
 	ErrUnsupported = errors.New("not supported on this platform")
 )

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// explain says why connect(2) failed with err and what to do about it.
+// explain returns why connect(2) failed with err and what to do about it.
 func explain(addr Address, err error) (Condition, string) {
 	switch {
 	case errors.Is(err, ErrPathTooLong):

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// explain says why connect failed with err and what to do about it.
+// explain returns why connect failed with err and what to do about it.
 func explain(addr Address, err error) (Condition, string) {
 	if errors.Is(err, ErrPathTooLong) {
 		return PathTooLong, "move the socket to a shorter path"

@@ -13,26 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A handover moves a listening socket, and the lock that goes with its path, from the process
-// that owns it to its heir, without a moment at which a client finds nobody. Over a connection
-// to the socket itself:
+// A handover moves a listening socket, and the lock of its path, from the process that owns it to its
+// successor. At every moment clients find one of the two. The messages, over a connection to the socket
+// itself:
 //
-//	heir   HandoverRequest
-//	owner  wait, if another process has an offer, and later one of the following
-//	owner  yes, with the descriptors of the listener and, for a path, lock and socket file
-//	       (SCM_RIGHTS); or again, if the listener is another process's by now, or was withdrawn;
-//	       or no and the reason
-//	heir   ready, when it is about to accept
-//	owner  go, and from then on it is the heir's; or no and the reason
+//	successor  HandoverRequest
+//	owner      wait, if another process has an offer, and later one of the following
+//	owner      yes, with the descriptors of the listener and, for a path, lock and socket file
+//	           (SCM_RIGHTS); or again, if another process has the listener by now, or it was
+//	           withdrawn; or no and the reason
+//	successor  ready, when it is about to accept
+//	owner      go, and from then on the successor owns it; or no and the reason
 //
-// Up to go the owner serves as ever, and whatever happens to the heir changes nothing, but for mode and
-// owner of the file, which an heir sets just before it is ready, and sets back unless it is killed. The
-// socket file stays the same one throughout, so bind mounts of it stay good; so does the
-// lock, which belongs to the open file that both have.
+// Until it sends go, the owner serves as before, and nothing that happens to the successor changes
+// anything, except the mode and the owner of the file. A successor sets these just before it is ready, and
+// restores them unless it is killed. The socket file stays the same one throughout, so bind mounts of it
+// stay valid. So does the lock, because it belongs to the open file that both processes have.
 const (
-	// HandoverRequest is what an heir sends first. It is as long as HTTP/2's preface, so that
-	// a server that expects that answers, by hanging up, instead of waiting for more; and it
-	// begins with another letter, so that one byte tells the two apart.
+	// HandoverRequest is what a successor sends first. It is as long as HTTP/2's preface, so that an
+	// HTTP/2 server answers, by hanging up, instead of waiting for more. It begins with another letter, so
+	// that one byte tells the two apart.
 	HandoverRequest = "UDSGRPC-HANDOVER/1.0\r\n\r\n"
 
 	handoverWait  = 'W'
@@ -42,8 +42,8 @@ const (
 	handoverReady = 'R'
 	handoverGo    = 'G'
 
-	// handoverStep is how long an heir waits for the owner in each step; an owner that is well
-	// takes less than a millisecond.
+	// handoverStep is how long a successor waits for the owner in each step. A healthy owner takes less
+	// than a millisecond.
 	handoverStep = 5 * time.Second
 
 	longestReason = 512
@@ -51,25 +51,25 @@ const (
 
 // offers are a listener's offers to successors: one at a time, in the order in which they asked.
 type offers struct {
-	lapse time.Duration // OfferTimeout, but in tests
-	open  chan struct{} // full while one has an offer, and for good once it is taken
-	taken chan struct{} // closed when one has taken over
+	lapse time.Duration // OfferTimeout, except in tests
+	open  chan struct{} // full while a successor has an offer, and for ever once it has taken over
+	taken chan struct{} // closed when a successor has taken over
 }
 
 func newOffers() offers {
 	return offers{lapse: OfferTimeout, open: make(chan struct{}, 1), taken: make(chan struct{})}
 }
 
-// HandOver gives the listener to the process at the other end of conn, which has sent
-// HandoverRequest. It returns nil when that process has taken over: then the caller must stop
-// accepting, finish what it has accepted, and Close the listener, which from then on leaves the
-// socket file and the lock alone. With any error nothing has changed.
+// HandOver gives the listener to the process at the other end of conn, which has sent HandoverRequest. It
+// returns nil when that process has taken over. Then the caller must stop accepting, finish what it has
+// accepted, and Close the listener, which no longer changes the socket file or the lock. After any error
+// nothing has changed.
 //
-// Only a process of the same user gets the listener; the error wraps [fs.ErrPermission] for
-// others. One gets it at a time, and has [OfferTimeout] to be ready; the next one waits, and so does
+// Only a process of the same user gets the listener; for others the error wraps [fs.ErrPermission]. One
+// process at a time has an offer, and [OfferTimeout] to become ready; the next one waits, and so does
 // HandOver. When another process has taken over, or the listener was withdrawn, the error wraps
-// [net.ErrClosed], and who waited is told to ask again. ctx ends the wait and the offer. Linux only;
-// elsewhere [ErrUnsupported].
+// [net.ErrClosed], and the waiting process is told to ask again. ctx ends the wait and the offer. Linux
+// only; elsewhere [ErrUnsupported].
 func (l *Listener) HandOver(ctx context.Context, conn *net.UnixConn) error {
 	err := l.handOver(ctx, conn)
 	if err != nil {
@@ -122,7 +122,7 @@ func (l *Listener) awaitTurn(ctx context.Context, conn *net.UnixConn) error {
 	}
 }
 
-// sendAgain tells a process to ask again, when somebody else may have the path.
+// sendAgain tells a process to ask again, because another one may have the path.
 func sendAgain(conn *net.UnixConn, reason string) error {
 	_, err := conn.Write([]byte{handoverAgain})
 	return errors.Join(fmt.Errorf("%s: %w", reason, net.ErrClosed), err)
@@ -134,7 +134,7 @@ func refuse(conn *net.UnixConn, reason error) error {
 	return reason
 }
 
-// offer sends the listener to the heir, and lets go of it when the heir is ready.
+// offer sends the listener to the successor, and gives it up when the successor is ready.
 func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, heir Peer) error {
 	if ctx.Err() != nil {
 		return sendAgain(conn, "the server is shutting down")
@@ -162,8 +162,8 @@ func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, heir Peer) err
 	return l.giveAway(conn, lock)
 }
 
-// giveAway says go, if what the heir has been sent still is what has the path. From a go that was
-// sent there is no way back.
+// giveAway sends go, if the listener that the successor was sent still has the path. A go cannot be
+// undone.
 func (l *Listener) giveAway(conn *net.UnixConn, lock *os.File) error {
 	if l.claim != nil {
 		l.claim.mu.Lock()
@@ -184,7 +184,7 @@ func (l *Listener) giveAway(conn *net.UnixConn, lock *os.File) error {
 	return nil
 }
 
-// sendDescriptors says yes, and returns the lock that it has sent.
+// sendDescriptors sends yes, and returns the lock that it has sent.
 func (l *Listener) sendDescriptors(conn *net.UnixConn) (lock *os.File, err error) {
 	var fds []int
 	if l.claim != nil {
@@ -202,8 +202,8 @@ func (l *Listener) sendDescriptors(conn *net.UnixConn) (lock *os.File, err error
 		lock = l.claim.lock
 		fds = []int{int(l.claim.lock.Fd()), l.claim.pin.fd}
 	}
-	// Not by way of File and Fd: they make the listener blocking, for all who have it, and an
-	// accept that blocks cannot be ended.
+	// File and Fd would make the listener blocking for all processes that have it, and an accept that
+	// blocks cannot be ended.
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return nil, err

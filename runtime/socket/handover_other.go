@@ -8,7 +8,7 @@ import (
 	"net"
 )
 
-// HandoverRequest is what an heir sends first.
+// HandoverRequest is what a successor sends first.
 const HandoverRequest = "UDSGRPC-HANDOVER/1.0\r\n\r\n"
 
 // HandOver gives the listener to another process. Linux only; elsewhere [ErrUnsupported].
@@ -21,10 +21,10 @@ func (c *ListenConfig) TakeOver(_ context.Context, path string) (*Listener, erro
 	return nil, fmt.Errorf("take over %s: %w", path, ErrUnsupported)
 }
 
-// offers are none here.
+// offers is empty on these systems.
 type offers struct{}
 
 func newOffers() offers { return offers{} }
 
-// Commit completes TakeOver. Here there is nothing to complete.
+// Commit completes TakeOver. There is nothing to complete on these systems.
 func (l *Listener) Commit() error { return nil }

@@ -2,5 +2,5 @@ package socket
 
 import "golang.org/x/sys/unix"
 
-// pollHangUp is also seen when the other end has shut down its sending side alone.
+// pollHangUp is also reported when the other end has shut down only its sending side.
 const pollHangUp = unix.POLLRDHUP

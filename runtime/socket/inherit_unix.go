@@ -11,14 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bind makes the socket file at path, with [DefaultMode], for another process to listen on: one
-// that gets the returned descriptor and calls [InheritBound] and [ListenBound]. Until it does,
-// connecting is refused. As the peer of its clients the kernel names the process that listens,
-// not the one that bound.
+// Bind makes the socket file at path, with [DefaultMode], for another process to listen on. That process
+// gets the returned descriptor and calls [InheritBound] and [ListenBound]. Until then, connecting is
+// refused. As the peer of its clients the kernel names the process that listens, not the one that called
+// Bind.
 //
-// Bind takes no lock and replaces nothing: path is to be in a new directory of the caller,
-// who removes both. It is no abstract name. The errors are those of [Listen]. On Windows it is
-// [ErrUnsupported].
+// Bind takes no lock and replaces nothing: path must be in a new directory of the caller, who removes
+// both. It is no abstract name. The errors are those of [Listen]. On Windows it is [ErrUnsupported].
 func Bind(path string) (*os.File, error) {
 	addr, err := ParseAddress(path)
 	if err != nil {
@@ -54,9 +53,9 @@ func bindOnly(addr Address) (*os.File, error) {
 // InheritBound takes over the descriptor fd, which another process has bound to path with
 // [Bind] and passed to this one. It is closed when a child of this process starts a program.
 //
-// The error wraps [ErrNotSocket], and fd is left alone, if it is anything but a socket bound to
-// path: a process may have been told of a descriptor that was meant for its parent. It wraps
-// [ErrInUse] if somebody listens on the socket already. On Windows it is [ErrUnsupported].
+// The error wraps [ErrNotSocket], and fd is not touched, if it is anything but a socket bound to path: the
+// descriptor may have been meant for the parent of this process. It wraps [ErrInUse] if a process listens
+// on the socket already. On Windows it is [ErrUnsupported].
 func InheritBound(fd int, path string) (*os.File, error) {
 	addr, err := ParseAddress(path)
 	if err != nil {
@@ -72,9 +71,8 @@ func InheritBound(fd int, path string) (*os.File, error) {
 // ListenBound listens on f, a socket bound to path. It duplicates the descriptor; the caller
 // closes f.
 //
-// The Listener withdraws the socket file as any other does, if it can reach it; a process
-// with another user or root directory leaves it to the one that bound. On Windows the error is
-// [ErrUnsupported].
+// The Listener withdraws the socket file as any other does, if it can reach it. A process with another
+// user or root directory leaves it to the process that bound it. On Windows the error is [ErrUnsupported].
 func ListenBound(f *os.File, path string) (*Listener, error) {
 	addr, err := ParseAddress(path)
 	if err != nil {
@@ -93,7 +91,7 @@ func checkBound(fd int, addr Address) error {
 		return fmt.Errorf("%w: descriptor %d: %w", ErrNotSocket, fd, os.NewSyscallError("getsockname", err))
 	}
 	local, ok := name.(*unix.SockaddrUnix)
-	// A path that was too long was bound through a shorter one, which ends the same.
+	// A path that was too long was bound through a shorter one with the same end.
 	if !ok || !strings.HasSuffix(local.Name, "/"+filepath.Base(addr.String())) {
 		return fmt.Errorf("%w: descriptor %d is another socket", ErrNotSocket, fd)
 	}

@@ -12,49 +12,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inotify is an instance of inotify(7), which all watches of the process share. A user has 128 of
-// them by default, and once they are used up other programs of that user fail, so a process takes one at
-// most, however many clients, servers and standbys wait in it. Nothing but a package variable can be
-// shared by all of them.
+// inotify is an instance of inotify(7), which all watches of the process share. A user has 128 of them by
+// default, and once they are used up other programs of that user fail. So a process uses at most one,
+// however many clients, servers and standbys wait in it. Only a package variable can be shared by all of
+// them.
 //
-// One of those that wait reads the events of all, and another one when it has something to do. So there
-// is no goroutine that belongs to nobody. Nor is there a channel: those who wait may be in different bubbles of
-// testing/synctest, which must not send to each other.
+// One of the waiting goroutines reads the events of all, and passes the reading on when it returns. So
+// there is no goroutine without an owner. There is no channel either: the waiting goroutines may be in
+// different bubbles of testing/synctest, which must not send to each other.
 //
-// It is not fsnotify's, which elsewhere does this: that goes by paths, so that two paths to one directory
-// get into each other's way, and wakes up for everything that is written to any file there.
+// fsnotify, which other systems use here, identifies directories by path, so two paths to one directory
+// disturb each other. It also wakes up for every write to any file there.
 type inotify struct {
 	file *os.File
 	fd   int
 
 	// Guarded by the mutex of sharedInotify:
-	watches map[int32][]*inotifyWatch // by what the kernel calls the inode that is watched
-	open    map[*inotifyWatch]bool    // true for those that wait for another one to read
-	reader  *inotifyWatch             // nil if nobody reads
+	watches map[int32][]*inotifyWatch // by the kernel's id of the watched inode
+	open    map[*inotifyWatch]bool    // true for those that wait while another goroutine reads
+	reader  *inotifyWatch             // nil if no goroutine reads
 }
 
-// sharedInotify is the instance in use, nil for none. It begins with the first watch and ends with the
-// last one.
+// sharedInotify is the instance in use, nil for none. It is opened with the first watch and closed with
+// the last one.
 var sharedInotify struct {
 	sync.Mutex
 	*inotify
 }
 
-// inotifyWatch tells of changes to a file or directory. It has to be closed.
+// inotifyWatch reports changes to a file or directory. It has to be closed.
 type inotifyWatch struct {
 	in    *inotify
 	id    int32
 	names []string // of the entries of a directory that matter; none for all
 
-	gate sync.Mutex // locked, and opened once for who waits for another one to read
+	gate sync.Mutex // locked; opened once for a goroutine that waits while another reads
 
 	// Guarded by the mutex of sharedInotify:
 	opened  bool // the gate
 	changed bool // since the last wait
-	removed bool // what was watched is not there any more
+	removed bool // the watched file or directory is no longer at its path
 }
 
-// watchInotify begins to watch what is at path for events of these kinds.
+// watchInotify starts a watch of the file or directory at path, for events of these kinds.
 func watchInotify(path string, kinds uint32, names ...string) (*inotifyWatch, error) {
 	sharedInotify.Lock()
 	defer sharedInotify.Unlock()
@@ -85,7 +85,7 @@ func watchInotify(path string, kinds uint32, names ...string) (*inotifyWatch, er
 	return w, nil
 }
 
-// close ends the watch. Nobody may wait for it any more.
+// close ends the watch. No goroutine may be waiting for it.
 func (w *inotifyWatch) close() {
 	sharedInotify.Lock()
 	defer sharedInotify.Unlock()
@@ -95,14 +95,15 @@ func (w *inotifyWatch) close() {
 		w.in.watches[w.id] = others
 		if len(others) == 0 {
 			delete(w.in.watches, w.id)
-			// It fails if the file has gone, of which the event has not been read yet.
+			// This fails if the file has gone and the event was not read yet.
 			unix.InotifyRmWatch(w.in.fd, uint32(w.id))
 		}
 	}
 	w.in.closeUnused()
 }
 
-// closeUnused closes the instance if there is no watch. The caller holds the mutex, as for all below.
+// closeUnused closes the instance if there is no watch. The caller holds the mutex, as for all functions
+// below.
 func (in *inotify) closeUnused() {
 	if len(in.open) > 0 {
 		return
@@ -113,15 +114,16 @@ func (in *inotify) closeUnused() {
 	in.file.Close()
 }
 
-// isRemoved reports whether what was watched is not at the path any more. Then there are no more changes.
+// isRemoved reports whether the watched file or directory is no longer at the path. Then no more changes
+// are reported.
 func (w *inotifyWatch) isRemoved() bool {
 	sharedInotify.Lock()
 	defer sharedInotify.Unlock()
 	return w.removed
 }
 
-// wait returns true when there was a change since it returned true last, or what was watched was removed, and
-// false when ctx ends or that much time has passed.
+// wait returns true when there was a change since it last returned true, or when the watched file or
+// directory was removed. It returns false when ctx ends or that much time has passed.
 func (w *inotifyWatch) wait(ctx context.Context, atMost time.Duration) (changed bool) {
 	over := false
 	end := func() {
@@ -156,7 +158,7 @@ func (w *inotifyWatch) wait(ctx context.Context, atMost time.Duration) (changed 
 	return changed
 }
 
-// read reads events for all watches, on behalf of one of them. The mutex is not held meanwhile.
+// read reads events for all watches, on behalf of one of them. It releases the mutex while it reads.
 func (in *inotify) read(reader *inotifyWatch) {
 	in.reader = reader
 	in.file.SetReadDeadline(time.Time{})
@@ -173,7 +175,7 @@ func (in *inotify) read(reader *inotifyWatch) {
 	}
 }
 
-// passOn has another one of those that wait read.
+// passOn lets another waiting goroutine read.
 func (in *inotify) passOn() {
 	for w, waits := range in.open {
 		if waits {
@@ -183,7 +185,7 @@ func (in *inotify) passOn() {
 	}
 }
 
-// fail ends all watches when events cannot be read: whoever watches begins anew, with another instance.
+// fail ends all watches when events cannot be read. Their owners start new ones, with another instance.
 func (in *inotify) fail() {
 	if sharedInotify.inotify == in {
 		sharedInotify.inotify = nil
@@ -199,13 +201,13 @@ func (in *inotify) dispatch(b []byte) (rest []byte) {
 	end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(b[12:]))
 	name := strings.TrimRight(string(b[unix.SizeofInotifyEvent:end]), "\x00")
 	switch {
-	case kinds&unix.IN_Q_OVERFLOW != 0: // it may have been any that were lost
+	case kinds&unix.IN_Q_OVERFLOW != 0: // the lost events may have been for any watch
 		for w := range in.open {
 			w.tell()
 		}
 	case kinds&(unix.IN_DELETE_SELF|unix.IN_MOVE_SELF|unix.IN_UNMOUNT|unix.IN_IGNORED) != 0:
 		if in.watches[id] != nil && kinds&unix.IN_MOVE_SELF != 0 {
-			unix.InotifyRmWatch(in.fd, uint32(id)) // it lives on elsewhere
+			unix.InotifyRmWatch(in.fd, uint32(id)) // the inode still exists elsewhere
 		}
 		in.remove(id)
 	default:
@@ -218,7 +220,7 @@ func (in *inotify) dispatch(b []byte) (rest []byte) {
 	return b[end:]
 }
 
-// remove takes note that an inode is not where it was.
+// remove records that an inode is no longer where it was.
 func (in *inotify) remove(id int32) {
 	for _, w := range in.watches[id] {
 		w.removed = true
@@ -227,13 +229,13 @@ func (in *inotify) remove(id int32) {
 	delete(in.watches, id)
 }
 
-// tell takes note of a change.
+// tell records a change.
 func (w *inotifyWatch) tell() {
 	w.changed = true
 	w.rouse()
 }
 
-// rouse has who waits for another one to read look around.
+// rouse wakes a goroutine that waits while another reads.
 func (w *inotifyWatch) rouse() {
 	if w.in.open[w] && !w.opened {
 		w.opened = true

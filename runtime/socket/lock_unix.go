@@ -13,11 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acquire takes the lock that goes with name: whoever holds it may remove and bind the
-// name, and everybody else must not.
+// acquire takes the lock of name. Only its holder may remove and bind the name.
 //
-// The file stays when the lock is given up. If it were removed, a process that had just
-// opened it and one that makes it anew would each hold "the" lock.
+// The file stays when the lock is given up. If it were removed, a process that had just opened it and one
+// that makes a new one would each hold "the" lock.
 func (d *dir) acquire(name string) (*os.File, error) {
 	lockName := lockName(name)
 	for {
@@ -39,7 +38,7 @@ func (d *dir) acquire(name string) (*os.File, error) {
 			writePID(f)
 			return f, nil
 		}
-		// Somebody's cleaner removed the file between our open and our lock.
+		// Another program removed the file between our open and our lock.
 		f.Close()
 	}
 }
@@ -82,7 +81,7 @@ func (d *dir) isStill(name string, f *os.File) bool {
 	return err == nil && sameFile(opened, named)
 }
 
-// describe says what an operator needs to know about a file that could not be used.
+// describe returns what an operator needs to know about a file that could not be used.
 func (d *dir) describe(name string) string {
 	st, err := d.lstat(name)
 	if errors.Is(err, unix.ENOENT) {
@@ -91,8 +90,8 @@ func (d *dir) describe(name string) string {
 	return d.describeStat(name, st, err)
 }
 
-// describeSelf is describe for the directory. It asks the descriptor, as who may not enter a
-// directory cannot look at "." either.
+// describeSelf is describe for the directory. It uses the descriptor, because a process that may not enter
+// a directory cannot stat "." either.
 func (d *dir) describeSelf() string {
 	var st unix.Stat_t
 	err := unix.Fstat(d.fd, &st)
@@ -107,8 +106,8 @@ func (d *dir) describeStat(name string, st unix.Stat_t, err error) string {
 		fileType(uint32(st.Mode)), d.describeOwner(name, st), uint32(st.Mode)&0o7777, os.Geteuid())
 }
 
-// writePID leaves the holder's process id in the lock file, for the error that others get.
-// It is no more than a hint, so a full disk does not matter.
+// writePID writes the holder's process id into the lock file, for the error that others get. It is only a
+// hint, so a full disk does not matter.
 func writePID(f *os.File) {
 	if f.Truncate(0) == nil {
 		f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
@@ -126,7 +125,7 @@ func readPID(f *os.File) int {
 	return pid
 }
 
-// inUse is the error for a path that the process pid, 0 if not known, owns.
+// inUse returns the error for a path that the process pid, 0 if not known, owns.
 func inUse(pid int, how string) error {
 	switch pid {
 	case 0:

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isMountPlain reports whether a file of the directory, or the directory itself if name is empty, is
-// known to be on a mount that does not map ids (mount_setattr(2)). It is not known without
-// /proc, and before Linux 5.8.
+// isMountPlain reports whether a file of the directory, or the directory itself if name is empty, is known
+// to be on a mount that does not map ids (mount_setattr(2)). This is unknown without /proc, and before
+// Linux 5.8.
 func (d *dir) isMountPlain(name string) bool {
 	var st unix.Statx_t
 	err := unix.Statx(d.fd, name, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
@@ -22,8 +22,8 @@ func (d *dir) isMountPlain(name string) bool {
 	return err == nil && listsPlainMount(mounts, st.Mnt_id)
 }
 
-// listsPlainMount looks for a mount in a list such as /proc/self/mountinfo (proc_pid_mountinfo(5)), of
-// which the first field of a line is its id and the sixth its options.
+// listsPlainMount looks for a mount in a list such as /proc/self/mountinfo (proc_pid_mountinfo(5)), where
+// the first field of a line is the id and the sixth the options.
 func listsPlainMount(mounts []byte, id uint64) bool {
 	for line := range bytes.Lines(mounts) {
 		fields := bytes.Fields(line)

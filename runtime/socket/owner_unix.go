@@ -11,15 +11,15 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 )
 
-// isOwn reports whether a file is known to be this user's. It is name in the directory, or the
-// directory itself if name is empty, and st is what stat(2) says of it.
+// isOwn reports whether a file is known to be this user's: name in the directory, or the directory itself
+// if name is empty. st is its stat(2).
 func (d *dir) isOwn(name string, st unix.Stat_t) bool {
 	return int(st.Uid) == os.Geteuid() && d.isOwnerKnown(name, st)
 }
 
-// isOwnerKnown reports whether the owner that stat(2) tells is a user, and not the number that stands
-// for all whom it has none for. Those are the users who are unmapped in the user namespace, and on a
-// mount that maps ids, which is possible in every namespace, the ones whom that maps to nobody.
+// isOwnerKnown reports whether the owner that stat(2) reports is a user, and not the number that stands
+// for all unmapped owners. Those are users that are unmapped in the user namespace and, on a mount that
+// maps ids, which is possible in every namespace, users that the mount does not map.
 func (d *dir) isOwnerKnown(name string, st unix.Stat_t) bool {
 	uids := userns.UIDs()
 	if int(st.Uid) != uids.Overflow() {

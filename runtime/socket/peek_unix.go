@@ -10,18 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PeekByte waits for the first byte that the other end sends, and leaves it to be read. It
-// ends with conn's read deadline. The error is [io.EOF] if nothing will come. On Windows it
-// is [ErrUnsupported].
+// PeekByte waits for the first byte that the other end sends, and leaves it in the queue. It ends with
+// conn's read deadline. The error is [io.EOF] if no byte will arrive. On Windows it is [ErrUnsupported].
 func PeekByte(conn *net.UnixConn) (byte, error) {
 	b := make([]byte, 1)
 	_, err := Peek(conn, b, func([]byte) bool { return true })
 	return b[0], err
 }
 
-// Peek waits until what the other end has sent first is enough or fills b, puts it there, leaves it to
-// be read, and returns how much it is. It ends with conn's read deadline. The error is [io.EOF] if no
-// more will come. On Windows it is [ErrUnsupported].
+// Peek waits until the bytes that the other end has sent are enough or fill b. It copies them to b, leaves
+// them in the queue, and returns how many they are. It ends with conn's read deadline. The error is
+// [io.EOF] if no more will arrive. On Windows it is [ErrUnsupported].
 func Peek(conn *net.UnixConn, b []byte, enough func([]byte) bool) (int, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -37,7 +36,7 @@ func Peek(conn *net.UnixConn, b []byte, enough func([]byte) bool) (int, error) {
 		case peekErr != nil || n == 0 || n == len(b) || enough(b[:n]):
 			return true
 		}
-		// What is there would be found again after a hang-up, too.
+		// Bytes in the queue would be found again after a hang-up, too.
 		if hungUp(int(fd)) {
 			n = 0
 			return true

@@ -2,8 +2,7 @@ package socket
 
 import "net"
 
-// PeekByte is for systems where one can look at a byte and leave it; here it is
-// [ErrUnsupported].
+// PeekByte is [ErrUnsupported] on Windows, where a byte cannot be peeked.
 func PeekByte(*net.UnixConn) (byte, error) { return 0, ErrUnsupported }
 
 // Peek is [ErrUnsupported] here, as PeekByte is.

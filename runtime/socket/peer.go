@@ -12,38 +12,37 @@ import (
 // Peer is the process at the other end of a connection, as the kernel knows it. Neither end
 // can forge it.
 //
-// The kernel keeps what was true at one moment: a server learns who the client was when it
-// connected, a client who the server was when it began to listen. A process that has changed
-// its user since, passed the connection on, or died, is still reported as it was then.
+// The kernel records one moment: for a server, when the client connected; for a client, when the server
+// began to listen. A process that has since changed its user, passed the connection on, or died, is still
+// reported as it was then.
 type Peer struct {
 	// UID and GID are the effective user and group; -1 when not known. HasUID tells.
 	UID, GID int
 	// Groups are the supplementary groups, as far as the system reports them.
 	Groups []int
-	// PID is the process id, as seen by this process; 0 when not known. HasPID tells. The
-	// process may be gone and its id another's by now; OpenPidfd is safe from that.
+	// PID is the process id, as seen by this process; 0 when not known. HasPID tells. The process may have
+	// ended and another one may have its id; OpenPidfd is safe from that.
 	PID int
 
-	// HasUID is false where the system does not tell the user, and for a user of another user
-	// namespace who is unmapped in this one. The kernel reports all such users as one number,
-	// mostly 65534, which can also be that of the user "nobody". So that number is a known one
-	// only where the user namespace of this process maps every uid, as that of a machine does
-	// and that of a container without one of its own.
+	// HasUID is false where the system does not report the user, and for a user of another user namespace
+	// who is unmapped in this one. The kernel reports all such users as one number, mostly 65534, which
+	// can also be that of the user "nobody". So that number is known only where the user namespace of this
+	// process maps every uid, as that of a machine does, and that of a container without one of its own.
 	HasUID bool
-	// HasPID is false where the system does not tell the process, and for a process of a PID
-	// namespace that cannot be seen from here.
+	// HasPID is false where the system does not report the process, and for a process of a PID namespace
+	// that cannot be seen from here.
 	HasPID bool
 
-	unmapped bool // the system told the number that stands for unmapped users
+	unmapped bool // the system reported the number that stands for unmapped users
 	conn     syscall.RawConn
 }
 
-// nobodyKnown is the peer before anything is found out about it.
+// nobodyKnown is the peer before anything is known about it.
 func nobodyKnown() Peer { return Peer{UID: -1, GID: -1} }
 
-// PeerOf asks the kernel who is at the other end of conn. Linux tells user, groups and
-// process, darwin the same, freebsd user and groups; elsewhere the error is
-// [ErrUnsupported] and the Peer one of which nothing is known.
+// PeerOf asks the kernel for the process at the other end of conn. Linux and darwin report user, groups
+// and process, freebsd user and groups. Elsewhere the error is [ErrUnsupported] and nothing is known of
+// the Peer.
 func PeerOf(conn *net.UnixConn) (Peer, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -61,13 +60,13 @@ func PeerOf(conn *net.UnixConn) (Peer, error) {
 	return p, nil
 }
 
-// OpenPidfd returns a file descriptor that stands for the peer's process (pidfd_open(2)) and
-// never for another that was given its id later. The caller closes it. It works while the
-// connection is open.
+// OpenPidfd returns a file descriptor for the peer's process (pidfd_open(2)), and never for another
+// process that was given its id later. The caller closes it. It works while the connection is open.
 //
 // The error wraps [ErrUnsupported] on systems without it and on Linux before 6.5, and [net.ErrClosed] when
-// the connection is closed. When the process is gone it wraps [os.ErrProcessDone] before Linux 6.16; since then
-// there is a descriptor of such a process as well, and signal 0 (pidfd_send_signal(2)) tells.
+// the connection is closed. If the process has ended, the error wraps [os.ErrProcessDone] before Linux
+// 6.16. Later kernels return a descriptor of such a process as well, and signal 0 (pidfd_send_signal(2))
+// tells.
 func (p Peer) OpenPidfd() (*os.File, error) {
 	if p.conn == nil {
 		return nil, fmt.Errorf("open pidfd of the peer: it has no connection: %w", ErrUnsupported)
@@ -101,7 +100,7 @@ func (p Peer) String() string {
 	return user
 }
 
-// describeUnmapped names the number that stands for unmapped users, which can be nobody's as well.
+// describeUnmapped describes the number that stands for unmapped users, which can also be nobody's.
 func describeUnmapped(uid int) string {
 	return fmt.Sprintf("uid %d (nobody, or a user unknown in this user namespace)", uid)
 }

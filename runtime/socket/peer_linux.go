@@ -26,7 +26,7 @@ func peerOf(fd int) (Peer, error) {
 	return p, nil
 }
 
-// peerGroups asks twice if the groups are more than most users have.
+// peerGroups asks again with a larger buffer if the user has more groups than most.
 func peerGroups(fd int) ([]uint32, error) {
 	gids := make([]uint32, 64)
 	for {
@@ -36,7 +36,7 @@ func peerGroups(fd int) ([]uint32, error) {
 		switch errno {
 		case 0:
 			return gids[:size/4], nil
-		case unix.ERANGE: // size is now what it takes
+		case unix.ERANGE: // size is the required size now
 			gids = make([]uint32, size/4)
 		case unix.ENODATA:
 			return nil, nil

@@ -4,8 +4,8 @@ package socket
 
 import "golang.org/x/sys/unix"
 
-// Pending reports whether clients wait to be accepted by this listener; those of an
-// [Activated] one that was withdrawn do not. On Windows it is always false.
+// Pending reports whether clients wait to be accepted by this listener. Those of an [Activated] listener
+// that was withdrawn do not count. On Windows it is always false.
 func (l *Listener) Pending() (waiting bool) {
 	if l.passed != nil && l.passed.withdrawn.Load() {
 		return false

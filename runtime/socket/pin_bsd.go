@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pin remembers a socket file. These systems cannot hold one open, so a successor that got
-// the same inode number would be taken for it.
+// pin remembers a socket file. These systems cannot keep it open, so a successor's file with the same
+// inode number would be mistaken for it.
 type pin struct {
 	dir  *dir
 	name string

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pin holds on to a socket file itself, not to its name. As long as it is open no other
-// file can get the same inode number, so equal numbers mean the same file. Filesystems do
-// reuse numbers: on ext4 a file made right after another was removed often gets its.
+// pin keeps a socket file itself open, not its name. As long as it is open no other file can get the same
+// inode number, so equal numbers mean the same file. Filesystems do reuse numbers: on ext4 a new file
+// often gets the number of one that was just removed.
 type pin struct {
 	dir  *dir
 	name string
@@ -42,7 +42,7 @@ func (p *pin) chown(uid, gid int) error {
 	return os.NewSyscallError("fchownat", unix.Fchownat(p.fd, "", uid, gid, unix.AT_EMPTY_PATH))
 }
 
-// chmod undoes what the umask took away at bind; there is nothing to do without one.
+// chmod sets the bits that the umask cleared at bind; without a umask there is nothing to do.
 func (p *pin) chmod(mode uint32) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(p.fd, &st); err != nil {
@@ -51,7 +51,7 @@ func (p *pin) chmod(mode uint32) error {
 	if st.Mode&0o7777 == mode {
 		return nil
 	}
-	// fchmod(2) refuses an O_PATH descriptor. fchmodat2(2), which does not, is of Linux 6.6.
+	// fchmod(2) refuses an O_PATH descriptor. fchmodat2(2) accepts it, since Linux 6.6.
 	err := unix.Fchmodat(p.fd, "", mode, unix.AT_EMPTY_PATH)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM) { // EPERM may be a filter of system calls
 		err = p.chmodThroughProc(mode)
@@ -62,13 +62,13 @@ func (p *pin) chmod(mode uint32) error {
 	return os.NewSyscallError("chmod", err)
 }
 
-// chmodThroughProc goes by a link in /proc, which leads to the very file.
+// chmodThroughProc uses a link in /proc, which leads to exactly this file.
 func (p *pin) chmodThroughProc(mode uint32) error {
 	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", p.fd), mode)
 }
 
-// chmodByName is for where there is no /proc, as in a chroot. In a safe directory nobody else can
-// replace the file between the look and the change.
+// chmodByName is for systems without /proc, as in a chroot. In a safe directory nobody else can replace
+// the file between the check and the change.
 func (p *pin) chmodByName(mode uint32) error {
 	if err := p.dir.check(); err != nil {
 		return fmt.Errorf("without /proc, and fchmodat2 of Linux 6.6, it takes a safe directory: %w", err)
@@ -83,8 +83,7 @@ func (p *pin) chmodByName(mode uint32) error {
 	return unix.Fchmodat(p.dir.fd, p.name, mode, 0)
 }
 
-// restrict sets the mode that the file gets at bind, so that not even for a moment it has a
-// wider one.
+// restrict sets the mode that the file gets at bind, so that it never has a wider one.
 func restrict(fd int, mode uint32) error { return os.NewSyscallError("fchmod", unix.Fchmod(fd, mode)) }
 
 func newSocket() (int, error) {

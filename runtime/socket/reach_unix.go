@@ -6,7 +6,7 @@ import "golang.org/x/sys/unix"
 
 const errQueueFull = unix.EAGAIN
 
-// reach returns what to give to connect(2), valid until done is called.
+// reach returns the path for connect(2), valid until done is called.
 func (a Address) reach() (name string, done func(), err error) {
 	if a.abstract || len(a.name) <= maxPath {
 		return a.String(), func() {}, nil

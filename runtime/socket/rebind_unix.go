@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rebind makes the lock file and the socket file anew if they are not at their path any more, and
-// returns the listener on the socket; nil if that is the one that was bound.
+// rebind makes the lock file and the socket file again if they are no longer at their path. It returns the
+// listener on the new socket, or nil if the bound one is still there.
 func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,7 +35,7 @@ func (c *claim) rebindElsewhere(conf *ListenConfig) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the directory was replaced by another: %w", err)
 	}
-	// The file is still there if the directory was moved away. Nobody will serve it.
+	// If the directory was moved away, the file is still there. Nobody will serve it.
 	c.dir.unlinkPinned(c.name, c.pin)
 	c.forget()
 	c.leaveDir()
@@ -43,10 +43,10 @@ func (c *claim) rebindElsewhere(conf *ListenConfig) (*net.UnixListener, error) {
 	return c.listener, nil
 }
 
-// rebindHere is for a directory that is still the same. The caller holds mu.
+// rebindHere handles a directory that is still the same. The caller holds mu.
 func (c *claim) rebindHere(conf *ListenConfig) (*net.UnixListener, error) {
 	if !c.dir.isStill(lockName(c.name), c.lock) {
-		// Whoever has locked a new one owns the path now.
+		// A process that has locked a new lock file owns the path now.
 		lock, err := c.dir.acquire(c.name)
 		if err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ func (c *claim) rebindHere(conf *ListenConfig) (*net.UnixListener, error) {
 	c.pin = nil
 	l, err := c.bind(reach, conf)
 	if err != nil {
-		if c.pin != nil { // it was bound, and then something failed
+		if c.pin != nil { // it was bound, and something failed afterwards
 			c.dir.unlinkPinned(c.name, c.pin)
 			c.pin.close()
 		}

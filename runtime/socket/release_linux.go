@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// longestReleaseWait is for what is not announced: the end of a server that does not lock, or whose
-	// lock file was removed.
+	// longestReleaseWait limits the wait for releases that are not announced: the end of a server that
+	// does not lock, or whose lock file was removed.
 	longestReleaseWait = time.Second
 
-	// A moment after the announcement the kernel drops the lock.
+	// The kernel drops the lock a moment after the announcement.
 	shortReleaseWait  = time.Millisecond
 	shortReleaseTries = 20
 )
 
-// awaitRelease returns soon after whoever has locked the file at path gives it up, or when ctx ends, or
+// awaitRelease returns soon after the holder of the lock file at path gives it up, or when ctx ends, or
 // after a while. The caller tries to get the lock in any case.
 func awaitRelease(ctx context.Context, path string) {
 	for ctx.Err() == nil {
 		announced, err := awaitClose(ctx, path)
 		if err != nil {
-			// A user has 128 inotify instances by default, and somebody may have taken all.
+			// A user has 128 inotify instances by default, and other programs may use all of them.
 			pause(ctx, unannouncedReleaseWait)
 			return
 		}
@@ -35,8 +35,8 @@ func awaitRelease(ctx context.Context, path string) {
 	}
 }
 
-// awaitUnlock reports whether the lock is given up now that this was announced. Others that stand by do
-// not notice that it looks: they wait for a file to be closed that was open for writing.
+// awaitUnlock reports whether the lock was given up after that was announced. Other standbys do not notice
+// this check: they wait until a file that was open for writing is closed.
 func awaitUnlock(ctx context.Context, path string) bool {
 	for range shortReleaseTries {
 		if !isLocked(path) {
@@ -47,8 +47,8 @@ func awaitUnlock(ctx context.Context, path string) bool {
 	return false
 }
 
-// awaitClose returns true when a process closes the file at path that it has open for writing, as it does
-// when it dies, too; and false after the longest wait.
+// awaitClose returns true when a process closes the file at path that it has open for writing, which also
+// happens when it dies. It returns false after the longest wait.
 func awaitClose(ctx context.Context, path string) (bool, error) {
 	w, err := watchInotify(path, unix.IN_CLOSE_WRITE|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,8 +62,8 @@ func awaitClose(ctx context.Context, path string) (bool, error) {
 	return w.wait(ctx, longestReleaseWait), nil
 }
 
-// isLocked reports whether somebody has the lock. The lock that it takes for that is shared, and lasts a
-// moment, in which nobody else gets it.
+// isLocked reports whether a process has the lock. To find out it takes a shared lock for a moment, in
+// which no other process can get the lock.
 func isLocked(path string) bool {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {

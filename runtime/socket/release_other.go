@@ -4,6 +4,6 @@ package socket
 
 import "context"
 
-// awaitRelease returns after a while, or when ctx ends: here nothing tells of a lock that is
+// awaitRelease returns after a while, or when ctx ends: these systems do not announce that a lock was
 // given up.
 func awaitRelease(ctx context.Context, _ string) { pause(ctx, unannouncedReleaseWait) }

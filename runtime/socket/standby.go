@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// unannouncedReleaseWait is how long ListenStandby waits between two attempts where nothing tells of a
-// lock that is given up.
+// unannouncedReleaseWait is how long ListenStandby waits between two attempts where nothing announces that
+// a lock was given up.
 const unannouncedReleaseWait = 50 * time.Millisecond
 
-// ListenStandby is Listen, but while the path is in use it waits for the owner to give it up,
-// or to die. On Linux it has the path within a few milliseconds, elsewhere, and where no inotify
-// instance is left (inotify(7)), within 50, and within a second if the owner is a server that takes
-// no lock. Of several that wait, one gets the path, and the others go on waiting.
+// ListenStandby is Listen, but while the path is in use it waits until the owner gives it up or dies. On
+// Linux it then has the path within a few milliseconds. Elsewhere, and if no inotify instance is left
+// (inotify(7)), it takes up to 50 ms, and up to a second if the owner is a server that takes no lock. If
+// several processes wait, one gets the path, and the others continue to wait.
 //
 // If ctx ends first, the error wraps both its error and [ErrInUse]. Other errors are those of
 // Listen.

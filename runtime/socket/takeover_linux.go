@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TakeOver asks the process that listens on path for its listener. The Listener that it
-// returns is not yet the caller's: Commit makes it so, and Close before that leaves it to the
-// owner, who serves all the while. The owner must be a process of the same user, and one that
-// calls HandOver, as every udsgrpc server does.
+// TakeOver asks the process that listens on path for its listener. The returned Listener does not belong
+// to the caller yet: Commit completes the takeover, and Close before that leaves the listener to the
+// owner, which serves until then. The owner must be a process of the same user that calls HandOver, as
+// every udsgrpc server does.
 //
-// While another process is taking over from the owner, TakeOver waits for the outcome, until ctx ends;
-// for all else the owner has five seconds.
+// While another process is taking over from the owner, TakeOver waits for the outcome, until ctx ends. For
+// each other step the owner has five seconds.
 //
-// The error says which step failed and wraps [ErrInUse]; the owner then goes on serving. It wraps
-// [net.ErrClosed] besides if the listener is another process's by now, or was withdrawn: then begin
-// anew, with Listen, which may find the path free. If nobody listens, the error wraps the errno of
-// connect(2). Linux only; elsewhere [ErrUnsupported].
+// The error says which step failed and wraps [ErrInUse]; the owner then continues to serve. It also wraps
+// [net.ErrClosed] if another process has the listener by now, or if it was withdrawn: then start again
+// with Listen, which may find the path free. If nobody listens, the error wraps the errno of connect(2).
+// Linux only; elsewhere [ErrUnsupported].
 func (c *ListenConfig) TakeOver(ctx context.Context, path string) (*Listener, error) {
 	addr, err := ParseAddress(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *ListenConfig) takeOver(ctx context.Context, addr Address, conn *net.Uni
 	}
 	answer, err := receiveAnswer(conn)
 	if err == nil && answer.kind == handoverWait {
-		// Now the owner is known to be well, and ctx says how long to wait.
+		// The owner is known to be healthy now, and ctx limits the wait.
 		if err := conn.SetDeadline(time.Time{}); err != nil || ctx.Err() != nil {
 			return fail("wait for the takeover under way", errors.Join(err, ctx.Err()))
 		}
@@ -92,7 +92,7 @@ func (c *ListenConfig) takeOver(ctx context.Context, addr Address, conn *net.Uni
 	return l, nil
 }
 
-// ownerAnswer is what an owner says to who asks for its listener.
+// ownerAnswer is an owner's answer to a successor.
 type ownerAnswer struct {
 	kind  byte
 	text  []byte // that follows
@@ -101,7 +101,7 @@ type ownerAnswer struct {
 
 func receiveAnswer(conn *net.UnixConn) (ownerAnswer, error) {
 	buf, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(3*4))
-	// A byte alone, as the next message may come at once after a wait.
+	// Only one byte is read, because the next message may follow a wait at once.
 	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
 	if err == nil && n == 0 {
 		err = io.EOF
@@ -119,7 +119,7 @@ func receiveAnswer(conn *net.UnixConn) (ownerAnswer, error) {
 		}
 	}
 	if err == nil && answer.kind != handoverWait && answer.kind != handoverYes && answer.kind != handoverAgain {
-		// It was written at once, so it is there.
+		// It was written at once, so it has arrived.
 		answer.text = make([]byte, longestReason)
 		n, _ = conn.Read(answer.text)
 		answer.text = answer.text[:n]
@@ -130,7 +130,7 @@ func receiveAnswer(conn *net.UnixConn) (ownerAnswer, error) {
 	return answer, err
 }
 
-// descriptors returns what came with a yes.
+// descriptors returns the descriptors that were sent with a yes.
 func (a ownerAnswer) descriptors() ([]*os.File, error) {
 	if a.kind == handoverYes && len(a.files) > 0 {
 		return a.files, nil
@@ -152,9 +152,9 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// heir makes a listener of what the owner sent, after a look whether it is what it should be.
+// successor makes a listener of the descriptors that the owner sent, and checks them first.
 func (c *ListenConfig) heir(addr Address, files []*os.File) (_ *Listener, err error) {
-	defer files[0].Close() // net.FileListener makes a descriptor of its own
+	defer files[0].Close() // net.FileListener duplicates the descriptor
 	keep := files[1:]
 	defer func() {
 		if err != nil {
@@ -190,7 +190,7 @@ func (c *ListenConfig) heir(addr Address, files []*os.File) (_ *Listener, err er
 	return l, nil
 }
 
-// inheritClaim makes a claim of a lock and a pin.
+// inheritClaim makes a claim from a lock and a pin.
 func inheritClaim(addr Address, lock, pinned *os.File) (*claim, error) {
 	path, name := addr.split()
 	d, err := openDir(path)

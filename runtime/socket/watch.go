@@ -11,29 +11,30 @@ import (
 	"time"
 )
 
-// lookPause is how often a watch looks whether the directory that it watches is still the one at its path.
-// Nothing tells if one further up is moved away, another file system is mounted there, or the directory is
-// removed while a socket that is bound in it is open: the kernel keeps the directory as long.
+// lookPause is how often a watch checks that the directory that it watches is still the one at its path.
+// No event tells it that a directory further up was moved away, that another file system was mounted
+// there, or that the directory was removed while a socket that is bound in it is open: the kernel keeps
+// the directory until that is closed.
 const lookPause = 10 * time.Second
 
-// Watch calls changed whenever a file appears at the address, disappears, or changes its mode, or
-// the lock file beside it does, until ctx ends; then it returns nil. It is also called when the
-// watch begins, for what happened before. Directories on the way may be missing at first, or go and come
-// again; if nothing tells of that, it is noticed within some ten seconds.
+// Watch calls changed whenever a file appears at the address, disappears, or changes its mode, or when the
+// same happens to the lock file beside it, until ctx ends; then it returns nil. It also calls changed when
+// the watch begins, for what happened before. Directories on the way may be missing at first, or disappear
+// and come back; if there is no event for that, Watch notices within about ten seconds.
 //
-// It is for clients that wait for a server, and for servers that look after their file. A
-// socket file appears a moment before its server listens, so a client should then try again
-// at short intervals for a while.
+// It is for clients that wait for a server, and for servers that check their socket file. A socket file
+// appears a moment before its server listens, so a client should then retry at short intervals for a
+// while.
 //
 // changed is called on the goroutine of Watch. On Linux all watches of a process share one inotify
-// instance. The error is about the system: the directory may not be read, or the system has run out of
-// what it watches with (on Linux fs.inotify.max_user_instances, 128 for each user by default). An
-// abstract name, which has no file, is [ErrUnsupported].
+// instance. An error means that the directory may not be read, or that the system has no resources left
+// for watches (on Linux fs.inotify.max_user_instances, 128 for each user by default). An abstract name,
+// which has no file, is [ErrUnsupported].
 func Watch(ctx context.Context, addr Address, changed func()) error {
 	if addr.abstract {
 		return fmt.Errorf("watch %s: an abstract name: %w", addr, ErrUnsupported)
 	}
-	there := true // the directory was, the last time
+	there := true // whether the directory was there the last time
 	for ctx.Err() == nil {
 		if err := watchNearest(ctx, addr.name, &there, changed); err != nil {
 			return fmt.Errorf("watch %s: %w", addr, err)
@@ -42,15 +43,15 @@ func Watch(ctx context.Context, addr Address, changed func()) error {
 	return nil
 }
 
-// watchNearest watches the directory of path, or the nearest one above it that exists. It
-// returns when another directory has become the nearest, or ctx ends.
+// watchNearest watches the directory of path, or the nearest one above it that exists. It returns when
+// another directory has become the nearest, or when ctx ends.
 func watchNearest(ctx context.Context, path string, there *bool, changed func()) error {
 	w, dir, err := watchDirAbove(path)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	// What came before the watch began makes no event, and nor may a directory that has gone.
+	// There is no event for a change before the watch began, nor always for a directory that was removed.
 	atPath := dir.path == filepath.Dir(path)
 	if atPath || *there {
 		changed()
@@ -84,13 +85,13 @@ func (p place) isInPlace() bool {
 	return err == nil && os.SameFile(info, p.info)
 }
 
-// watchDirAbove watches for path in its directory, or for what leads to it in the nearest one above it
-// that exists.
+// watchDirAbove watches for path in its directory, or for the next entry on the way to it in the nearest
+// existing directory.
 func watchDirAbove(path string) (*dirWatch, place, error) {
 	name := filepath.Base(path)
 	names := []string{name, lockName(name)}
 	for dir := filepath.Dir(path); ; {
-		// If another one is there by now, the next look finds out.
+		// If there is another one by now, the next check finds out.
 		info, err := os.Stat(dir)
 		if err == nil && info.IsDir() {
 			var w *dirWatch

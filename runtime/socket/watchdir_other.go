@@ -13,7 +13,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// dirWatch tells of entries of a directory that come, go or change their mode. It has to be closed.
+// dirWatch reports entries of a directory that appear, disappear or change their mode. It has to be
+// closed.
 type dirWatch struct {
 	changes chan struct{} // gets a value when there were changes since the last was received
 	watcher *fsnotify.Watcher
@@ -21,7 +22,7 @@ type dirWatch struct {
 	reading sync.WaitGroup
 }
 
-// watchDir begins to watch entries of dir with these names.
+// watchDir starts a watch of the entries of dir with these names.
 func watchDir(dir string, names ...string) (*dirWatch, error) {
 	watcher, err := fsnotify.NewBufferedWatcher(16)
 	if err != nil {
@@ -49,19 +50,19 @@ func (w *dirWatch) run(dir string, names []string) {
 			case event.Name != dir && !slices.Contains(names, filepath.Base(event.Name)), event.Op == fsnotify.Write:
 				continue
 			}
-		case _, ok := <-w.watcher.Errors: // what is lost may have been a change
+		case _, ok := <-w.watcher.Errors: // the lost event may have been a change
 			if !ok {
 				return
 			}
 		}
 		select {
 		case w.changes <- struct{}{}:
-		default: // there is one that was not received yet
+		default: // a value is waiting already
 		}
 	}
 }
 
-// wait returns true when there was a change since it returned true last, and false when ctx ends or that
+// wait returns true when there was a change since it last returned true, and false when ctx ends or that
 // much time has passed.
 func (w *dirWatch) wait(ctx context.Context, atMost time.Duration) (changed bool) {
 	select {
