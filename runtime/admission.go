@@ -262,7 +262,7 @@ func (a *admission) speaksHTTP2(p *place) bool {
 	return true
 }
 
-// speaksHandover is called when an heir asks for the listener. It reports false if its place is gone.
+// speaksHandover is called when a successor asks for the listener. It reports false if its place is gone.
 func (a *admission) speaksHandover(p *place) bool {
 	if p == nil {
 		return true

@@ -92,7 +92,7 @@ func TestHandoversAreCountedAtBothEnds(t *testing.T) {
 		t.Errorf("the former owner counted %+v, want %+v", got, want)
 	}
 	if got, want := next.Stats().Handovers, (runtime.HandoverStats{Received: 1}); got != want {
-		t.Errorf("the heir counted %+v, want %+v", got, want)
+		t.Errorf("the successor counted %+v, want %+v", got, want)
 	}
 	if got := quitter.Stats().Handovers; got != (runtime.HandoverStats{}) {
 		t.Errorf("the one that gave up counted %+v", got)

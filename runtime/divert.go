@@ -12,7 +12,7 @@ import (
 // are as long.
 const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// divert takes a new connection away from grpc if it does not speak HTTP/2: that of an heir, who asks
+// divert takes a new connection away from grpc if it does not speak HTTP/2: that of a successor, who asks
 // for the listener, of a client that speaks the direct transport, or of one that says nothing. It looks
 // at the preface. Until that has come, the connection is half-open; grpc's deadline for the handshake ends
 // the wait.
@@ -34,7 +34,7 @@ func (s *Server) divert(a arrival, info AuthInfo) bool {
 	}
 	switch {
 	case string(preface) == socket.HandoverRequest:
-		return s.divertHeir(a)
+		return s.divertSuccessor(a)
 	case direct.IsPreface(preface) && s.direct != nil:
 		info.Direct = true
 		go s.serveDirect(a, preface, info, s.direct.Coming()) // ends with the connection; see direct.Server
@@ -57,7 +57,7 @@ func isNoPreface(b []byte) bool {
 // forGRPC leaves a connection to grpc, unless it has lost its place, which closes it.
 func (s *Server) forGRPC(a arrival) (taken bool) { return !s.admission.speaksHTTP2(a.place) }
 
-func (s *Server) divertHeir(a arrival) bool {
+func (s *Server) divertSuccessor(a arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != stateServing && s.state != stateDraining {
@@ -66,7 +66,7 @@ func (s *Server) divertHeir(a arrival) bool {
 	if !s.admission.speaksHandover(a.place) {
 		return true
 	}
-	s.heirs.Go(func() {
+	s.successors.Go(func() {
 		defer s.admission.leave(a.place)
 		s.handOver(a.UnixConn)
 	})

@@ -93,7 +93,7 @@ func takeOverOrStandBy(ctx context.Context, config *serverConfig, addr socket.Ad
 	}
 }
 
-// handOver gives the listener to the heir at the other end of conn. If that fails, the server
+// handOver gives the listener to the successor at the other end of conn. If that fails, the server
 // serves on as if nobody had asked.
 func (s *Server) handOver(conn *net.UnixConn) {
 	defer conn.Close()

@@ -41,28 +41,28 @@ func takeOverAndServe(args []string) error {
 	return srv.Serve(ctx)
 }
 
-// heir is a running takeOverAndServe.
-type heir struct {
+// successor is a running takeOverAndServe.
+type successor struct {
 	*testproc.Process
 	gate io.WriteCloser
 }
 
-// startHeir returns when the process has the listener but does not serve yet.
-func startHeir(t *testing.T, path string) *heir {
+// startSuccessor returns when the process has the listener but does not serve yet.
+func startSuccessor(t *testing.T, path string) *successor {
 	t.Helper()
 	cmd := testproc.Command(t, "take over and serve", path)
 	gate, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &heir{testproc.StartCmd(t, cmd), gate}
+	h := &successor{testproc.StartCmd(t, cmd), gate}
 	if line := h.Line(); line != "ready" {
-		t.Fatalf("the heir says %q", line)
+		t.Fatalf("the successor says %q", line)
 	}
 	return h
 }
 
-func (h *heir) serve(t *testing.T) {
+func (h *successor) serve(t *testing.T) {
 	t.Helper()
 	if _, err := io.WriteString(h.gate, "\n"); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 		handovers = 10
 	}
 	path := fixture.FreePath(t)
-	owner := startHeir(t, path) // nobody there yet: it just listens
+	owner := startSuccessor(t, path) // nobody there yet: it just listens
 	owner.serve(t)
 	file, err := os.Lstat(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 	load := startLoad(t, path, 4)
 	killed := 0
 	for i := range handovers {
-		next := startHeir(t, path)
+		next := startSuccessor(t, path)
 		if i%4 == 3 { // kill -9 in the middle of the handover
 			next.Kill()
 			next.WaitExit()
@@ -131,9 +131,9 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 		answered <- err
 	}()
 	<-g.entered
-	next := startHeir(t, path)
+	next := startSuccessor(t, path)
 	next.serve(t)
-	fixture.Eventually(t, "the heir to answer", func() bool {
+	fixture.Eventually(t, "the successor to answer", func() bool {
 		newcomer, conn := dial(t, path)
 		defer conn.Close()
 		return greet(t, newcomer) == next.Cmd.Process.Pid
@@ -163,12 +163,12 @@ func TestOwnerServesOnWhenTheHeirGivesUp(t *testing.T) {
 	path := fixture.FreePath(t)
 	serve(t, path, newGreeter())
 	client, _ := dial(t, path)
-	heir, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+	successor, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
 	if err != nil {
 		t.Fatal(err)
 	}
 	greet(t, client)
-	if err := heir.Close(); err != nil {
+	if err := successor.Close(); err != nil {
 		t.Error(err)
 	}
 	newcomer, _ := dial(t, path)
@@ -193,7 +193,7 @@ func TestEndlessStreamDoesNotHoldAHandover(t *testing.T) {
 			if _, err := stream.Recv(); err != nil {
 				t.Fatal(err)
 			}
-			startHeir(t, path).serve(t)
+			startSuccessor(t, path).serve(t)
 			_, err = stream.Recv()
 			checkCode(t, err, codes.Aborted)
 			if err := <-old.Done; err != nil || !old.HandedOver() {
@@ -336,12 +336,12 @@ func TestTakeoverWaitsForAnOwnerThatDrains(t *testing.T) {
 	}
 }
 
-// An heir whose owner stops on its own just then must not serve on a socket without a name.
+// A successor whose owner stops on its own just then must not serve on a socket without a name.
 func TestHeirOfAnOwnerThatStoppedFailsToServe(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	owner := serve(t, path, newGreeter())
-	heir, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+	successor, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +349,7 @@ func TestHeirOfAnOwnerThatStoppedFailsToServe(t *testing.T) {
 	if err := <-owner.Done; err != nil {
 		t.Error(err)
 	}
-	if err := heir.Serve(t.Context()); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "commit"`) {
+	if err := successor.Serve(t.Context()); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "commit"`) {
 		t.Errorf("Serve returned %v", err)
 	}
 	fixture.CheckMissing(t, path)

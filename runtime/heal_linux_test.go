@@ -151,13 +151,13 @@ func TestHealedSocketCanBeTakenOver(t *testing.T) {
 	if err := conn.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	next := startHeir(t, path)
+	next := startSuccessor(t, path)
 	next.serve(t)
 	if err := <-old.Done; err != nil {
 		t.Error(err)
 	}
 	if pid := greet(t, client); pid != next.Cmd.Process.Pid {
-		t.Errorf("process %d answered, want the heir %d", pid, next.Cmd.Process.Pid)
+		t.Errorf("process %d answered, want the successor %d", pid, next.Cmd.Process.Pid)
 	}
 }
 
@@ -209,11 +209,11 @@ func TestLockFileThatIsRemovedAloneIsMadeAnew(t *testing.T) {
 		}
 		return strings.Contains(err.Error(), "holds its lock")
 	})
-	heir, err := runtime.NewServer(path, runtime.Takeover())
+	successor, err := runtime.NewServer(path, runtime.Takeover())
 	if err != nil {
 		t.Fatalf("the socket cannot be taken over: %v", err)
 	}
-	heir.Close()
+	successor.Close()
 	if got := messages(log.String()); slices.Contains(got, "socket bound again") {
 		t.Errorf("the socket was bound again without need: %q", got)
 	}

@@ -75,7 +75,7 @@ func together(each func(*herd)) herd {
 
 func TestHerdOnAFreshClient(t *testing.T) {
 	path := fixture.FreePath(t)
-	startHeir(t, path).serve(t) // nobody is there yet: it just listens
+	startSuccessor(t, path).serve(t) // nobody is there yet: it just listens
 	checkHerds(t, 5, func(t *testing.T, opts ...runtime.DialOption) herd {
 		client, conn := dial(t, path, opts...)
 		defer conn.Close()
@@ -86,7 +86,7 @@ func TestHerdOnAFreshClient(t *testing.T) {
 // Each goroutine calls again and again until the successor has answered it.
 func TestHerdWhenTheServerIsReplaced(t *testing.T) {
 	path := fixture.FreePath(t)
-	owner := startHeir(t, path)
+	owner := startSuccessor(t, path)
 	owner.serve(t)
 	checkHerds(t, 3, func(t *testing.T, opts ...runtime.DialOption) herd {
 		client, conn := dial(t, path, opts...)
@@ -109,7 +109,7 @@ func TestHerdWhenTheServerIsReplaced(t *testing.T) {
 			})
 		}()
 		answered.Wait()
-		next := startHeir(t, path)
+		next := startSuccessor(t, path)
 		successor.Store(int64(next.Cmd.Process.Pid))
 		next.serve(t)
 		if err := owner.WaitExit(); err != nil {

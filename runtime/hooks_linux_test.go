@@ -63,13 +63,13 @@ func TestClientRegistersWithEveryServerThatComes(t *testing.T) {
 		registered <- resp.GetServerPid()
 	}))
 	close(dialed)
-	owner := startHeir(t, path)
+	owner := startSuccessor(t, path)
 	owner.serve(t)
 	for range 10 { // without a moment at which nobody is there
 		if got := <-registered; got != int64(owner.Cmd.Process.Pid) {
 			t.Fatalf("registered with process %d, want %d", got, owner.Cmd.Process.Pid)
 		}
-		next := startHeir(t, path)
+		next := startSuccessor(t, path)
 		next.serve(t)
 		if err := owner.WaitExit(); err != nil {
 			t.Fatal(err)

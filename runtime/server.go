@@ -33,7 +33,7 @@ type Server struct {
 	endHandovers context.CancelFunc
 	handedOver   chan struct{} // closed when another process has the listener
 	draining     chan struct{} // closed in stateDraining and after it
-	heirs        sync.WaitGroup
+	successors   sync.WaitGroup
 	arrivals     arrivals
 	admission    *admission
 
@@ -296,7 +296,7 @@ func (s *Server) Close() error {
 	// A file that cannot be removed is an error of the listener's Close.
 	s.current().Withdraw()
 	s.endHandovers()
-	s.heirs.Wait()
+	s.successors.Wait()
 	s.stop()
 	s.notifyStopping()
 	return s.current().Close()

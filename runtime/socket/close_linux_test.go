@@ -49,7 +49,7 @@ func TestClosedPathIsFreeWhileProcessesAreStarted(t *testing.T) {
 	}
 }
 
-// An heir that was killed, or gave up, may have its copy a little longer than its owner.
+// A successor that was killed, or gave up, may have its copy a little longer than its owner.
 func TestClosedListenerGivesUpItsLockWhoeverHasACopy(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)

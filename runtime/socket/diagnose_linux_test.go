@@ -179,11 +179,11 @@ func TestProcessThatHasEndedIsNotBlamed(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
 			server := testproc.Start(t, "listen and hand on", path)
-			heir, err := strconv.Atoi(server.Line())
+			successor, err := strconv.Atoi(server.Line())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer syscall.Kill(heir, syscall.SIGKILL)
+			defer syscall.Kill(successor, syscall.SIGKILL)
 			if err := wait(server); err != nil {
 				t.Fatal(err)
 			}

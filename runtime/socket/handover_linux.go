@@ -82,17 +82,17 @@ func (l *Listener) handOver(ctx context.Context, conn *net.UnixConn) error {
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	heir, err := PeerOf(conn)
+	successor, err := PeerOf(conn)
 	if err != nil {
 		return err
 	}
-	if !heir.HasUID || heir.UID != os.Geteuid() {
-		return refuse(conn, fmt.Errorf("%v asked for it, and it is for uid %d: %w", heir, os.Geteuid(), fs.ErrPermission))
+	if !successor.HasUID || successor.UID != os.Geteuid() {
+		return refuse(conn, fmt.Errorf("%v asked for it, and it is for uid %d: %w", successor, os.Geteuid(), fs.ErrPermission))
 	}
 	if err := l.awaitTurn(ctx, conn); err != nil {
 		return err
 	}
-	if err := l.offer(ctx, conn, heir); err != nil {
+	if err := l.offer(ctx, conn, successor); err != nil {
 		<-l.offers.open
 		return err
 	}
@@ -135,7 +135,7 @@ func refuse(conn *net.UnixConn, reason error) error {
 }
 
 // offer sends the listener to the successor, and gives it up when the successor is ready.
-func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, heir Peer) error {
+func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, successor Peer) error {
 	if ctx.Err() != nil {
 		return sendAgain(conn, "the server is shutting down")
 	}
@@ -151,13 +151,13 @@ func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, heir Peer) err
 	_, err = io.ReadFull(conn, answer)
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return refuse(conn, fmt.Errorf("the server is shutting down, and %v was not ready: %w", heir, err))
+		return refuse(conn, fmt.Errorf("the server is shutting down, and %v was not ready: %w", successor, err))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuse(conn, fmt.Errorf("%v was not ready within %v, so the offer has lapsed: %w", heir, l.offers.lapse, err))
+		return refuse(conn, fmt.Errorf("%v was not ready within %v, so the offer has lapsed: %w", successor, l.offers.lapse, err))
 	case err != nil:
-		return fmt.Errorf("%v has not become ready: %w", heir, err)
+		return fmt.Errorf("%v has not become ready: %w", successor, err)
 	case answer[0] != handoverReady:
-		return fmt.Errorf("%v sent %q instead of being ready: %w", heir, answer, fs.ErrInvalid)
+		return fmt.Errorf("%v sent %q instead of being ready: %w", successor, answer, fs.ErrInvalid)
 	}
 	return l.giveAway(conn, lock)
 }

@@ -64,8 +64,8 @@ func TestHandoverKeepsFileAndLock(t *testing.T) {
 			owner := listen(t, path)
 			before, _ := os.Lstat(path)
 			handed := offer(t.Context(), owner)
-			heir := takeOver(t, path)
-			if err := heir.Commit(); err != nil {
+			successor := takeOver(t, path)
+			if err := successor.Commit(); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-handed; err != nil {
@@ -81,7 +81,7 @@ func TestHandoverKeepsFileAndLock(t *testing.T) {
 			if err := owner.Close(); err != nil {
 				t.Error(err)
 			}
-			checkConnects(t, heir, path)
+			checkConnects(t, successor, path)
 			if _, err := socket.Listen(path); !errors.Is(err, socket.ErrInUse) {
 				t.Errorf("the path is not locked: %v", err)
 			}
@@ -92,7 +92,7 @@ func TestHandoverKeepsFileAndLock(t *testing.T) {
 			if err != nil || !os.SameFile(before, after) {
 				t.Errorf("the socket file is not the same: %v", err)
 			}
-			heir.Close()
+			successor.Close()
 			fixture.CheckMissing(t, path)
 			checkConnects(t, listen(t, path), path)
 		})
@@ -130,7 +130,7 @@ func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 	if os.Geteuid() == 0 {
 		conf.Owner = &socket.Owner{UID: -1, GID: 4242}
 	}
-	heir, err := conf.TakeOver(t.Context(), path)
+	successor, err := conf.TakeOver(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,10 +142,10 @@ func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 	if err := <-handed; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the owner sees %v", err)
 	}
-	if err := heir.Commit(); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "commit"`) {
-		t.Errorf("the heir sees %v", err)
+	if err := successor.Commit(); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "commit"`) {
+		t.Errorf("the successor sees %v", err)
 	}
-	heir.Close()
+	successor.Close()
 	checkConnects(t, owner, path)
 	if after := ownerAndMode(t, path); after != before {
 		t.Errorf("the owner's file was %s and is %s", before, after)
@@ -166,12 +166,12 @@ func TestWithdrawnSocketIsNotHandedOver(t *testing.T) {
 	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	handed := offer(t.Context(), owner)
-	heir := takeOver(t, path)
+	successor := takeOver(t, path)
 	if err := owner.Withdraw(); err != nil {
 		t.Fatal(err)
 	}
-	if err := heir.Commit(); !errors.Is(err, socket.ErrInUse) {
-		t.Errorf("the heir sees %v", err)
+	if err := successor.Commit(); !errors.Is(err, socket.ErrInUse) {
+		t.Errorf("the successor sees %v", err)
 	}
 	if err := <-handed; err == nil {
 		t.Error("the owner has handed over what it had withdrawn")
@@ -263,13 +263,13 @@ func rob(args []string) error {
 	return nil
 }
 
-func TestClientsOfTheHeirSeeTheHeir(t *testing.T) {
+func TestClientsOfTheSuccessorSeeItsCredentials(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	handed := offer(t.Context(), owner)
-	heir := testproc.Start(t, "take over", path)
-	heir.Line()
+	successor := testproc.Start(t, "take over", path)
+	successor.Line()
 	if err := <-handed; err != nil {
 		t.Fatal(err)
 	}
@@ -281,14 +281,14 @@ func TestClientsOfTheHeirSeeTheHeir(t *testing.T) {
 	}
 	defer conn.Close()
 	peer, err := socket.PeerOf(conn)
-	if err != nil || peer.PID != heir.Process.Pid {
-		t.Errorf("the server is %v, %v; want process %d", peer, err, heir.Process.Pid)
+	if err != nil || peer.PID != successor.Process.Pid {
+		t.Errorf("the server is %v, %v; want process %d", peer, err, successor.Process.Pid)
 	}
 	_, err = socket.Listen(path)
-	checkInUse(t, err, fmt.Sprintf("process %d holds its lock", heir.Process.Pid))
+	checkInUse(t, err, fmt.Sprintf("process %d holds its lock", successor.Process.Pid))
 }
 
-// takeOverAndSayHello is listenAndSayHello for an heir.
+// takeOverAndSayHello is listenAndSayHello for a successor.
 func takeOverAndSayHello(args []string) error {
 	l, err := (&socket.ListenConfig{}).TakeOver(context.Background(), args[0])
 	if err != nil {
@@ -318,8 +318,8 @@ func TestHandoverLeavesTheListenerNonblocking(t *testing.T) {
 	path := fixture.FreePath(t)
 	owner := listen(t, path)
 	handed := offer(t.Context(), owner)
-	heir := takeOver(t, path)
-	for name, l := range map[string]*socket.Listener{"owner": owner, "heir": heir} {
+	successor := takeOver(t, path)
+	for name, l := range map[string]*socket.Listener{"owner": owner, "successor": successor} {
 		raw, err := l.SyscallConn()
 		if err != nil {
 			t.Fatal(err)
@@ -332,6 +332,6 @@ func TestHandoverLeavesTheListenerNonblocking(t *testing.T) {
 			t.Errorf("the listener of the %s blocks: flags %#x, %v", name, flags, err)
 		}
 	}
-	heir.Close()
+	successor.Close()
 	<-handed
 }

@@ -29,7 +29,7 @@ func bind(t *testing.T, path string) (fd int) {
 	return fd
 }
 
-func TestBoundSocketIsListenedOnByItsHeir(t *testing.T) {
+func TestBoundSocketIsListenedOnByItsSuccessor(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	fd := bind(t, path)

@@ -47,12 +47,12 @@ func connectAndHandOver(args []string) error {
 
 // handOn gives f to a process that keeps it open, and prints its id.
 func handOn(f *os.File) error {
-	heir := exec.Command("sleep", "600")
-	heir.ExtraFiles = []*os.File{f}
-	if err := heir.Start(); err != nil {
+	successor := exec.Command("sleep", "600")
+	successor.ExtraFiles = []*os.File{f}
+	if err := successor.Start(); err != nil {
 		return err
 	}
-	fmt.Println(heir.Process.Pid)
+	fmt.Println(successor.Process.Pid)
 	return nil
 }
 
@@ -129,11 +129,11 @@ func TestPidfdOfADeadPeerIsNotThatOfTheNextProcessWithItsID(t *testing.T) {
 	path := fixture.FreePath(t)
 	l := listen(t, path)
 	client := testproc.Start(t, "connect and hand over", path)
-	heir, err := strconv.Atoi(client.Line())
+	successor, err := strconv.Atoi(client.Line())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Kill(heir, syscall.SIGKILL)
+	defer syscall.Kill(successor, syscall.SIGKILL)
 	if err := client.WaitExit(); err != nil {
 		t.Fatal(err)
 	}

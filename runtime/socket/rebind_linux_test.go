@@ -31,7 +31,7 @@ func rebind(t *testing.T, l *socket.Listener, path string) *socket.Listener {
 	return again
 }
 
-// What an heir was sent is not what has the path any more: were it given away, nobody would serve.
+// What a successor was sent is not what has the path any more: were it given away, nobody would serve.
 func TestWhatIsMadeAnewDuringAHandoverIsNotGivenAway(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(t *testing.T, l *socket.Listener, path string) *socket.Listener{
@@ -51,15 +51,15 @@ func TestWhatIsMadeAnewDuringAHandoverIsNotGivenAway(t *testing.T) {
 			path := fixture.FreePath(t)
 			owner := listen(t, path)
 			handed := offer(t.Context(), owner)
-			heir := takeOver(t, path)
+			successor := takeOver(t, path)
 			owner = lose(t, owner, path)
-			if err := heir.Commit(); !errors.Is(err, socket.ErrInUse) {
-				t.Errorf("the heir's commit: %v", err)
+			if err := successor.Commit(); !errors.Is(err, socket.ErrInUse) {
+				t.Errorf("the successor's commit: %v", err)
 			}
 			if err := <-handed; err == nil || !strings.Contains(err.Error(), "made anew") {
 				t.Errorf("the owner sees %v", err)
 			}
-			heir.Close()
+			successor.Close()
 			checkConnects(t, owner, path)
 			if _, err := socket.Listen(path); !errors.Is(err, socket.ErrInUse) {
 				t.Errorf("the path is not locked: %v", err)
@@ -77,14 +77,14 @@ func TestListenerThatWasReplacedIsNotHandedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owner, heir := unixConn(t, ends[0]), unixConn(t, ends[1])
+	owner, successor := unixConn(t, ends[0]), unixConn(t, ends[1])
 	handed := make(chan error, 1)
 	go func() { handed <- old.HandOver(t.Context(), owner) }()
 	answer := make([]byte, 1)
-	if _, err := heir.Read(answer); err != nil || answer[0] != 'A' { // ask again
-		t.Errorf("the heir is answered %q, %v", answer, err)
+	if _, err := successor.Read(answer); err != nil || answer[0] != 'A' { // ask again
+		t.Errorf("the successor is answered %q, %v", answer, err)
 	}
-	heir.Close()
+	successor.Close()
 	if err := <-handed; err == nil || !strings.Contains(err.Error(), "made anew") {
 		t.Errorf("the owner sees %v", err)
 	}
@@ -166,7 +166,7 @@ func TestRebindThatFailsLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// inheritInVain is a program without privileges: an owner, and an heir that is to give the socket to a
+// inheritInVain is a program without privileges: an owner, and a successor that is to give the socket to a
 // group. It prints what becomes of that.
 func inheritInVain(args []string) error {
 	if err := errors.Join(syscall.Setgroups(nil), syscall.Setuid(1234)); err != nil {
@@ -179,12 +179,12 @@ func inheritInVain(args []string) error {
 	}
 	handed := offer(ctx, owner)
 	conf := socket.ListenConfig{Owner: &socket.Owner{UID: -1, GID: 4242}}
-	heir, err := conf.TakeOver(ctx, args[0])
+	successor, err := conf.TakeOver(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	commitErr := heir.Commit()
-	if err := heir.Close(); err != nil {
+	commitErr := successor.Commit()
+	if err := successor.Close(); err != nil {
 		return err
 	}
 	go owner.Accept()

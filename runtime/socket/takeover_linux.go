@@ -84,7 +84,7 @@ func (c *ListenConfig) takeOver(ctx context.Context, addr Address, conn *net.Uni
 	if err != nil {
 		return fail("receive the listener", err)
 	}
-	l, err := c.heir(addr, fds)
+	l, err := c.successor(addr, fds)
 	if err != nil {
 		return fail("check the listener", err)
 	}
@@ -153,7 +153,7 @@ func closeAll(files []*os.File) {
 }
 
 // successor makes a listener of the descriptors that the owner sent, and checks them first.
-func (c *ListenConfig) heir(addr Address, files []*os.File) (_ *Listener, err error) {
+func (c *ListenConfig) successor(addr Address, files []*os.File) (_ *Listener, err error) {
 	defer files[0].Close() // net.FileListener duplicates the descriptor
 	keep := files[1:]
 	defer func() {
