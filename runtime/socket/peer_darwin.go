@@ -20,5 +20,3 @@ func peerOf(fd int) (Peer, error) {
 	p.PID, p.HasPID = pid, pid > 0
 	return p, nil
 }
-
-func openPidfd(int) (*os.File, error) { return nil, ErrUnsupported }

@@ -2,8 +2,4 @@
 
 package socket
 
-import "os"
-
 func peerOf(int) (Peer, error) { return nobodyKnown(), ErrUnsupported }
-
-func openPidfd(int) (*os.File, error) { return nil, ErrUnsupported }

@@ -8,6 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// rootDir is empty: root gets a directory in the temporary one, like every user. On darwin a group may
+// write to /var/run, which Listen would refuse.
+const rootDir = ""
+
+const pollHangUp = unix.POLLHUP
+
 const openDirFlags = unix.O_RDONLY
 
 // reach returns a path to name that fits into a socket address.
@@ -18,3 +24,6 @@ func (d *dir) reach(name string) (string, error) {
 	}
 	return full, nil
 }
+
+// isMountPlain reports that mounts do not map ids.
+func (d *dir) isMountPlain(string) bool { return true }
