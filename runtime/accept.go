@@ -75,8 +75,9 @@ func (s *Server) turnedAway(r *refusal) {
 
 // newAdmission returns the admission of a server. Peers of unknown users share.
 func (c *serverConfig) newAdmission() *admission {
-	own := os.Geteuid()
+	own, known := os.Geteuid(), userns.UIDs()
+	// The number that stands for unmapped users can be the server's own, and says nothing of who comes then.
 	return newAdmission(sharesOf(descriptorLimit(), c.maxConnsPerUser), func(uid int) bool {
-		return (uid == 0 || uid == own) && userns.UIDs().Maps(uid) // else it may be anybody's
+		return (uid == 0 || uid == own) && known.Maps(uid)
 	})
 }

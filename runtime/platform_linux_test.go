@@ -6,6 +6,7 @@ import "github.com/udsgrpc/udsgrpc/internal/testproc"
 var programs = map[string]testproc.Program{
 	"greeter":                      serveGreeter,
 	"greeter with few files":       serveWithFewFiles,
+	"greeter with small shares":    serveSmallShares,
 	"call without descriptors":     callWithoutDescriptors,
 	"stream forever":               streamForever,
 	"take over and serve":          takeOverAndServe,

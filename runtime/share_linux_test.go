@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
@@ -96,6 +100,45 @@ func TestConnectionsBeyondAUsersShareAreCountedAndToldOnce(t *testing.T) {
 	greet(t, own)
 	if told := strings.Count(events.String(), `msg="turned away"`); told != 1 || !strings.Contains(events.String(), fmt.Sprintf("uid=%d", stranger)) {
 		t.Errorf("it is told %d times: %s", told, &events)
+	}
+}
+
+// serveSmallShares is a program: a server for anyone, of whose connections each user may have 4, and that
+// prints its events.
+func serveSmallShares(args []string) error {
+	return serveGreeterWith(args[0], runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(4),
+		runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+}
+
+// A server whose own uid is the number that stands for unmapped users cannot tell its own user from those, so
+// they have the share of others.
+func TestUnmappedUsersHaveNoMoreThanAShareOfAServerOfTheirNumber(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	path := publicPath(t)
+	if err := os.Chmod(filepath.Dir(path), 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	cmd := testproc.Command(t, "greeter with small shares", path)
+	ids := []syscall.SysProcIDMap{{Size: 65536}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:                 syscall.CLONE_NEWUSER,
+		UidMappings:                ids,
+		GidMappings:                ids,
+		GidMappingsEnableSetgroups: true,
+		Credential:                 &syscall.Credential{Uid: nobody, Gid: nobody},
+	}
+	cmd.Dir = "/"
+	server := testproc.StartCmd(t, cmd)
+	for server.Line() != "serving" {
+	}
+	startAs(t, user{uid: 70000, gid: 70000}, "hold silent", path, "100").Line()
+	guard := time.AfterFunc(fixture.Guard, server.Kill)
+	defer guard.Stop()
+	for line, ok := "", true; !strings.Contains(line, `msg="turned away"`) || !strings.Contains(line, "uid=65534"); {
+		if line, ok = server.NextLine(); !ok {
+			t.Fatal("nobody is turned away")
+		}
 	}
 }
 
