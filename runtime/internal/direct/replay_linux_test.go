@@ -326,7 +326,7 @@ func TestHeaderIsFoundThoughWhoSendsBeginsTheStreamAnew(t *testing.T) {
 		_, err := stream.Header()
 		found <- err
 	}()
-	fixture.Eventually(t, "Header to wait", func() bool { return stream.(*clientStream).headerWaits.Load() > 0 })
+	fixture.Eventually(t, "Header to wait", func() bool { return stream.(*clientStream).readingWaits.Load() > 0 })
 	s.move(newHost(t, service{}, ServerConfig{}).accept)
 	if err := await(t, "SendMsg", sent); err != nil {
 		t.Errorf("sending comes to %v", err)

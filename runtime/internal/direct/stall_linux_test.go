@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
@@ -188,4 +189,31 @@ func TestHandlerThatWaitsToSendEndsWithItsClient(t *testing.T) {
 		t.Error("a handler without a client sends all")
 	}
 	fixture.Eventually(t, "the budget to be given back", func() bool { return h.budget.used.Load() == 0 })
+}
+
+// A Send that waits looks after what comes, and gives that up again where there is no room to take it in. A Header
+// that begins in that moment has to go on then: nobody else receives.
+func TestHeaderGoesOnWhenASendHasLookedAfterWhatComes(t *testing.T) {
+	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+		if err := ss.SendHeader(metadata.Pairs("k", "v")); err != nil {
+			return err
+		}
+		return echo(ss)
+	}}, ServerConfig{})
+	c := NewClient(ClientConfig{Dial: newSite(t, h.accept).dial, MaxConns: 1, Budget: 1})
+	t.Cleanup(c.Close)
+	s := openGuarded(t, c, &bothDesc).(*clientStream)
+	c.budget.charge(1) // there is no room
+	s.reading.Lock()
+	header := make(chan error, 1)
+	go func() {
+		_, err := s.Header()
+		header <- err
+	}()
+	fixture.Eventually(t, "Header to wait", func() bool { return s.readingWaits.Load() > 0 })
+	s.reading.Unlock()
+	s.takeIn()
+	if err := await(t, "the header", header); err != nil {
+		t.Error(err)
+	}
 }

@@ -66,7 +66,7 @@ type clientStream struct {
 	clean   bool  // the status was received, and the connection can carry another call; changed with mu held as well
 	settled bool  // changed with mu held as well: stats handlers and call options know the result
 
-	headerWaits atomic.Int32 // how many Header calls wait while another goroutine receives
+	readingWaits atomic.Int32 // how many wait for the holder of reading to be done
 }
 
 // begin starts the call on conn.

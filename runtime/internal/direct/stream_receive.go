@@ -64,14 +64,9 @@ func (s *clientStream) verdict() error {
 // doneReading unlocks reading. A waiting Send, and Header, rely on the goroutine that reads, and need
 // another one when it stops.
 func (s *clientStream) doneReading() {
-	s.reading.Unlock()
+	s.unlockReading()
 	if s.out.waiting.Load() > 0 {
 		s.takeIn()
-	}
-	if s.headerWaits.Load() > 0 {
-		s.mu.Lock()
-		s.mu.broadcast()
-		s.mu.Unlock()
 	}
 }
 
@@ -79,7 +74,17 @@ func (s *clientStream) doneReading() {
 func (s *clientStream) takeIn() {
 	if s.reading.TryLock() {
 		s.in.startTaking()
-		s.reading.Unlock()
+		s.unlockReading()
+	}
+}
+
+// unlockReading unlocks reading, and wakes those who could not lock it.
+func (s *clientStream) unlockReading() {
+	s.reading.Unlock()
+	if s.readingWaits.Load() > 0 {
+		s.mu.Lock()
+		s.mu.broadcast()
+		s.mu.Unlock()
 	}
 }
 
@@ -329,8 +334,8 @@ func (s *clientStream) isHeaderKnown() bool {
 
 // awaitHeader waits for the header while another goroutine receives, until that stops.
 func (s *clientStream) awaitHeader() {
-	s.headerWaits.Add(1)
-	defer s.headerWaits.Add(-1)
+	s.readingWaits.Add(1)
+	defer s.readingWaits.Add(-1)
 	s.mu.Lock()
 	stopped := s.mu.change()
 	s.mu.Unlock()

@@ -64,6 +64,8 @@ func (s *clientStream) sendError() error {
 // is unprocessed. The receiving goroutine finds out which, or, if there is none, resolve does. It reports
 // whether everything that was queued is sent again. The caller holds mu, which is released while waiting.
 func (s *clientStream) resolve() bool {
+	s.readingWaits.Add(1)
+	defer s.readingWaits.Add(-1)
 	for s.out.err != nil && s.out.life == outboxOpen && s.desc.ClientStreams && s.state.processing != processingBegun {
 		changed := s.mu.change()
 		s.mu.Unlock()
