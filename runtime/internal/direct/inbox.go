@@ -42,6 +42,7 @@ type arrived struct {
 	n       int
 	content payload // empty for a message over the limit
 	err     error   // of reading; then the other fields are zero
+	waited  bool    // the reader had to wait for it
 }
 
 // peek waits for the next frame and returns its header. It returns the same one until head, message or
@@ -50,7 +51,7 @@ func (in *inbox) peek() (kind, int, error) {
 	c := &in.current
 	if !in.peeked {
 		if !in.active || !in.take() {
-			c.kind, c.n, c.err = in.conn.rd.header()
+			*c = in.header()
 		}
 		in.peeked = c.err == nil
 	}
@@ -177,6 +178,7 @@ func (in *inbox) ended() bool {
 
 func (in *inbox) header() (a arrived) {
 	a.kind, a.n, a.err = in.conn.rd.header()
+	a.waited = in.conn.waited
 	return a
 }
 

@@ -201,7 +201,7 @@ func (s *clientStream) queueRequest() {
 func (s *clientStream) peek() (again bool, err error) {
 	k, _, err := s.in.peek()
 	if err == nil && k != kindGoAway {
-		if s.in.waited() && s.caller.Err() != nil {
+		if s.in.current.waited && s.caller.Err() != nil {
 			s.late = true // the cancellation happened first
 			return false, status.FromContextError(s.caller.Err()).Err()
 		}
