@@ -9,18 +9,18 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 )
 
-// fairListener accepts who gets a place. What it returns is an arrival, unless the credentials may be the
-// program's, which know nothing of it.
+// fairListener accepts connections that get a place. It returns each as an arrival, unless the credentials
+// may be the program's, which cannot unwrap one.
 type fairListener struct {
 	*net.UnixListener
 	server *Server
-	spare  []*os.File // nil if there is none; used by who accepts
+	spare  []*os.File // nil if there is none; used by the accepting goroutine
 }
 
-// arrival is a connection whose place is known. The handshake hands grpc the connection itself.
+// arrival is a connection whose place is known. The handshake gives grpc the connection itself.
 type arrival struct {
 	*net.UnixConn
-	place *place // nil if nobody tells what becomes of the connection
+	place *place // nil if nothing reports what becomes of the connection
 }
 
 func (l *fairListener) Accept() (net.Conn, error) {
@@ -43,7 +43,7 @@ func (l *fairListener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit returns the user of a connection that gets a place, for arrived; else nil.
+// admit returns the user of a connection that gets a place, for arrived, and nil for others.
 func (s *Server) admit(uid int) *user {
 	u, refused := s.admission.admit(uid, time.Now())
 	if refused != nil {
@@ -52,7 +52,7 @@ func (s *Server) admit(uid int) *user {
 	return u
 }
 
-// arrived takes note of a connection that was admitted.
+// arrived records a connection that was admitted.
 func (s *Server) arrived(conn *net.UnixConn, u *user) net.Conn {
 	a := &s.arrivals
 	now := time.Now()

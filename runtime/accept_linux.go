@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acceptOne waits for a connection and says whose it is; the uid is -1 if that cannot be found out. The
+// acceptOne waits for a connection and returns it with its user; the uid is -1 if it is unknown. The
 // connection is nil if there was no descriptor for it and it was closed.
 func (l *fairListener) acceptOne() (*net.UnixConn, int, error) {
 	if l.spare == nil {
@@ -28,8 +28,8 @@ func (l *fairListener) acceptOne() (*net.UnixConn, int, error) {
 	return conn, uid, nil
 }
 
-// acceptWithSpare accepts where no descriptor is left for it: root and the server's own user get what
-// was kept, and others are turned away, so that nobody waits behind them.
+// acceptWithSpare accepts when no descriptor is left: root and the server's own user get the ones that
+// were kept, and others are turned away, so that nobody waits behind them.
 func (l *fairListener) acceptWithSpare(short error) (*net.UnixConn, int, error) {
 	if l.spare == nil {
 		return nil, 0, short
@@ -38,7 +38,7 @@ func (l *fairListener) acceptWithSpare(short error) (*net.UnixConn, int, error) 
 	defer l.keepSpare()
 	fd, err := l.acceptNow()
 	if err != nil {
-		return nil, 0, short // there is nobody
+		return nil, 0, short // no connection waits
 	}
 	uid := peerUID(fd)
 	if !l.server.admission.owns(uid) {
@@ -53,8 +53,8 @@ func (l *fairListener) acceptWithSpare(short error) (*net.UnixConn, int, error) 
 	return conn, uid, nil
 }
 
-// keepSpare keeps two descriptors for acceptWithSpare, if there are any or other users have one that is half-open:
-// the connection's, and that which package net makes of it.
+// keepSpare keeps two descriptors for acceptWithSpare, if there are any, or if other users have half-open
+// connections that can be closed: one for the connection, and one for package net's copy.
 func (l *fairListener) keepSpare() {
 	if !l.openSpare() && l.server.admission.makeRoom() {
 		l.openSpare()
@@ -76,12 +76,13 @@ func (l *fairListener) dropSpare() {
 	l.spare = nil
 }
 
-// shedMost is how many are turned away before the listener is looked at again: it may have been closed.
+// shedMost is how many connections are turned away before the listener is checked again: it may have been
+// closed.
 const shedMost = 1000
 
-// shed goes on after somebody was turned away. Whoever storms fills the queue, and who waits behind is not
-// to wait for a goroutine, the poller and grpc for each of the storm's. It returns the first who gets a
-// place; nil if the queue is empty.
+// shed continues after a connection was turned away. A user in a loop fills the queue, and clients behind
+// it must not wait while a goroutine, the poller and grpc handle each of these connections. It returns the
+// first connection that gets a place; nil if the queue is empty.
 func (l *fairListener) shed() net.Conn {
 	for range shedMost {
 		fd, err := l.acceptNow()
@@ -103,7 +104,7 @@ func (l *fairListener) shed() net.Conn {
 	return nil
 }
 
-// acceptNow accepts who waits in the queue. The poller does not know of the descriptor.
+// acceptNow accepts a connection that waits in the queue. The poller does not know the descriptor.
 func (l *fairListener) acceptNow() (fd int, err error) {
 	raw, err := l.SyscallConn()
 	if err != nil {
@@ -115,7 +116,7 @@ func (l *fairListener) acceptNow() (fd int, err error) {
 	return fd, errors.Join(controlErr, err)
 }
 
-// peerUID returns the user at the other end. Users without a number in this user namespace have all the
+// peerUID returns the user at the other end. Users without a number in this user namespace all have the
 // same one, that of nobody.
 func peerUID(fd int) int {
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
@@ -125,10 +126,11 @@ func peerUID(fd int) int {
 	return int(cred.Uid)
 }
 
-// refuseFiles makes sendmsg(2) fail with EPERM for a client that wants to pass descriptors, which nobody here
-// takes; unread they would count for this process all the same. It is not done to the listener, from which
-// connections inherit it: that may be the service manager's, and goes to successors. Before Linux 6.16 there is
-// no such option, and the descriptors are closed when they are read.
+// refuseFiles makes sendmsg(2) fail with EPERM for a client that wants to pass descriptors. This server
+// takes none, and unread ones would count against the limit of this process. The option is not set on the
+// listener, from which connections inherit it, because the listener may be the service manager's and is
+// passed to successors. Before Linux 6.16 there is no such option, and the descriptors are closed when
+// they are read.
 func refuseFiles(conn *net.UnixConn) {
 	if raw, err := conn.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 0) })

@@ -8,7 +8,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// acceptOne waits for a connection and says whose it is; the uid is -1 if that cannot be found out.
+// acceptOne waits for a connection and returns it with its user; the uid is -1 if it is unknown.
 func (l *fairListener) acceptOne() (*net.UnixConn, int, error) {
 	conn, err := l.AcceptUnix()
 	if err != nil {
@@ -18,8 +18,8 @@ func (l *fairListener) acceptOne() (*net.UnixConn, int, error) {
 	return conn, peer.UID, nil
 }
 
-// On Linux these are for a queue that one user fills, for a process without descriptors, and against files that
-// clients send.
+// On Linux these handle a queue that one user fills, a process without free descriptors, and descriptors
+// that clients send.
 func (l *fairListener) shed() net.Conn { return nil }
 func (l *fairListener) keepSpare()     {}
 func (l *fairListener) dropSpare()     {}

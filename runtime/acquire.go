@@ -12,7 +12,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// acquire gets the listener of a server: the first that one of its possible sources has.
+// acquire returns the listener of a server, from the first of the possible sources that has one.
 func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
 	if l, err := acquireInherited(config, addr); l != nil || err != nil {
 		return l, err

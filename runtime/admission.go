@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// shares says how many connections there may be, of the descriptors that the process may open.
+// shares says how many of the descriptors that the process may open are for connections.
 type shares struct {
-	all    int // of everybody together; what is left is for the program's own work
-	others int // of all users together but root and the server's own
+	all    int // of all users together; the rest is for the program's own work
+	others int // of all users together except root and the server's own
 	each   int // of each of those others
 	direct int // of root and the server's own over the direct transport; half of the others' share is for theirs
 }
 
-// workReserve is how many descriptors are kept for the program's own work at least, as long as that
-// is not more than half of all.
+// workReserve is how many descriptors are kept at least for the program's own work, unless that is more
+// than half of all.
 const workReserve = 16
 
-// sharesOf divides descriptors. Half is for other users, so that those who own the server have more
-// left than all others together can take; perUser is 0 for the default, a quarter.
+// sharesOf divides descriptors. Other users get half, so that root and the server's own user have more
+// left than all others together can take. perUser is 0 for the default, a quarter.
 func sharesOf(descriptors, perUser int) shares {
 	s := shares{
 		all:    descriptors - max(descriptors/8, min(workReserve, descriptors/2)),
@@ -34,17 +34,17 @@ func sharesOf(descriptors, perUser int) shares {
 	return s
 }
 
-// stormRate is how many connections a second another user may make in the long run; as many as its share, and
-// stormBurst at least, may come at once. Each costs the server some 100 us, so a storm of one user takes a tenth of
-// a processor.
+// stormRate is how many connections a second another user may make in the long run. As many as its share,
+// and at least stormBurst, may come at once. Each costs the server about 100 us, so one user's connections
+// take at most a tenth of a processor.
 const (
 	stormRate  = 1000
 	stormBurst = 100
 )
 
-// admission decides who gets a place. Root and the user of the server are limited by what there is; any
-// other user has a share, and never more than is left free for the rest of the others. Whoever cannot be
-// told apart, as users without a number in this user namespace, has one share together.
+// admission decides which connections get a place. Root and the user of the server are limited only by
+// what there is. Any other user has a share, and never more than is left free for the rest of the others.
+// Users that cannot be told apart, because they have no number in this user namespace, share one.
 type admission struct {
 	shares shares
 	owns   func(uid int) bool // reports whether this is root or the server's own user
@@ -56,13 +56,13 @@ type admission struct {
 	foreign int // of other users
 	direct  struct{ own, foreign int }
 
-	// Connections of HTTP/2, which grpc closes without telling. hand is which to look at next.
+	// Connections of HTTP/2, which grpc closes without notice. hand is the next one to check.
 	http2     []*place
 	hand      int
 	lastSweep time.Time
 }
 
-// user is what one user has.
+// user is what is known of one user.
 type user struct {
 	uid    int
 	owner  bool
@@ -75,8 +75,8 @@ type user struct {
 	refused time.Time // when it was last turned away
 }
 
-// place is what a connection has, from when it is accepted. There is none, nil, for connections of which nobody
-// tells what becomes of them; they count as such of HTTP/2.
+// place belongs to a connection from when it is accepted. It is nil for connections whose end is not
+// reported; they count as HTTP/2.
 type place struct {
 	conn  *net.UnixConn
 	user  *user
@@ -87,10 +87,10 @@ type place struct {
 type placeState int
 
 const (
-	placeHalfOpen placeState = iota // the client has not said yet what it speaks
+	placeHalfOpen placeState = iota // the client has not sent its preface yet
 	placeDirect
 	placeHTTP2
-	placeDeclined // it is told to use HTTP/2
+	placeDeclined // the client is told to use HTTP/2
 	placeHandover
 	placeGone // the connection is closed, or about to be
 )
@@ -106,9 +106,9 @@ func newAdmission(s shares, owns func(uid int) bool) *admission {
 	return &admission{shares: s, owns: owns, users: map[int]*user{}, pruneAt: 1024}
 }
 
-// admit decides on a connection that uid has just made. It returns its user, who has a place more from
-// now on; the next call is enter. If an older connection has to make room, that is closed, and counts as
-// a refusal.
+// admit decides on a connection that uid has just made. It returns the user, which has one more place from
+// now on; the next call is enter. If an older connection has to make room, admit closes it and counts a
+// refusal.
 func (a *admission) admit(uid int, now time.Time) (*user, *refusal) {
 	a.mu.Lock()
 	u := a.user(uid, now)
@@ -142,7 +142,7 @@ func (a *admission) admit(uid int, now time.Time) (*user, *refusal) {
 	return u, r
 }
 
-// turnAway is for a connection that was closed for want of a descriptor.
+// turnAway records a connection that was closed because there was no descriptor.
 func (a *admission) turnAway(uid int) *refusal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -150,8 +150,8 @@ func (a *admission) turnAway(uid int) *refusal {
 	return a.user(uid, now).refuse(now)
 }
 
-// makeRoom closes the oldest half-open connection of the one among the other users that has most of them. It
-// reports false if there is none.
+// makeRoom closes the oldest half-open connection of the other user that has most of them. It reports
+// false if there is none.
 func (a *admission) makeRoom() bool {
 	a.mu.Lock()
 	var most *user
@@ -171,7 +171,7 @@ func (a *admission) makeRoom() bool {
 	return true
 }
 
-// full reports whether a user gets no place but one of its own.
+// full reports whether a user gets no further place unless it gives one up.
 func (a *admission) full(u *user) bool {
 	if u.owner {
 		return a.total >= a.shares.all
@@ -206,7 +206,7 @@ func (u *user) refuse(now time.Time) *refusal {
 	return r
 }
 
-// user returns what is known of a user. The caller holds mu.
+// user returns the record of a user. The caller holds mu.
 func (a *admission) user(uid int, now time.Time) *user {
 	u := a.users[uid]
 	if u != nil {
@@ -225,8 +225,8 @@ func (a *admission) user(uid int, now time.Time) *user {
 	return u
 }
 
-// enter gives a place to a connection that was admitted. If open, it is not to be taken for half-open,
-// because nobody tells when it is not any more.
+// enter gives a place to a connection that was admitted. If open is set, the connection does not count as
+// half-open, because nothing reports when it is no longer.
 func (a *admission) enter(u *user, conn *net.UnixConn, open bool) *place {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -240,15 +240,15 @@ func (a *admission) enter(u *user, conn *net.UnixConn, open bool) *place {
 	return p
 }
 
-// forgo is for a connection that was admitted and could not be had.
+// forgo is called when a connection that was admitted could not be had.
 func (a *admission) forgo(u *user) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.count(u, -1)
 }
 
-// speaksHTTP2 is called when a client has said that it speaks HTTP/2. It reports false if its
-// place is gone.
+// speaksHTTP2 is called when a client has sent the preface of HTTP/2. It reports false if the place is
+// gone.
 func (a *admission) speaksHTTP2(p *place) bool {
 	if p == nil {
 		return true
@@ -262,7 +262,7 @@ func (a *admission) speaksHTTP2(p *place) bool {
 	return true
 }
 
-// speaksHandover is called when a successor asks for the listener. It reports false if its place is gone.
+// speaksHandover is called when a successor asks for the listener. It reports false if the place is gone.
 func (a *admission) speaksHandover(p *place) bool {
 	if p == nil {
 		return true
@@ -272,7 +272,7 @@ func (a *admission) speaksHandover(p *place) bool {
 	return a.speaks(p, placeHandover)
 }
 
-// speaksDirect is called when a client has said that it speaks the direct transport. It returns
+// speaksDirect is called when a client has sent the preface of the direct transport. It returns
 // placeDirect, or placeDeclined if its user has its share of those, or placeGone.
 func (a *admission) speaksDirect(p *place) placeState {
 	a.mu.Lock()
@@ -302,7 +302,7 @@ func (a *admission) speaks(p *place, next placeState) bool {
 	return true
 }
 
-// leave gives a place free whose connection is closed. Again does nothing.
+// leave frees the place of a closed connection. Calling it again does nothing.
 func (a *admission) leave(p *place) {
 	if p == nil {
 		return
@@ -314,7 +314,7 @@ func (a *admission) leave(p *place) {
 	}
 }
 
-// remove gives a place free. The caller holds mu.
+// remove frees a place. The caller holds mu.
 func (a *admission) remove(p *place) {
 	switch p.state {
 	case placeGone:
@@ -342,16 +342,16 @@ func (a *admission) count(u *user, n int) {
 }
 
 const (
-	// sweepFew is how many connections of HTTP/2 are looked at for each new one, so that as many are
-	// forgotten as come.
+	// sweepFew is how many connections of HTTP/2 are checked for each new one, so that as many are
+	// forgotten as are added.
 	sweepFew = 4
 
-	// sweepPause is how often all of them are looked at, when somebody does not get a place.
+	// sweepPause is how often all of them are checked when a connection does not get a place.
 	sweepPause = time.Millisecond
 )
 
-// sweep looks at n connections of HTTP/2, and gives the places free of those that are closed. The
-// caller holds mu.
+// sweep checks n connections of HTTP/2, and frees the places of those that are closed. The caller holds
+// mu.
 func (a *admission) sweep(n int) {
 	for range min(n, len(a.http2)) {
 		if a.hand >= len(a.http2) {
@@ -369,7 +369,7 @@ func (a *admission) sweep(n int) {
 	}
 }
 
-// isClosed reports whether this end has closed a connection. It takes no system call.
+// isClosed reports whether this end has closed a connection. It needs no system call.
 func isClosed(conn *net.UnixConn) bool {
 	raw, err := conn.SyscallConn()
 	return err != nil || raw.Control(func(uintptr) {}) != nil

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// arrivals counts connections, to know whether some were accepted that grpc has not begun to serve.
-// It would reset those when it stops.
+// arrivals counts connections, to know whether some were accepted that grpc has not begun to serve. grpc
+// resets those when it stops.
 type arrivals struct {
 	accepted, handshakes atomic.Int64
 	last                 atomic.Pointer[time.Time] // when the last was accepted; nil if none was
@@ -21,7 +21,7 @@ type arrivals struct {
 
 func (a *arrivals) greeted() bool { return a.unknown || a.handshakes.Load() >= a.accepted.Load() }
 
-// sinceLast is how long ago the last connection was accepted.
+// sinceLast returns how long ago the last connection was accepted.
 func (a *arrivals) sinceLast() time.Duration {
 	last := a.last.Load()
 	if last == nil {
@@ -30,10 +30,10 @@ func (a *arrivals) sinceLast() time.Duration {
 	return time.Since(*last)
 }
 
-// complaintPause is how often a trouble that goes on is logged.
+// complaintPause is how often a lasting problem is logged.
 const complaintPause = time.Minute
 
-// complaints says when a trouble is to be logged. Its method may be called concurrently.
+// complaints says when a problem is to be logged. Its method may be called concurrently.
 type complaints struct {
 	last atomic.Pointer[time.Time] // nil if there was none
 }
@@ -43,8 +43,8 @@ func (c *complaints) due(now time.Time) bool {
 	return (last == nil || now.Sub(*last) > complaintPause) && c.last.CompareAndSwap(last, &now)
 }
 
-// notAccepted tells of a failure after which grpc tries again, and says nothing: most likely the
-// process has no descriptor left. Attempts succeed and fail by turns then.
+// notAccepted logs a failure after which grpc silently tries again: most likely the process has no
+// descriptor left. Then attempts may succeed and fail in turn.
 func (s *Server) notAccepted(err error) {
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // closed, or withdrawn
 		return

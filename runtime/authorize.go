@@ -14,12 +14,12 @@ import (
 
 // authorization decides which peer may call which method of a server.
 //
-// A method's rule is made of two: what its .proto file declares, and what the program asks
-// for. If both are there, both must let the peer in, so a program can narrow what is declared
-// and never widen it. If neither is, the same user may call.
+// A method has up to two rules: the one that its .proto file declares, and the one that the program sets.
+// If there are both, both must let the peer in, so a program can narrow what is declared and never widen
+// it. If there is none, the same user may call.
 type authorization struct {
 	declared map[string]Policy // by full method name
-	general  *Policy           // what the program asks for, for methods not in methods
+	general  *Policy           // the program's rule, for methods not in methods
 	methods  map[string]Policy
 	audit    *slog.Logger // nil for none
 	auditAll bool         // allowed calls, too
@@ -27,12 +27,12 @@ type authorization struct {
 
 	sameUser Policy
 
-	rules map[string]Policy // what policy returns for methods with a rule of their own; see settle
+	rules map[string]Policy // the combined rules of methods with a rule of their own; see settle
 	rest  Policy            // and for the others
 }
 
-// settle is called when no more rules come. It makes of each method's two rules one, so that a call
-// takes no more than a look.
+// settle is called when all rules are known. It combines each method's two rules, so that a call needs
+// only a look-up.
 func (a *authorization) settle() {
 	a.rules = make(map[string]Policy, len(a.declared)+len(a.methods))
 	for _, table := range []map[string]Policy{a.declared, a.methods} {
@@ -62,9 +62,9 @@ func (a *authorization) policy(method string) Policy {
 	}
 }
 
-// check returns a PermissionDenied for a caller that the method's rule keeps out.
+// check returns PermissionDenied for a caller that the method's rule refuses.
 func (a *authorization) check(ctx context.Context, method string) error {
-	info, _ := authInfoFrom(ctx) // nothing is known of the peer if there is none
+	info, _ := authInfoFrom(ctx) // without one, nothing is known of the peer
 	peer := info.Peer
 	a.counters.calls.add(info.Direct)
 	policy, ok := a.rules[method]
@@ -91,8 +91,8 @@ func (a *authorization) record(ctx context.Context, level slog.Level, what, meth
 }
 
 // guardUnary returns the outermost interceptor. It decides before any of chain, the program's own, runs.
-// A refused call is shown to them as well: they run as for any call, but to a last handler that refuses.
-// What they return for it does not count, but for a status that refuses in their own words.
+// The program's interceptors run for a refused call too, but the last handler refuses it. Their result is
+// ignored, unless it is a PermissionDenied with their own text.
 func (a *authorization) guardUnary(chain []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		refusal := a.check(ctx, info.FullMethod)
@@ -132,7 +132,7 @@ func keepRefused(err, refusal error) error {
 	return refusal
 }
 
-// refusedStream is what interceptors get of a call that is refused: no message comes or goes.
+// refusedStream is the stream that interceptors get for a refused call: it neither sends nor receives.
 type refusedStream struct {
 	grpc.ServerStream
 	refusal error

@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// Child is a process that serves this one. [StartChild] makes one. Its methods may be called
-// concurrently. One of Stop and Close must be called in any case, or the context given to
-// StartChild must end: that frees the connection, the socket and its directory.
+// Child is a process that serves this one. [StartChild] makes one. Its methods may be called concurrently.
+// Call Stop or Close, or end the context given to StartChild: that frees the connection, the socket and
+// its directory.
 type Child struct {
 	place   *childPlace
 	process *childProcess
@@ -26,24 +26,23 @@ type Child struct {
 //	defer child.Close()
 //	client := greeterv1.NewGreeterClient(child.Conn())
 //
-// The child gets a bound socket, in a new directory that only this user may enter, and a
-// lifeline. Both are added to cmd.ExtraFiles, behind what is there, and are described in
-// variables added to cmd.Env, from which NOTIFY_SOCKET is removed: it is this process that
-// reports to a service manager. It gets a process group of its own, so that a Ctrl-C at a terminal
-// is for this process, which then stops it; unless cmd.SysProcAttr sets Setpgid, Setsid or Foreground, or its
-// standard input is a terminal, from which only the foreground group may read. All else in cmd is as the
-// caller wants it, standard input and output too. cmd must not be started, waited for or changed by the
-// caller.
+// The child gets a bound socket, in a new directory that only this user may enter, and a lifeline. Both
+// are added to cmd.ExtraFiles, after existing ones, and are described in variables added to cmd.Env.
+// NOTIFY_SOCKET is removed from there, because this process reports to the service manager. The child gets
+// its own process group, so that a Ctrl-C at a terminal reaches only this process, which then stops the
+// child. It does not if cmd.SysProcAttr sets Setpgid, Setsid or Foreground, or if its standard input is a
+// terminal, from which only the foreground group may read. Everything else in cmd, such as standard input
+// and output, is used as it is. The caller must not start, wait for or change cmd.
 //
-// The child lives as long as ctx, and no longer than this process: when ctx ends it is
-// stopped as by Close, and when this process ends, in whatever way, its Serve drains and
-// returns. Only a child that does not serve, or does more after it has served, survives the
-// process that started it. One that ends by itself is not started again; [Supervise] does that.
+// The child lives as long as ctx, and no longer than this process. When ctx ends it is stopped as by
+// Close. When this process ends, in whatever way, the child's Serve drains and returns. Only a child that
+// does not serve, or does more after it has served, survives the process that started it. A child that
+// ends by itself is not started again; [Supervise] does that.
 //
-// A child that ends before it serves is an error that wraps an [exec.ExitError], also with
-// status 0. One that does not serve within the [StartTimeout], or before ctx ends, is killed;
-// the error wraps [context.DeadlineExceeded], or ctx's. Whatever the error, the process is gone
-// when StartChild returns, and nothing is left behind.
+// A child that ends before it serves is an error that wraps an [exec.ExitError], even with status 0. A
+// child that does not serve within the [StartTimeout], or before ctx ends, is killed; the error wraps
+// [context.DeadlineExceeded], or ctx's. After any error the process is gone when StartChild returns, and
+// nothing is left behind.
 //
 // The default [WithServerPolicy] accepts the user of cmd.SysProcAttr.Credential, if there is
 // one, instead of this process's own.
@@ -82,16 +81,15 @@ func startError(cmd *exec.Cmd, err error) error {
 	return fmt.Errorf("start child %s: %w", cmd.Path, err)
 }
 
-// Conn returns the connection to the child, for the constructors of generated clients. It is
-// closed when the child is stopped.
+// Conn returns the connection to the child, for the constructors of generated clients. It is closed when
+// the child is stopped.
 func (c *Child) Conn() *ClientConn { return c.place.conn }
 
 // Path returns the path of the child's socket, for further connections of this user.
 func (c *Child) Path() string { return c.place.path }
 
-// Wait waits until the process has ended, for whatever reason, and returns how, as
-// [exec.Cmd.Wait] does. Calls to a child that has ended by itself fail with
-// codes.Unavailable; it is not started again.
+// Wait waits until the process has ended, for whatever reason, and returns the same as [exec.Cmd.Wait].
+// Calls to a child that has ended by itself fail with codes.Unavailable; it is not started again.
 func (c *Child) Wait() error {
 	<-c.process.exited
 	return c.process.exitErr
@@ -100,14 +98,14 @@ func (c *Child) Wait() error {
 // Close is Stop without a context.
 func (c *Child) Close() error { return c.Stop(context.Background()) }
 
-// Stop makes the child drain: calls in flight are finished as by [Server.Serve] at its end,
-// then Serve returns and the program should end. If it has not after the [StopTimeout], or when
-// ctx ends, it is killed. No signal is sent before that; the child needs to handle none.
+// Stop makes the child drain: it finishes calls in flight as [Server.Serve] does at its end, then its
+// Serve returns and the program should end. If it has not ended after the [StopTimeout], or when ctx ends,
+// it is killed. No signal is sent before that, so the child needs to handle none.
 //
-// When Stop returns the process is gone, the connection is closed, and the socket and its
-// directory are removed. The error tells how the child ended, also if it did earlier: it is
-// nil for exit status 0, otherwise it wraps an [exec.ExitError], and the reason if the child was killed.
-// Stopping again returns the same error.
+// When Stop returns the process is gone, the connection is closed, and the socket and its directory are
+// removed. The error tells how the child ended, even if it ended earlier: it is nil for exit status 0,
+// otherwise it wraps an [exec.ExitError], and the reason if the child was killed. Stopping again returns
+// the same error.
 func (c *Child) Stop(ctx context.Context) error {
 	c.process.stop(ctx)
 	if err := c.release(); err != nil {
@@ -116,7 +114,7 @@ func (c *Child) Stop(ctx context.Context) error {
 	return nil
 }
 
-// childPlace is where children serve, and the connection that leads there.
+// childPlace is where children serve, with the connection to it.
 type childPlace struct {
 	dir  string // absolute, and private to this user
 	path string // of the socket
@@ -131,7 +129,7 @@ func newChildPlace(dial []DialOption) (*childPlace, error) {
 	if err != nil {
 		return nil, err
 	}
-	// TMPDIR may be relative, and the child's working directory another one.
+	// TMPDIR may be relative, and the child may have another working directory.
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}

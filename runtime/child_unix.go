@@ -18,8 +18,8 @@ import (
 
 func supportsChildren() error { return nil }
 
-// bequeath makes the socket and the lifeline and adds both to the command. It returns the
-// files that are to be closed when the command was started.
+// bequeath makes the socket and the lifeline and adds both to the command. It returns the files to close
+// when the command was started.
 func (p *childProcess) bequeath(path string) (passed []*os.File, err error) {
 	bound, err := socket.Bind(path)
 	if err != nil {
@@ -46,8 +46,8 @@ func (p *childProcess) pass(f *os.File) int {
 	return 2 + len(p.cmd.ExtraFiles) // behind standard input, output and error
 }
 
-// childPolicy says which server to expect at the socket: one of the child's user. As the
-// socket's directory is private there is none other, but for root's.
+// childPolicy returns the policy for the server at the socket: it must be of the child's user. The
+// socket's directory is private, so there can be no other, except root's.
 func childPolicy(cmd *exec.Cmd) []DialOption {
 	if user := childUser(cmd); user >= 0 {
 		return []DialOption{WithServerPolicy(AllowUID(user))}
@@ -55,7 +55,7 @@ func childPolicy(cmd *exec.Cmd) []DialOption {
 	return nil
 }
 
-// childUser returns the user that the command asks for, and -1 for none.
+// childUser returns the user that the command sets, and -1 for none.
 func childUser(cmd *exec.Cmd) int {
 	if cmd.SysProcAttr == nil || cmd.SysProcAttr.Credential == nil {
 		return -1
@@ -63,7 +63,7 @@ func childUser(cmd *exec.Cmd) int {
 	return int(cmd.SysProcAttr.Credential.Uid)
 }
 
-// ownGroup gives the child a process group of its own, unless the caller has other plans for it. Only the
+// ownGroup gives the child its own process group, unless the caller has set something else. Only the
 // foreground group of a terminal may read from it.
 func ownGroup(cmd *exec.Cmd) {
 	attr := syscall.SysProcAttr{}

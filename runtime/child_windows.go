@@ -8,8 +8,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// os/exec has no ExtraFiles here, and another way to pass a socket takes the child's
-// process id first.
+// On Windows os/exec has no ExtraFiles, and other ways to pass a socket need the child's process id first.
 func supportsChildren() error {
 	return fmt.Errorf("a child that inherits a socket: %w", socket.ErrUnsupported)
 }

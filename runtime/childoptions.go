@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Defaults of a [Child] that is not told otherwise.
+// Defaults of a [Child].
 const (
 	// DefaultStartTimeout is for a child that has much to read before it serves.
 	DefaultStartTimeout = time.Minute
@@ -17,7 +17,7 @@ const (
 	// DefaultStopTimeout lets a child use all of its [DefaultShutdownTimeout].
 	DefaultStopTimeout = 10 * time.Second
 
-	// DefaultRestartLimit is of a [Supervisor]: it gives up after some three seconds.
+	// DefaultRestartLimit is for a [Supervisor]: it gives up after about three seconds.
 	DefaultRestartLimit = 5
 )
 
@@ -29,7 +29,7 @@ type childConfig struct {
 	dial                      []DialOption
 	err                       error
 
-	// Of a supervisor:
+	// For a supervisor:
 	restartLimit              int
 	restartPause, settledTime time.Duration // other than the constants in tests only
 	events                    *slog.Logger  // nil for none
@@ -51,9 +51,9 @@ func newChildConfig(opts []ChildOption) (childConfig, error) {
 	return c, c.err
 }
 
-// StartTimeout sets how long a child may take until it serves; the default is
-// [DefaultStartTimeout]. It ends with StartChild, unlike a context, which governs the child for
-// its whole life.
+// StartTimeout sets how long a child may take until it serves; the default is [DefaultStartTimeout]. It no
+// longer applies when StartChild has returned, unlike a context, which governs the child for its whole
+// life.
 func StartTimeout(d time.Duration) ChildOption {
 	return func(c *childConfig) {
 		if d <= 0 {
@@ -63,8 +63,8 @@ func StartTimeout(d time.Duration) ChildOption {
 	}
 }
 
-// StopTimeout sets how long a child that is to stop may take before it is killed; the default
-// is [DefaultStopTimeout]. Choose it above the [ShutdownTimeout] of the child. Zero kills it at
+// StopTimeout sets how long a child may take to stop before it is killed; the default is
+// [DefaultStopTimeout]. Choose it above the [ShutdownTimeout] of the child. With zero it is killed at
 // once.
 func StopTimeout(d time.Duration) ChildOption {
 	return func(c *childConfig) {
@@ -82,7 +82,7 @@ func ChildDialOptions(opts ...DialOption) ChildOption {
 }
 
 // RestartLimit sets after how many restarts in a row a [Supervisor] gives up; the default is
-// [DefaultRestartLimit]. With zero there is none. StartChild, which restarts nothing, takes no notice.
+// [DefaultRestartLimit]. With zero there is no restart. StartChild, which restarts nothing, ignores it.
 func RestartLimit(n int) ChildOption {
 	return func(c *childConfig) {
 		if n < 0 {
@@ -92,8 +92,8 @@ func RestartLimit(n int) ChildOption {
 	}
 }
 
-// SupervisorLog writes a record for what a [Supervisor] does: that a child serves, that one ended and how, and
-// that it gives up. There is none by default. StartChild takes no notice.
+// SupervisorLog writes a record when a child serves, when one ends and how, and when the [Supervisor]
+// gives up. There is none by default. StartChild ignores it.
 func SupervisorLog(logger *slog.Logger) ChildOption {
 	return func(c *childConfig) { c.events = logger }
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// outputDelay is how long the end of a child may be held up by a process of its own that
-// has inherited the child's output, where the caller has not set exec.Cmd.WaitDelay.
+// outputDelay is how long a process that has inherited the child's output can delay the end of the child,
+// if the caller has not set exec.Cmd.WaitDelay.
 const outputDelay = 2 * time.Second
 
 // childProcess is a child from its start to its end. Its methods may be called concurrently.
@@ -53,7 +53,7 @@ func (p *childProcess) start(path string) error {
 	passed, err := p.bequeath(path)
 	defer func() {
 		for _, f := range passed {
-			f.Close() // the child has its own now, and nobody else may hold them
+			f.Close() // the child has its own now, and no other process may hold them
 		}
 	}()
 	if err != nil {
@@ -63,17 +63,16 @@ func (p *childProcess) start(path string) error {
 		p.cmd.WaitDelay = outputDelay
 	}
 	ownGroup(p.cmd)
-	// SysProcAttr.Pdeathsig is not set. Linux sends it when the thread that forked ends, which
-	// in Go may be long before the process does, unless a thread is kept for it; and it
-	// would cut short the drain that the lifeline brings about.
+	// SysProcAttr.Pdeathsig is not set. Linux sends it when the thread that forked ends, which in Go may
+	// be long before the process ends, unless a thread is kept for it. It would also cut short the drain
+	// that the lifeline causes.
 	return p.cmd.Start()
 }
 
-// childDuty is what a child has most likely not done.
+// childDuty is what a child has most likely failed to do.
 const childDuty = "it is to give runtime.InheritedPath() to a NewXxxUDSServer and to call Serve"
 
-// awaitReady returns when the child says that it serves. If it returns an error the child is
-// gone.
+// awaitReady returns when the child has reported that it serves. After an error the child is gone.
 func (p *childProcess) awaitReady(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -81,7 +80,7 @@ func (p *childProcess) awaitReady(ctx context.Context, timeout time.Duration) er
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		// A lifeline that ends without the line says nothing: the process's end will.
+		// A lifeline that ends without the line is no result yet: the end of the process follows.
 		line, _ := bufio.NewReader(io.LimitReader(p.lifeline, int64(len(readyLine)))).ReadString('\n')
 		if line == readyLine {
 			close(ready)
@@ -103,7 +102,7 @@ func (p *childProcess) awaitReady(ctx context.Context, timeout time.Duration) er
 	return err
 }
 
-// exitError says how the process ended, also with status 0. It has to have exited.
+// exitError returns how the process ended, even with status 0. It must have exited.
 func (p *childProcess) exitError() error {
 	if p.exitErr == nil {
 		return &exec.ExitError{ProcessState: p.cmd.ProcessState}
@@ -132,7 +131,7 @@ func (p *childProcess) kill(why error) {
 	}
 }
 
-// ended says how a child that was to stop has ended; nil for exit status 0.
+// ended returns how a child that was stopped has ended; nil for exit status 0.
 func (p *childProcess) ended() error {
 	<-p.exited
 	p.mu.Lock()

@@ -15,10 +15,10 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// ClientConn is a connection to a server on a Unix domain socket, which comes and goes with
-// the server: it is made at the first call and made again when it was lost. It is a
-// [grpc.ClientConnInterface], so generated clients use it. [Dial], or a generated
-// constructor that calls it, makes one. Its methods may be called concurrently; Close ends it.
+// ClientConn is a connection to a server on a Unix domain socket. It connects at the first call, and
+// connects again when the server was lost. It is a [grpc.ClientConnInterface], so generated clients use
+// it. [Dial], or a generated constructor that calls it, makes one. Its methods may be called concurrently;
+// Close ends it.
 type ClientConn struct {
 	addr      socket.Address
 	policy    Policy // of the server
@@ -30,19 +30,19 @@ type ClientConn struct {
 	links     *links
 	calls     transportCounter
 
-	stopFollowing context.CancelFunc // ends what calls the hooks
+	stopFollowing context.CancelFunc // ends the goroutine that calls the hooks
 	follower      sync.WaitGroup
 }
 
-// Dial returns a connection to the server on path, in any form that [socket.ParseAddress]
-// reads; a relative path is resolved now. It does not connect yet, as [grpc.NewClient]: the
-// server may start later. Call WaitReady to wait for it.
+// Dial returns a connection to the server on path, in any form that [socket.ParseAddress] reads; a
+// relative path is resolved now. Like [grpc.NewClient] it does not connect yet: the server may start
+// later. Call WaitReady to wait for it.
 //
-// A call fails with codes.Unavailable while the server is not there, and says why: no such
-// file, nobody listening, no permission, and so on; with [grpc.WaitForReady] it waits
-// instead. While a server is there that the [WithServerPolicy] refuses, by default every
-// one that is neither the caller's own nor root's, a call fails with codes.PermissionDenied, and
-// that server gets to see nothing of it. The error of Dial is about the path or the options.
+// While the server is not there, a call fails with codes.Unavailable and the reason: no such file, nobody
+// listening, no permission, and so on; with [grpc.WaitForReady] it waits instead. If the
+// [WithServerPolicy] refuses the server (by default every one that is neither the caller's own nor
+// root's), a call fails with codes.PermissionDenied, and that server sees nothing of it. The error of Dial
+// is about the path or the options.
 func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	addr, err := socket.ParseAddress(path)
 	if err != nil {
@@ -74,7 +74,7 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	return c, nil
 }
 
-// target is a URL, in which a path may hold any byte. grpc hands it to the dialer as it is.
+// target is a URL, in which a path may hold any byte. grpc passes it to the dialer unchanged.
 func target(addr socket.Address) string {
 	return (&url.URL{Scheme: "passthrough", Path: "/" + addr.String()}).String()
 }
@@ -91,7 +91,7 @@ func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
 	return conn, nil
 }
 
-// dialDirect connects for the direct transport. What goes wrong is left to HTTP/2 to report.
+// dialDirect connects for the direct transport. HTTP/2 reports what goes wrong.
 func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
 	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
 	if err != nil {
@@ -108,7 +108,7 @@ func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials
 	return conn, info, nil
 }
 
-// verify refuses a server that the client is not to talk to.
+// verify refuses a server that the policy does not permit.
 func (c *ClientConn) verify(server socket.Peer) error {
 	if c.policy.Permits(server) {
 		if c.direct != nil {
@@ -121,7 +121,7 @@ func (c *ClientConn) verify(server socket.Peer) error {
 	return c.failed(&untrustedServerError{c.addr, server, c.policy})
 }
 
-// awaitAnswer takes note of the server's answer when it comes.
+// awaitAnswer records the server's answer when it arrives.
 func (c *ClientConn) awaitAnswer(ctx context.Context) {
 	for ctx.Err() == nil {
 		state := c.grpc.GetState()
@@ -133,7 +133,7 @@ func (c *ClientConn) awaitAnswer(ctx context.Context) {
 	}
 }
 
-// failed takes note of why an attempt to connect failed, and waits for a change at the path.
+// failed records why an attempt to connect failed, and waits for a change at the path.
 func (c *ClientConn) failed(err error) error {
 	c.links.giveUp()
 	c.links.fail(err)
@@ -149,9 +149,9 @@ func (c *ClientConn) Invoke(ctx context.Context, method string, args, reply any,
 	return c.invoke(ctx, method, args, reply, c.grpc, opts...)
 }
 
-// invoke makes a unary call over the direct transport if it can be made there.
+// invoke makes a unary call over the direct transport if that can carry it.
 func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
-	inTime := ctx.Err() == nil // the direct transport may use the time up
+	inTime := ctx.Err() == nil // the direct transport may use up the time
 	if c.direct != nil {
 		if err := c.direct.Invoke(ctx, method, args, reply, opts); err != direct.ErrHTTP2 {
 			c.calls.direct.Add(1)
@@ -161,7 +161,8 @@ func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any,
 	return c.overHTTP2(inTime, func() error { return c.grpc.Invoke(ctx, method, args, reply, opts...) })
 }
 
-// overHTTP2 has grpc make a call, or begin a stream. There is nothing to explain for one that came too late.
+// overHTTP2 makes a call, or begins a stream, with grpc. The error of a call whose time was over before
+// needs no explanation.
 func (c *ClientConn) overHTTP2(inTime bool, call func() error) error {
 	c.calls.http2.Add(1)
 	c.reconnect.need()
@@ -199,9 +200,9 @@ func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *gr
 	return stream, err
 }
 
-// WaitReady connects and returns nil once the server has answered. If ctx ends before that,
-// the error wraps ctx's and that of the last attempt, which says why the server could not be
-// reached. After Close it wraps [net.ErrClosed].
+// WaitReady connects and returns nil once the server has answered. If ctx ends before that, the error
+// wraps ctx's and that of the last attempt, which says why the server could not be reached. After Close it
+// wraps [net.ErrClosed].
 func (c *ClientConn) WaitReady(ctx context.Context) error {
 	if c.direct != nil && c.direct.Connect(ctx) == nil {
 		return nil
@@ -232,8 +233,8 @@ func (c *ClientConn) notReady(cause error) error {
 	return fmt.Errorf("wait for the server on %s: %w", c.addr, cause)
 }
 
-// Close ends the connection and fails the calls that run on it with codes.Canceled. Closing
-// again returns an error that means nothing was left to close.
+// Close ends the connection and fails running calls with codes.Canceled. Closing again returns an error
+// that means that nothing was left to close.
 func (c *ClientConn) Close() error {
 	c.reconnect.close()
 	if c.direct != nil {

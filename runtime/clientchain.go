@@ -6,8 +6,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// chainUnary makes one interceptor of several, the first outermost; nil of none. A client's stand
-// before the choice of the transport, so that they see each call once, whichever carries it.
+// chainUnary combines interceptors, the first outermost; nil if there are none. A client's interceptors
+// run before the choice of the transport, so that they see each call once, whichever carries it.
 func chainUnary(chain []grpc.UnaryClientInterceptor) grpc.UnaryClientInterceptor {
 	switch len(chain) {
 	case 0:

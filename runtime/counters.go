@@ -8,28 +8,28 @@ type ByTransport struct {
 	HTTP2  int64
 }
 
-// ServerStats says what a [Server] has done so far. All its numbers only ever grow. Its fields are
-// numbers, so package expvar and every metrics library can publish it; see the example.
+// ServerStats says what a [Server] has done so far. All its numbers only grow. Its fields are numbers, so
+// package expvar and every metrics library can publish it; see the example.
 type ServerStats struct {
-	// Connections were accepted. A client of this package makes one of the direct transport for
-	// each call that it has at a time. Those of HTTP/2 are not counted if other credentials were
-	// given with [GRPCServerOptions].
+	// Connections that were accepted. A client of this package makes one of the direct transport for each
+	// concurrent call. Those of HTTP/2 are not counted if other credentials were given with
+	// [GRPCServerOptions].
 	Connections ByTransport
-	// Calls have come, for methods that the server has; those in Refused are among them.
+	// Calls that were received, for methods that the server has, including those in Refused.
 	Calls ByTransport
-	// Refused are calls of peers whom the method's rule keeps out.
+	// Refused counts calls of peers that the method's rule refuses.
 	Refused int64
-	// NotAccepted are attempts to accept a client that failed, most likely for want of descriptors. The
-	// client waits; the server goes on trying.
+	// NotAccepted counts failed attempts to accept a client, most likely because there were no
+	// descriptors. The client waits; the server tries again.
 	NotAccepted int64
-	// TurnedAway are connections that were closed because their user has its share; see
-	// [MaxConnsPerUser]. Among them are half-open ones that have made room for the user's next.
+	// TurnedAway counts connections that were closed because their user has its share; see
+	// [MaxConnsPerUser]. It includes half-open ones that made room for the user's next.
 	TurnedAway int64
-	// Rebound is how often the socket file was lost, and bound again.
+	// Rebound counts how often the socket file was lost, and bound again.
 	Rebound int64
-	// SendWaits is how often a handler's SendMsg has waited because the [SendBudget] was used up.
+	// SendWaits counts how often a handler's SendMsg waited because the [SendBudget] was used up.
 	SendWaits int64
-	// Handovers are those of [Takeover].
+	// Handovers counts those of [Takeover].
 	Handovers HandoverStats
 }
 
@@ -37,12 +37,12 @@ type ServerStats struct {
 type HandoverStats struct {
 	Received int64 // from the process that served before: at most one
 	Given    int64 // to the one that serves next: at most one, as Serve returns then
-	Failed   int64 // the next one gave up, or was not entitled; this server serves on
+	Failed   int64 // the next process gave up, or was not permitted; this server continues to serve
 }
 
-// Stats returns what the server has done so far. It costs next to nothing, and goes on to work after
-// the server's end. What is in flight at the moment is not counted; a [StatsHandler] is told of
-// the beginning and end of all connections and calls.
+// Stats returns what the server has done so far. It is cheap, and works after the server's end too. It
+// does not count what is in flight; a [StatsHandler] is told of the beginning and end of all connections
+// and calls.
 func (s *Server) Stats() ServerStats {
 	c := s.config.counters
 	stats := ServerStats{
@@ -64,27 +64,26 @@ func (s *Server) Stats() ServerStats {
 	return stats
 }
 
-// ClientStats says what a [ClientConn] has done so far. All its numbers only ever grow.
+// ClientStats says what a [ClientConn] has done so far. All its numbers only grow.
 type ClientStats struct {
-	// Connections were made, to servers that the policy permits. The direct transport has one for
-	// each call at a time.
+	// Connections that were made, to servers that the policy permits. The direct transport has one for
+	// each concurrent call.
 	Connections ByTransport
-	// Reconnects are connections that were the first after the server had been lost: it ended,
-	// crashed, or could not be reached.
+	// Reconnects counts first connections after the server had been lost: it ended, crashed, or could not
+	// be reached.
 	Reconnects ByTransport
-	// Calls were made. A unary call of the direct transport counts when it has ended, all others when
+	// Calls that were made. A unary call of the direct transport counts when it has ended, all others when
 	// they begin.
 	Calls ByTransport
-	// Failed are attempts to connect that came to nothing.
+	// Failed counts attempts to connect that failed.
 	Failed int64
-	// SendWaits is how often SendMsg of a stream has waited because the [WithSendBudget] was used up.
+	// SendWaits counts how often SendMsg of a stream waited because the [WithSendBudget] was used up.
 	SendWaits int64
-	// Refused are those of Failed that met a server that the [WithServerPolicy] refuses.
+	// Refused counts those of Failed that met a server that the [WithServerPolicy] refuses.
 	Refused int64
 }
 
-// Stats returns what the client has done so far. It costs next to nothing, and goes on to work after
-// Close.
+// Stats returns what the client has done so far. It is cheap, and works after Close too.
 func (c *ClientConn) Stats() ClientStats {
 	stats := ClientStats{
 		Connections: ByTransport{Direct: c.links.direct.made.Load(), HTTP2: c.links.http2.made.Load()},
@@ -99,7 +98,7 @@ func (c *ClientConn) Stats() ClientStats {
 	return stats
 }
 
-// serverCounters are what a server's parts count.
+// serverCounters is what the parts of a server count.
 type serverCounters struct {
 	connections, calls transportCounter
 

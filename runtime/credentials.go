@@ -12,21 +12,20 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// AuthInfo is the [credentials.AuthInfo] of every connection: who is at the other end. Its
-// AuthType is "uds". Handlers get at it with [PeerFromContext], clients with the call option
-// [grpc.Peer]:
+// AuthInfo is the [credentials.AuthInfo] of every connection: the process at the other end. Its AuthType
+// is "uds". Handlers get it with [PeerFromContext], clients with the call option [grpc.Peer]:
 //
 //	var p peer.Peer
 //	resp, err := client.Greet(ctx, req, grpc.Peer(&p))
 //	server := p.AuthInfo.(runtime.AuthInfo).Peer
 //
-// The security level is PrivacyAndIntegrity, as of grpc's own local credentials: the kernel
-// carries the bytes, and nobody between the two ends can read or change them. So per-RPC
-// credentials, which grpc does not send over insecure transports, are sent.
+// The security level is PrivacyAndIntegrity, as with grpc's own local credentials: the kernel carries the
+// bytes, and nobody between the two ends can read or change them. So grpc sends per-RPC credentials, which
+// it does not over insecure transports.
 type AuthInfo struct {
 	credentials.CommonAuthInfo
 	Peer socket.Peer
-	// Direct tells that the call is carried by the direct transport, and not by HTTP/2.
+	// Direct is true if the direct transport carries the call, and not HTTP/2.
 	Direct bool
 
 	draining <-chan struct{} // of a server, closed when it drains; see DrainingFromContext
@@ -38,8 +37,8 @@ func (AuthInfo) AuthType() string { return "uds" }
 // ValidateAuthority accepts every authority: on a socket nothing depends on it.
 func (AuthInfo) ValidateAuthority(string) error { return nil }
 
-// PeerFromContext returns who makes the call that a handler or a server's interceptor runs
-// for. It reports false if ctx is not that of such a call.
+// PeerFromContext returns the caller in a handler or a server's interceptor. It reports false if ctx is
+// not the context of such a call.
 func PeerFromContext(ctx context.Context) (socket.Peer, bool) {
 	info, ok := authInfoFrom(ctx)
 	return info.Peer, ok
@@ -54,13 +53,11 @@ func authInfoFrom(ctx context.Context) (AuthInfo, bool) {
 	return AuthInfo{Peer: socket.Peer{UID: -1, GID: -1}}, false
 }
 
-// transportCredentials find out who is at the other end of a connection. The connection
-// itself is handed on unwrapped: grpc can then write without copying, and an idle
-// connection costs a third.
+// transportCredentials find out who is at the other end of a connection. They return the connection
+// itself, not wrapped: then grpc can write without copying, and an idle connection costs a third.
 //
-// Servers only take note of the client; a refused handshake would look like a broken
-// connection, and be tried again for ever. Clients refuse a server that is not to be
-// trusted here, before grpc has written a byte.
+// Servers only record the client: a refused handshake would look like a broken connection, and the client
+// would try again for ever. Clients refuse an untrusted server here, before grpc has written a byte.
 type transportCredentials struct {
 	audit    *slog.Logger                 // of a server; nil for none
 	divert   func(arrival, AuthInfo) bool // of a server: takes a connection that is not for grpc
@@ -88,7 +85,7 @@ func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credenti
 	return conn, info, nil
 }
 
-// accepted counts a connection and makes the audit's record of it.
+// accepted counts a connection and writes the audit's record of it.
 func (t transportCredentials) accepted(info AuthInfo) {
 	t.counted.add(info.Direct)
 	if t.audit != nil {
@@ -105,8 +102,8 @@ func (t transportCredentials) ClientHandshake(_ context.Context, _ string, conn 
 	return conn, info, nil
 }
 
-// newAuthInfo asks the kernel for the peer. If it does not tell, the peer is one of whom
-// nothing is known, and whom the policies refuse.
+// newAuthInfo asks the kernel for the peer. If that fails, nothing is known of the peer, and the policies
+// refuse it.
 func newAuthInfo(conn net.Conn) AuthInfo {
 	info := AuthInfo{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
@@ -126,8 +123,7 @@ func (t transportCredentials) Clone() credentials.TransportCredentials { return 
 
 func (transportCredentials) OverrideServerName(string) error { return nil }
 
-// untrustedServerError says that the process at the other end is not one that the client
-// talks to.
+// untrustedServerError says that the client does not trust the process at the other end.
 type untrustedServerError struct {
 	addr   socket.Address
 	peer   socket.Peer

@@ -9,10 +9,9 @@ import (
 	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 )
 
-// declaredPolicies returns the rules that the .proto file of a service declares for its
-// methods, by full method name; none if it declares none. Generated constructors hand over
-// those of their own service, see [DeclaredPolicies]; this finds those of services that are
-// registered beside it.
+// declaredPolicies returns the rules that the .proto file of a service declares for its methods, by full
+// method name; none if it declares none. Generated constructors pass the rules of their own service, see
+// [DeclaredPolicies]; this finds those of services that are registered beside it.
 func declaredPolicies(desc *grpc.ServiceDesc) map[string]Policy {
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(desc.ServiceName))
 	if err != nil {
@@ -58,7 +57,8 @@ func rulePolicy(desc protoreflect.Descriptor, option protoreflect.ExtensionType)
 		case udsgrpcv1.Rule_ANYONE:
 			allowed = append(allowed, Anyone())
 		}
-		// One of a newer version lets in nobody whom this version knows.
+		// A rule of a newer version may let in peers that this version does not know; it lets in none of
+		// them.
 	}
 	if users := rule.GetAllowUser(); len(users) > 0 {
 		allowed = append(allowed, AllowUserName(users...))

@@ -18,13 +18,12 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// connectParams are for a server on the same machine: an attempt costs microseconds, so
-// there is no reason to wait for long before the next. grpc's own are made for data centres:
-// after a minute and a half without a server a client takes 23 s (median) to notice its
-// return.
+// connectParams are for a server on the same machine: an attempt costs microseconds, so there is no reason
+// to wait long before the next. grpc's own are made for data centres: after a minute and a half without a
+// server a client takes 23 s (median) to notice its return.
 //
-// MinConnectTimeout has to be set with them, as it would become zero; it is how long
-// a server may take to accept and answer.
+// MinConnectTimeout has to be set with them, because it would become zero. It is how long a server may
+// take to accept and answer.
 var connectParams = grpc.ConnectParams{
 	Backoff: backoff.Config{
 		BaseDelay:  20 * time.Millisecond,
@@ -79,7 +78,7 @@ func (c *dialConfig) settlePolicy() error {
 	return nil
 }
 
-// warn tells, in the EventLog, of a policy that permits less than it seems to.
+// warn logs to the EventLog a policy that permits less than it seems to.
 func (c *dialConfig) warn(addr socket.Address) {
 	if events := logFor(addr, c.events); events != nil && c.policy.unmapped != none {
 		events.LogAttrs(context.Background(), slog.LevelWarn, "rule for an unmapped user",
@@ -87,16 +86,16 @@ func (c *dialConfig) warn(addr socket.Address) {
 	}
 }
 
-// grpcOptions returns what to give to grpc.NewClient. What the caller gave for grpc comes
-// last and so has the last word.
+// grpcOptions returns the options for grpc.NewClient. The caller's own options come last and so override
+// the others.
 func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, error), verify func(socket.Peer) error) []grpc.DialOption {
 	opts := []grpc.DialOption{
 		grpc.WithContextDialer(dial),
 		grpc.WithTransportCredentials(transportCredentials{verify: verify}),
-		// A path as the authority is refused by nginx, grpc-js and Rust's h2.
+		// nginx, grpc-js and Rust's h2 refuse a path as the authority.
 		grpc.WithAuthority("localhost"),
 		grpc.WithConnectParams(connectParams),
-		grpc.WithIdleTimeout(0), // or a connection that this end has closed would look like a server's loss
+		grpc.WithIdleTimeout(0), // otherwise a connection that this end has closed would look like the loss of the server
 		grpc.WithStaticStreamWindowSize(http2Window),
 		grpc.WithStaticConnWindowSize(http2Window),
 	}
@@ -110,13 +109,12 @@ func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, e
 }
 
 // maxDirectConns is how many connections of the direct transport a client has at most, and so how many
-// calls it carries at once; those beyond go over HTTP/2, which they share. With 1,000 callers,
-// 1,024 connections made two to three times as many calls as 256 did and HTTP/2 for the rest;
-// a server needs 6 KiB for each.
+// calls it carries at once. Further calls share HTTP/2's connection. With 1,000 callers, 1,024 connections
+// made two to three times as many calls as 256 did and HTTP/2 for the rest; a server needs 6 KiB for each.
 const maxDirectConns = 1024
 
-// directClient returns what makes calls over the direct transport; nil if that is not wanted, or
-// not able to do what was given for grpc.
+// directClient returns the client of the direct transport; nil if that is turned off, or cannot honour the
+// options given for grpc.
 func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error), links *links, http2Ready func() bool) *direct.Client {
 	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
 		return nil
@@ -133,14 +131,14 @@ func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, cre
 	})
 }
 
-// WithServerPolicy sets which servers the client talks to; the default is
-// Any(SameUser(), Root()). It is checked on every new connection, before anything is sent, so
-// that a stranger who has taken the path gets nothing. The kernel tells who the server was when
-// it began to listen; for a socket that a service manager passed on, that is the manager.
+// WithServerPolicy sets which servers the client trusts; the default is Any(SameUser(), Root()). It is
+// checked on every new connection, before anything is sent, so a stranger that has taken the path gets
+// nothing. The kernel reports the user of the server at the moment when it began to listen; for a socket
+// that a service manager passed on, that is the manager.
 //
-// Where the system does not tell (Windows, and a custom dialer that makes other connections)
-// every policy but [Anyone] refuses. Dial fails if the policy names a user or group who is unknown, or
-// if it can permit nobody in this user namespace; see [AllowUserName] and [SameUser].
+// Where the system does not report it (Windows, and a custom dialer that makes other connections) every
+// policy but [Anyone] refuses. Dial fails if the policy names a user or group that is unknown, or if it
+// can permit nobody in this user namespace; see [AllowUserName] and [SameUser].
 func WithServerPolicy(p Policy) DialOption {
 	return func(c *dialConfig) { c.policy = p }
 }
@@ -174,10 +172,10 @@ func WithMaxRecvMsgSize(n int) DialOption {
 	}
 }
 
-// WithSendBudget sets how many bytes of messages may wait in this client, over all its streams of the direct
-// transport, because the server has not read them; the default is 64 MiB. One stream has 4 MiB of it at most,
-// and one message of any permitted size. While the budget is used up, SendMsg of a stream that has something
-// waiting waits, which Stats counts. It has no effect on HTTP/2, which has windows instead.
+// WithSendBudget sets how many bytes of messages that the server has not read may wait in this client, in
+// all its streams of the direct transport; the default is 64 MiB. One stream uses at most 4 MiB of it,
+// plus one message of any permitted size. While the budget is used up, SendMsg of a stream that already
+// has something waiting waits, which Stats counts. It has no effect on HTTP/2, which has windows instead.
 func WithSendBudget(bytes int) DialOption {
 	return func(c *dialConfig) {
 		if bytes <= 0 {
@@ -187,16 +185,16 @@ func WithSendBudget(bytes int) DialOption {
 	}
 }
 
-// WithHTTP2Only turns the direct transport off, which carries calls to servers of this package
-// faster than HTTP/2 does; see docs/direct-transport.md.
+// WithHTTP2Only turns off the direct transport, which carries calls to servers of this package faster than
+// HTTP/2; see docs/direct-transport.md.
 func WithHTTP2Only() DialOption {
 	return func(c *dialConfig) { c.http2Only = true }
 }
 
-// WithGRPCDialOptions passes options to [grpc.NewClient] as they are, after those of this
-// package. It is for what this package does not know; a dialer or transport credentials
-// given here replace this package's. The direct transport cannot know them either, so with any it
-// is off, as with [WithHTTP2Only].
+// WithGRPCDialOptions passes options to [grpc.NewClient] unchanged, after those of this package. It is for
+// what this package does not know. A dialer or transport credentials given here replace this package's.
+// The direct transport does not know them either, so any such option turns it off, as [WithHTTP2Only]
+// does.
 func WithGRPCDialOptions(opts ...grpc.DialOption) DialOption {
 	return func(c *dialConfig) { c.raw = append(c.raw, opts...) }
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// http2Preface is how a connection of HTTP/2 begins (RFC 9113, section 3.4). The other two prefaces
-// are as long.
+// http2Preface is the beginning of a connection of HTTP/2 (RFC 9113, section 3.4). The other two prefaces
+// have the same length.
 const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// divert takes a new connection away from grpc if it does not speak HTTP/2: that of a successor, who asks
-// for the listener, of a client that speaks the direct transport, or of one that says nothing. It looks
-// at the preface. Until that has come, the connection is half-open; grpc's deadline for the handshake ends
-// the wait.
+// divert takes a new connection away from grpc if it does not speak HTTP/2: that of a successor that asks
+// for the listener, of a client that speaks the direct transport, or of one that sends nothing. It peeks
+// at the preface. Until that has arrived, the connection is half-open; grpc's deadline for the handshake
+// ends the wait.
 func (s *Server) divert(a arrival, info AuthInfo) bool {
 	preface := make([]byte, direct.PrefaceLen)
 	n, err := socket.Peek(a.UnixConn, preface, isNoPreface)
@@ -25,7 +25,7 @@ func (s *Server) divert(a arrival, info AuthInfo) bool {
 		s.admission.leave(a.place)
 		return true
 	case preface[0] != socket.HandoverRequest[0] || isNoPreface(preface[:n]):
-		// Whatever it is, grpc answers with its settings, from which a client knows that this is an HTTP/2
+		// Whatever it is, grpc answers with its settings, which tell a client that this is an HTTP/2
 		// server.
 		return s.forGRPC(a)
 	}
@@ -43,7 +43,7 @@ func (s *Server) divert(a arrival, info AuthInfo) bool {
 	return s.forGRPC(a)
 }
 
-// isNoPreface reports whether b is not the beginning of a preface that this server knows.
+// isNoPreface reports whether b cannot be the beginning of a preface that this server knows.
 func isNoPreface(b []byte) bool {
 	for _, preface := range []string{http2Preface, socket.HandoverRequest, direct.Magic} {
 		n := min(len(b), len(preface))
@@ -54,7 +54,7 @@ func isNoPreface(b []byte) bool {
 	return true
 }
 
-// forGRPC leaves a connection to grpc, unless it has lost its place, which closes it.
+// forGRPC leaves a connection to grpc, unless its place is gone; then it closes the connection.
 func (s *Server) forGRPC(a arrival) (taken bool) { return !s.admission.speaksHTTP2(a.place) }
 
 func (s *Server) divertSuccessor(a arrival) bool {
@@ -73,8 +73,8 @@ func (s *Server) divertSuccessor(a arrival) bool {
 	return true
 }
 
-// serveDirect does nothing but wait most of the time, for each connection: it is kept small, so that
-// the garbage collector can shrink its stack.
+// serveDirect only waits, most of the time, for each connection. It is kept small, so that the garbage
+// collector can shrink its stack.
 func (s *Server) serveDirect(a arrival, preface []byte, info AuthInfo, done func()) {
 	defer done()
 	defer s.admission.leave(a.place)

@@ -9,50 +9,51 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// While a server drains, how often to look whether the accept queue is empty and everybody was
-// greeted, and how long to go on accepting afterwards: a client that had found the socket file
-// before it was removed needs microseconds to get into the queue, and grpc a moment after the
-// greeting. grpc resets connections that it has not greeted when a graceful stop begins.
+// While a server drains: how often to check whether the accept queue is empty and every connection was
+// greeted, and how long to continue accepting afterwards. A client that had found the socket file before
+// it was removed needs microseconds to get into the queue, and grpc a moment after the greeting. grpc
+// resets connections that it has not greeted when a graceful stop begins.
 const (
 	queuePoll  = time.Millisecond
 	queuePause = 40 * time.Millisecond
 
-	// firstCallPause is how long a client that was accepted has to begin its first call, also on a
-	// machine that is busy. Without a client that came last there is no pause.
+	// firstCallPause is how long the client that was accepted last has to begin its first call, even on a
+	// busy machine. Without such a client there is no pause.
 	firstCallPause = 200 * time.Millisecond
 
-	// queueLimit is for a queue that does not become empty: clients go on finding an abstract
-	// name, which cannot be withdrawn. The rest of the time is for the calls.
+	// queueLimit is for a queue that does not become empty, because clients still find an abstract name,
+	// which cannot be withdrawn. The rest of the time is for the calls.
 	queueLimit = time.Second
 )
 
-// Draining returns a channel that is closed when the server begins to end: Serve drains, because its context
-// has ended or another process has taken over, or Close was called. Handlers use [DrainingFromContext].
+// Draining returns a channel that is closed when the server begins to end: Serve drains, because its
+// context has ended or another process has taken over, or Close was called. Handlers use
+// [DrainingFromContext].
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
-// DrainingFromContext returns [Server.Draining] of the server whose handler runs with ctx, over both transports
-// alike. A handler with a stream that has no end of its own is to return then; otherwise it holds the drain for
-// the whole [ShutdownTimeout], and is cancelled after that:
+// DrainingFromContext returns [Server.Draining] of the server whose handler runs with ctx, over both
+// transports. A handler whose stream has no end of its own should return then; otherwise it delays the
+// drain for the whole [ShutdownTimeout], and is cancelled after that:
 //
 //	select {
 //	case event := <-events:
 //		// ... send it
 //	case <-runtime.DrainingFromContext(ctx):
-//		return status.Error(codes.Unavailable, "the server ends: begin the stream anew")
+//		return status.Error(codes.Unavailable, "the server ends: start the stream again")
 //	case <-ctx.Done():
 //		return ctx.Err()
 //	}
 //
-// The channel is nil, so that nothing is ever received from it, if ctx is none of a call to a [Server], or if
-// other credentials were given with [GRPCServerOptions].
+// The channel is nil, so that nothing is ever received from it, if ctx is not the context of a call to a
+// [Server], or if other credentials were given with [GRPCServerOptions].
 func DrainingFromContext(ctx context.Context) <-chan struct{} {
 	info, _ := authInfoFrom(ctx)
 	return info.draining
 }
 
-// drain ends the server without losing a call, in at most the shutdown timeout: no new
-// clients, everybody in the queue let in, then grpc's graceful stop, which tells clients to
-// go elsewhere and waits for the calls that run.
+// drain ends the server without losing a call, in at most the shutdown timeout: it withdraws the socket
+// file, accepts every connection in the queue, and then uses grpc's graceful stop, which sends clients
+// elsewhere and waits for running calls.
 func (s *Server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
@@ -63,21 +64,20 @@ func (s *Server) drain() {
 		s.health.Shutdown()
 	}
 	s.endHandovers()
-	if err := s.current().Withdraw(); err != nil { // which Close returns, if it still is so then
+	if err := s.current().Withdraw(); err != nil { // Close returns it, if it still fails then
 		s.config.event(slog.LevelError, "socket not removed", slog.Any("error", err))
 	}
 	withdrawn := s.current()
 	s.await(ctx, func() bool {
-		// grpc sends a client away whose call has not begun, and this one could go nowhere.
+		// grpc sends a client away whose call has not begun, and this client could go nowhere.
 		return s.letIn(withdrawn) && s.arrivals.sinceLast() > firstCallPause
 	})
 	s.stopGracefully(ctx)
 }
 
-// stopGracefully tells clients to go elsewhere and waits for the calls that run; when ctx ends,
-// it cancels them.
+// stopGracefully sends clients elsewhere and waits for running calls; when ctx ends, it cancels them.
 func (s *Server) stopGracefully(ctx context.Context) {
-	// It may outlive this, until the last handler returns.
+	// It may continue after stopGracefully has returned, until the last handler returns.
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -106,15 +106,15 @@ func (s *Server) stop() {
 	s.grpc.Stop()
 }
 
-// awaitQueue returns when everybody who found the socket before it lost its name has been let in.
+// awaitQueue returns when all clients that found the socket before it was withdrawn were accepted.
 func (s *Server) awaitQueue(ctx context.Context, l *socket.Listener) {
 	s.await(ctx, func() bool { return s.letIn(l) })
 }
 
-// letIn reports whether everybody who has come so far has been accepted and greeted.
+// letIn reports whether all clients that have connected so far have been accepted and greeted.
 func (s *Server) letIn(l *socket.Listener) bool { return !l.Pending() && s.arrivals.greeted() }
 
-// awaitGreetings returns when everybody who was accepted has been greeted.
+// awaitGreetings returns when all accepted clients have been greeted.
 func (s *Server) awaitGreetings(ctx context.Context) { s.await(ctx, s.arrivals.greeted) }
 
 // await returns when settled has been true for a while.

@@ -10,20 +10,20 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// What is wrong when connecting works, and nothing else does.
+// Reasons why a client can connect, but cannot call.
 const (
 	unanswered = "the server accepts the connection but does not answer: it hangs, is stopped, or is no gRPC server" + doctor
 	hungUp     = "the server accepts the connection and hangs up at once: it has as many connections as it takes, is ending, or is no gRPC server" + doctor
 	noHTTP2    = "the server does not speak HTTP/2 on this socket: it is no gRPC server, or is set to HTTP/1.1, as Kestrel is unless told Protocols = Http2" + doctor
 
-	// crowded is what it most likely is when nothing is known but that connecting took its time.
+	// crowded is the most likely reason when it is only known that connecting took long.
 	crowded = "there was no connection in time: the deadline was very short, or the server's accept queue is full, as it is overloaded or hangs" + doctor
 
 	doctor = "; udsgrpc doctor tells more"
 )
 
-// hint explains what grpc says, and nothing but its text tells, when a connection was made and nothing comes of
-// it. It is empty for all else, as for a connection that is lost during a call.
+// hint explains an error of grpc for a connection that was made but cannot be used. Only the text of the
+// error tells. hint is empty for all other errors, such as a connection that is lost during a call.
 func hint(message string) string {
 	has := func(text string) bool { return strings.Contains(message, text) }
 	switch {
@@ -40,9 +40,9 @@ func hint(message string) string {
 	}
 }
 
-// explain makes an error of a call over HTTP/2 say what grpc does not: that the server is one that the policy
-// refuses, that it let the client connect and then did not speak HTTP/2, or why there was no connection when the
-// deadline ended. All other failures to connect are explained by the dialer.
+// explain adds to an error of a call over HTTP/2 what grpc does not say: that the policy refuses the
+// server, that the server let the client connect and then did not speak HTTP/2, or why there was no
+// connection when the deadline ended. The dialer explains all other failures to connect.
 func (c *ClientConn) explain(err error) error {
 	switch status.Code(err) {
 	case codes.Unavailable:
@@ -65,8 +65,8 @@ func (c *ClientConn) explainUnavailable(err error) error {
 	return err
 }
 
-// explainDeadline is for a call whose deadline ended while there was no connection; the others are left as they
-// are.
+// explainDeadline explains the error of a call whose deadline ended while there was no connection. It
+// returns other errors unchanged.
 func (c *ClientConn) explainDeadline(err error) error {
 	if c.grpc.GetState() == connectivity.Ready {
 		return err

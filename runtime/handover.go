@@ -14,27 +14,27 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// TakeoverTimeout is how long [Takeover] waits in NewServer while the path changes hands: for the outcome of
-// another takeover, whose successor may take [socket.OfferTimeout] to be ready, or for an owner that
+// TakeoverTimeout is how long [Takeover] waits in NewServer while the path changes hands: for the outcome
+// of another takeover, whose successor may need [socket.OfferTimeout] to be ready, or for an owner that
 // drains.
 const TakeoverTimeout = 35 * time.Second
 
 const (
-	// changePause is how soon to look again at a path that is changing hands, at first; each further pause
-	// is twice as long, up to longestChangePause.
+	// changePause is the first pause before a path that is changing hands is checked again. Each further
+	// pause is twice as long, up to longestChangePause.
 	changePause        = time.Millisecond
 	longestChangePause = 100 * time.Millisecond
 
-	// hangUps is how many owners may hang up without an answer: one may have been about to end, but
-	// a server of another kind does so always.
+	// hangUps is how many owners may hang up without an answer: one may have been about to end, but a
+	// server of another kind always does so.
 	hangUps = 3
 
-	// askAgainPause is how often one that stands by asks an owner that could not hand over.
+	// askAgainPause is how often a standby asks an owner that could not hand over.
 	askAgainPause = 10 * time.Second
 )
 
-// takeOver listens on addr if it is free, and else asks its owner for it. While the path changes hands
-// it waits for the outcome, and asks the new owner.
+// takeOver listens on addr if it is free, and otherwise asks its owner for it. While the path changes
+// hands it waits for the outcome, and asks the new owner.
 func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
 	waiting, cancel := context.WithTimeout(ctx, config.takeoverTimeout)
 	defer cancel()
@@ -63,9 +63,9 @@ func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*
 	}
 }
 
-// changesHands reports whether the path may soon be another owner's, or free.
+// changesHands reports whether the path may soon have another owner, or be free.
 func changesHands(err error) bool {
-	return errors.Is(err, net.ErrClosed) || // the owner has just let go
+	return errors.Is(err, net.ErrClosed) || // the owner has just given it up
 		errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) // it drains, or was killed
 }
 
@@ -73,8 +73,8 @@ func isHangUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// takeOverOrStandBy is takeOver, but waits while there is an owner that cannot hand over. One that
-// must not, as it is another user's, is an error.
+// takeOverOrStandBy is takeOver, but waits while the owner cannot hand over. An owner that must not,
+// because it is another user's, is an error.
 func takeOverOrStandBy(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
 	for told := false; ; told = true {
 		l, err := takeOver(ctx, config, addr)
@@ -94,7 +94,7 @@ func takeOverOrStandBy(ctx context.Context, config *serverConfig, addr socket.Ad
 }
 
 // handOver gives the listener to the successor at the other end of conn. If that fails, the server
-// serves on as if nobody had asked.
+// continues to serve as before.
 func (s *Server) handOver(conn *net.UnixConn) {
 	defer conn.Close()
 	err := s.current().HandOver(s.handovers, conn)
@@ -111,8 +111,8 @@ func (s *Server) handOver(conn *net.UnixConn) {
 	close(s.handedOver)
 }
 
-// HandedOver reports whether another process has taken the socket over, as with [Takeover]. It tells apart why
-// Serve has returned nil: after a handover the service goes on, and nothing of it is to be tidied up.
+// HandedOver reports whether another process has taken the socket over, as with [Takeover]. It tells why
+// Serve has returned nil: after a handover the service continues, so nothing of it must be cleaned up.
 func (s *Server) HandedOver() bool {
 	select {
 	case <-s.handedOver:
@@ -122,8 +122,8 @@ func (s *Server) HandedOver() bool {
 	}
 }
 
-// leave ends a server whose listener another process has: it accepts nobody any more, and
-// finishes what it has accepted.
+// leave ends a server whose listener another process has: it accepts no more clients, and finishes the
+// calls of those that it has accepted.
 func (s *Server) leave(served <-chan error) {
 	s.advance(stateDraining)
 	s.notifyStopping()

@@ -16,27 +16,27 @@ import (
 )
 
 const (
-	// lookPause is how often a server looks at its path though nothing has told of a change. Nothing
-	// does when a directory further up is moved away; nor where no watch is to be had; nor on macOS and the
-	// BSDs, whose kernels tell of regular files alone.
+	// lookPause is how often a server checks its path without an event. There is no event when a directory
+	// further up is moved away, if no watch can be had, and on macOS and the BSDs, whose kernels report
+	// changes of regular files only.
 	lookPause = 10 * time.Second
 
-	// unrestPause is how long a server waits after a change. Whoever removes a directory removes what is in it
-	// first, and could not go on if that were made anew at once.
+	// unrestPause is how long a server waits after a change. A program that removes a directory removes
+	// its entries first, and would fail if they were made again at once.
 	unrestPause = 20 * time.Millisecond
 
-	// rebindPause is how long a server that has lost its path waits before it tries again: nothing tells
-	// of the death of the process that has taken it.
+	// rebindPause is how long a server that has lost its path waits before it tries again: no event
+	// reports the death of the process that has taken it.
 	rebindPause = time.Second
 
-	// failedPause is how soon a server tries again at most, whatever changes at the path: the attempt may
-	// itself have made changes.
+	// failedPause is the shortest pause before a server tries again, whatever changes at the path: the
+	// attempt itself may have made changes.
 	failedPause = 50 * time.Millisecond
 )
 
-// lookAfter watches over the socket file until ctx ends. When somebody has removed or replaced
-// it, as cleaners of temporary directories do, or its directory, it binds the path again and sends the new
-// listener, which has to be received. What is in use by others is left alone, and looked at again.
+// lookAfter watches the socket file until ctx ends. When somebody has removed or replaced it, as cleaners
+// of temporary directories do, or its directory, lookAfter binds the path again and sends the new
+// listener, which has to be received. It does not change what other processes use, and checks again later.
 // It closes the channel at its end.
 func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan<- *socket.Listener) {
 	defer close(rebound)
@@ -79,9 +79,9 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 			s.config.event(slog.LevelWarn, "socket bound again")
 			l = again
 			rebound <- again
-			endWatch() // which may be of a directory that has no name any more
+			endWatch() // the watched directory may have lost its name
 			endWatch = s.watch(ctx, changes)
-		} else if lost.told != "" && !s.isClosed() { // which has nothing to lose any more
+		} else if lost.told != "" && !s.isClosed() { // a closed server has nothing to lose
 			s.config.event(slog.LevelInfo, "socket back")
 		}
 		if lost.told != "" {
@@ -91,15 +91,15 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 	}
 }
 
-// loss is why a server does not have its path.
+// loss records why a server does not have its path.
 type loss struct {
 	last string // the reason that was found last
-	told string // the one that was logged last
+	told string // the reason that was logged last
 }
 
-// news takes note of a reason, and reports whether it is to be logged.
+// news records a reason, and reports whether it is to be logged.
 func (l *loss) news(err error) bool {
-	// Whoever starts just now has the lock for a moment.
+	// A server that is just starting has the lock for a moment.
 	passing := errors.Is(err, socket.ErrInUse) && err.Error() != l.last
 	l.last = err.Error()
 	if passing || l.told == l.last {
@@ -109,23 +109,23 @@ func (l *loss) news(err error) bool {
 	return true
 }
 
-// watch tells of changes at the path, and of its directory, until ctx ends or the function that it returns
-// is called, which waits for the end.
+// watch reports changes at the path, and of its directory, until ctx ends or the returned function is
+// called, which waits for the end of the watch.
 func (s *Server) watch(ctx context.Context, changes chan<- struct{}) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	changed := func() {
 		select {
 		case changes <- struct{}{}:
-		default: // there is one that nobody has looked at yet
+		default: // a value is waiting already
 		}
 	}
 	var watches sync.WaitGroup
 	watches.Go(func() { s.watchPath(ctx, changed) })
-	// The kernel does not tell of the end of a directory in which a socket is bound that somebody has open.
-	// The directory above knows.
+	// The kernel does not report the end of a directory while a socket that is bound in it is open. A
+	// watch on the directory above reports it.
 	dir, _ := filepath.Split(s.addr.String())
 	if addr, err := socket.ParseAddress(strings.TrimRight(dir, string(filepath.Separator))); err == nil {
-		watches.Go(func() { socket.Watch(ctx, addr, changed) }) // else it is looked at every lookPause
+		watches.Go(func() { socket.Watch(ctx, addr, changed) }) // without it the path is checked every lookPause
 	}
 	return func() {
 		cancel()
@@ -133,7 +133,8 @@ func (s *Server) watch(ctx context.Context, changes chan<- struct{}) (end func()
 	}
 }
 
-// watchPath tells of changes at the path until ctx ends. While it cannot, the path is looked at every lookPause.
+// watchPath reports changes at the path until ctx ends. While it cannot, the path is checked every
+// lookPause.
 func (s *Server) watchPath(ctx context.Context, changed func()) {
 	failed := false
 	for ctx.Err() == nil {
@@ -165,9 +166,8 @@ func (s *Server) current() *socket.Listener {
 	return s.listener
 }
 
-// accept lets grpc accept from l; the channel gets what its Serve returns. grpc closes what it
-// serves at the start of a drain; the path is to be held to its end, so grpc gets the bare
-// listener.
+// accept lets grpc accept from l; the channel gets the result of grpc's Serve. grpc closes its listeners
+// at the start of a drain, but the path must be held to its end, so grpc gets the bare listener.
 func (s *Server) accept(l *socket.Listener) <-chan error {
 	served := make(chan error, 1)
 	go func() {
@@ -175,15 +175,15 @@ func (s *Server) accept(l *socket.Listener) <-chan error {
 		defer accepting.dropSpare()
 		err := s.grpc.Serve(accepting)
 		if errors.Is(err, grpc.ErrServerStopped) {
-			err = nil // Close was quicker
+			err = nil // Close was called first
 		}
 		served <- err
 	}()
 	return served
 }
 
-// moveTo goes on with a listener that has replaced the server's, when those in the queue of the
-// old one are let in.
+// moveTo continues with a listener that has replaced the server's, when the clients in the queue of the
+// old one have been accepted.
 func (s *Server) moveTo(l *socket.Listener, served <-chan error) <-chan error {
 	s.mu.Lock()
 	old := s.listener

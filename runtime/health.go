@@ -9,10 +9,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// healthService is grpc's, but its watches, which have no end of their own, do not hold a drain.
+// healthService is grpc's, except that its watches, which have no end of their own, do not delay a drain.
 type healthService struct{ *health.Server }
 
-// Watch ends with codes.Unavailable when the server drains, after it has told so.
+// Watch ends with codes.Unavailable when the server drains, after it has sent that status.
 func (h healthService) Watch(req *healthv1.HealthCheckRequest, stream healthv1.Health_WatchServer) error {
 	draining := DrainingFromContext(stream.Context())
 	ctx, cancel := context.WithCancel(stream.Context())
@@ -38,7 +38,7 @@ func (h healthService) Watch(req *healthv1.HealthCheckRequest, stream healthv1.H
 	return status.Error(codes.Unavailable, "the server drains")
 }
 
-// setHealth says the same of all services. It does nothing once the server drains.
+// setHealth sets the same status for all services. It does nothing once the server drains.
 func (s *Server) setHealth(status healthv1.HealthCheckResponse_ServingStatus) {
 	if s.health == nil {
 		return

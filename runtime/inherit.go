@@ -12,9 +12,9 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// What a process that [StartChild] starts finds in its environment. Programs that are not
-// written with this package may serve as well: they call listen(2) on the one descriptor,
-// write a line "ready" to the other when they serve, and end when they read its end.
+// The environment of a process that [StartChild] starts. Programs that do not use this package may serve
+// as well: they call listen(2) on the one descriptor, write a line "ready" to the other when they serve,
+// and end when they read its end.
 const (
 	listenFDEnv   = "UDSGRPC_LISTEN_FD"   // a bound stream socket
 	listenPathEnv = "UDSGRPC_LISTEN_PATH" // to which it is bound
@@ -23,34 +23,33 @@ const (
 
 const readyLine = "ready\n"
 
-// InheritedPath returns where the parent of this process, if it used [StartChild], wants it
-// to serve, and "" if it has none that did. So the same program runs as a child and by
-// itself:
+// InheritedPath returns where this process should serve if its parent used [StartChild], and "" otherwise.
+// So the same program runs as a child and by itself:
 //
 //	path := cmp.Or(*listenFlag, runtime.InheritedPath())
 //	srv, err := greeterv1.NewGreeterUDSServer(path, greeter{})
 //
 // A server made with this path gets the socket that the parent has bound; a second server is
-// [socket.ErrInUse]. The parent knows that
-// the child is ready when Serve begins. When the parent stops the child, or dies in whatever
-// way, Serve drains and returns nil as if its context had ended; the program should then end.
+// [socket.ErrInUse]. The child is ready for the parent when Serve begins. When the parent stops the child,
+// or dies in whatever way, Serve drains and returns nil as if its context had ended; the program should
+// then end.
 //
-// Besides those whom its rules let in, such a server lets in the parent's user where nothing
-// else is asked for or declared; see [Authorize]. Options about the socket file and its
-// directory have no effect: both are the parent's.
+// Besides the peers that its rules let in, such a server lets in the parent's user where no other rule is
+// set or declared; see [Authorize]. Options about the socket file and its directory have no effect: both
+// belong to the parent.
 //
-// The socket is this process's alone. The first call of InheritedPath, or of [NewServer], takes
-// what the parent passed out of the environment and closes it to processes that this one
-// starts; so make it before starting any. A program whose effective user is not the real one
-// (set-user-ID) inherits nothing.
+// The socket belongs to this process alone. The first call of InheritedPath, or of [NewServer], removes
+// the variables of the parent from the environment and marks the descriptors close-on-exec, so make that
+// call before starting any process. A program whose effective user is not the real one (set-user-ID)
+// inherits nothing.
 func InheritedPath() string { return inherited().path }
 
-// inherited takes over what the parent passed, when it is first asked for. It is a process
-// that has a parent, so there is one answer for all servers of the process.
+// inherited takes over what the parent passed, at the first call. A process has one parent, so there is
+// one result for all servers of the process.
 var inherited = sync.OnceValue(inherit)
 
-// inheritance is what StartChild has passed to this process. The zero value is for one that
-// was started in another way.
+// inheritance is what StartChild has passed to this process. The zero value is for a process that was
+// started in another way.
 type inheritance struct {
 	path     string
 	bound    *os.File
@@ -58,11 +57,10 @@ type inheritance struct {
 	err      error // of taking it over
 
 	mu       sync.Mutex
-	listener *socket.Listener // nil until it is asked for
+	listener *socket.Listener // nil until the first request
 }
 
-// resolve is socket.ParseAddress with a better word for a program that got no path from
-// anywhere.
+// resolve is socket.ParseAddress with a better error for a program that got no path.
 func resolve(path string) (socket.Address, error) {
 	addr, err := socket.ParseAddress(path)
 	if path == "" {
@@ -78,7 +76,7 @@ func acquireInherited(config *serverConfig, addr socket.Address) (*socket.Listen
 	if l == nil || err != nil {
 		return nil, err
 	}
-	// Whoever bound the socket may call what serves on it, also as another user.
+	// The process that bound the socket may call the server on it, even as another user.
 	if parent, err := socket.PeerOf(inherited().lifeline); err == nil && parent.HasUID && parent.UID != os.Geteuid() {
 		config.auth.sameUser = Any(config.auth.sameUser, AllowUID(parent.UID))
 	}
@@ -110,9 +108,9 @@ func (i *inheritance) listen(addr socket.Address) (*socket.Listener, error) {
 	return l, nil
 }
 
-// underParent is for a server that begins to serve on l. If l is inherited it tells the parent
-// so, and returns a context that ends when the parent lets go of its end of the lifeline, on
-// purpose or by dying. The server calls leave when it has served.
+// underParent is called when a server begins to serve on l. If l is inherited it reports that to the
+// parent, and returns a context that ends when the parent closes its end of the lifeline, on purpose or by
+// dying. The server calls leave when it has served.
 func underParent(ctx context.Context, l *socket.Listener) (_ context.Context, leave func()) {
 	i := inherited()
 	i.mu.Lock()
@@ -125,7 +123,7 @@ func underParent(ctx context.Context, l *socket.Listener) (_ context.Context, le
 	letGo := make(chan bool, 1)
 	go func() {
 		defer cancel()
-		// A parent that has gone makes the read fail, too.
+		// The read also fails when the parent has gone.
 		lifeline.Write([]byte(readyLine))
 		_, err := lifeline.Read(make([]byte, 1))
 		letGo <- !errors.Is(err, net.ErrClosed)
@@ -133,8 +131,8 @@ func underParent(ctx context.Context, l *socket.Listener) (_ context.Context, le
 	return ctx, func() {
 		lifeline.Close()
 		if <-letGo {
-			// A parent that was killed does not tidy up. The socket is withdrawn already, and a
-			// directory that holds anything else stays.
+			// A parent that was killed does not clean up. The socket is withdrawn already, and a directory
+			// that holds anything else stays.
 			os.Remove(filepath.Dir(i.path))
 		}
 	}

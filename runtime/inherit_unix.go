@@ -53,7 +53,7 @@ func inheritLifeline(number string) (*net.UnixConn, error) {
 	return connOf(fd, "lifeline")
 }
 
-// connOf makes a connection of a descriptor, which it closes.
+// connOf makes a connection from a descriptor, which it closes.
 func connOf(fd int, name string) (*net.UnixConn, error) {
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()

@@ -1,4 +1,4 @@
 package runtime
 
-// A process inherits no sockets here.
+// On Windows a process inherits no sockets.
 func inherit() *inheritance { return &inheritance{} }

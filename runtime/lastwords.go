@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// longestLastWords is room for the trace of a panic, most of the time.
+// longestLastWords is enough for the trace of a panic, most of the time.
 const longestLastWords = 2048
 
 // lastWords keeps the end of what a process has written. Its methods may be called concurrently.
@@ -39,8 +39,8 @@ func (w *lastWords) after(err error) error {
 	return err
 }
 
-// tapStderr returns the last words of a command that is not started yet. To a file the command writes by
-// itself: those are not seen.
+// tapStderr returns the last words of a command that is not started yet. If standard error is a file, the
+// command writes to it directly, and they are not seen.
 func tapStderr(cmd *exec.Cmd) *lastWords {
 	words := &lastWords{}
 	switch w := cmd.Stderr.(type) {

@@ -10,17 +10,17 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// WithEventLog writes a record for what an operator may want to know of: that the client has
-// connected, that its server was lost, and that it cannot connect, and why. Loss is noticed when a
-// call meets it. Further connections to a server that is known, and attempts that fail for the same
-// reason as the last one, make no record. There is none by default.
+// WithEventLog writes a record for events that matter to an operator: the client has connected, its server
+// was lost, or it cannot connect, and why. A loss is noticed when a call meets it. Further connections to
+// the same server, and attempts that fail for the same reason as the last one, make no record. There is
+// none by default.
 func WithEventLog(logger *slog.Logger) DialOption {
 	return func(c *dialConfig) { c.events = logger }
 }
 
 // links are a client's links to its server, one for each transport.
 type links struct {
-	silence       error        // why an attempt fails that comes to a server which does not answer
+	silence       error        // why an attempt fails if the server does not answer
 	events        *slog.Logger // nil for none
 	direct, http2 link
 
@@ -29,7 +29,7 @@ type links struct {
 
 	// Of HTTP/2, whose attempts come one after the other:
 	handshakes atomic.Int64                // with servers that the policy permits
-	greeted    atomic.Pointer[socket.Peer] // the last one's server, as long as that has not answered
+	greeted    atomic.Pointer[socket.Peer] // the server of the last connection, until it answers
 	told       atomic.Pointer[string]      // the trouble that was logged last; nil since a success
 }
 
@@ -37,13 +37,13 @@ func newLinks(addr socket.Address, events *slog.Logger) *links {
 	return &links{events: logFor(addr, events), silence: fmt.Errorf("%s: %s", addr, unanswered)}
 }
 
-// link is what is known of one transport's connections.
+// link is the state of one transport's connections.
 type link struct {
 	made, regained atomic.Int64
 	lost           atomic.Bool // since the last connection was made
 }
 
-// greet takes note of a connection on which HTTP/2 will be spoken, if the server answers.
+// greet records a connection on which HTTP/2 will be spoken, if the server answers.
 func (l *links) greet(server socket.Peer) {
 	l.giveUp()
 	l.reached()
@@ -51,10 +51,10 @@ func (l *links) greet(server socket.Peer) {
 	l.handshakes.Add(1)
 }
 
-// reached takes note that there is somebody, who may or may not answer.
+// reached records that there is a server, which may or may not answer.
 func (l *links) reached() { l.trouble.Store(&l.silence) }
 
-// answered takes note that the server has answered, in case that is news.
+// answered records that the server has answered, if it had not before.
 func (l *links) answered() {
 	if server := l.greeted.Swap(nil); server != nil {
 		l.lose(&l.http2, "http2") // the connection before: there is one at a time
@@ -62,18 +62,18 @@ func (l *links) answered() {
 	}
 }
 
-// giveUp is for when there is another attempt: a server that has not answered will not.
+// giveUp is called before another attempt: a server that has not answered will not.
 func (l *links) giveUp() {
 	if l.greeted.Swap(nil) != nil {
 		l.fail(l.silence)
 	}
 }
 
-// fail takes note of an attempt to connect that came to nothing.
+// fail records a failed attempt to connect.
 func (l *links) fail(err error) {
 	l.trouble.Store(&err)
 	if errors.Is(err, context.Canceled) {
-		return // it was given up, as by Close, and says nothing about the server
+		return // it was given up, for example by Close, and says nothing about the server
 	}
 	l.failed.Add(1)
 	var untrusted *untrustedServerError
@@ -87,7 +87,7 @@ func (l *links) fail(err error) {
 	}
 }
 
-// connectedDirect takes note of a new connection of the direct transport, of which there are many.
+// connectedDirect records a new connection of the direct transport, of which there are many.
 func (l *links) connectedDirect(server socket.Peer) { l.connected(&l.direct, "direct", server) }
 
 func (l *links) connected(link *link, transport string, server socket.Peer) {
@@ -102,7 +102,7 @@ func (l *links) connected(link *link, transport string, server socket.Peer) {
 	}
 }
 
-// lostDirect takes note that the server has closed connections of the direct transport.
+// lostDirect records that the server has closed connections of the direct transport.
 func (l *links) lostDirect() { l.lose(&l.direct, "direct") }
 
 func (l *links) lose(link *link, transport string) {

@@ -6,7 +6,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// logFor returns a logger whose records name the socket; nil for nil, which is no log.
+// logFor returns a logger whose records name the socket; nil for nil, which logs nothing.
 func logFor(addr socket.Address, logger *slog.Logger) *slog.Logger {
 	if logger == nil {
 		return nil

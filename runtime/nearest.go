@@ -1,7 +1,6 @@
 package runtime
 
-// nearest returns the one of names, of which there is at least one, that takes the fewest changes to
-// make of name.
+// nearest returns the one of names, of which there is at least one, that differs least from name.
 func nearest(name string, names []string) string {
 	best, least := "", -1
 	for _, candidate := range names {
@@ -12,9 +11,9 @@ func nearest(name string, names []string) string {
 	return best
 }
 
-// distance is how many letters have to be inserted, deleted or replaced to make b of a (Levenshtein).
+// distance is how many letters have to be inserted, deleted or replaced to turn a into b (Levenshtein).
 func distance(a, b string) int {
-	// row[j] is the distance from what of a was looked at to the first j letters of b.
+	// row[j] is the distance from the part of a read so far to the first j letters of b.
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -11,9 +11,9 @@ import (
 // go-systemd's SdNotify would wait for ever, and a drain with it.
 const notifyTimeout = time.Second
 
-// serving are the servers of this process that answer calls. The service manager knows the
-// process only: it is ready with the first of them, and stops with the last. A manager that
-// heard of a stop earlier would kill the process after a while.
+// serving are the servers of this process that answer calls. The service manager knows only the process:
+// it is ready with the first of them, and stops with the last. If a stop was reported earlier, the manager
+// would kill the process after a while.
 var serving = struct {
 	mu      sync.Mutex // held while sending, so that messages stay in order
 	servers map[*Server]bool

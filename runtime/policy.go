@@ -10,27 +10,27 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// Policy says which peers are let in: by a server which clients may call, see [Authorize], by
-// a client which servers it talks to, see [WithServerPolicy]. The zero Policy lets nobody in.
-// Policies do not change and may be shared.
+// Policy says which peers are let in: which clients may call a server, see [Authorize], and which servers
+// a client trusts, see [WithServerPolicy]. The zero Policy lets nobody in. Policies do not change and may
+// be shared.
 //
-// A policy judges what the kernel says of the peer. Where the kernel does not know (a user who is
-// unmapped in this user namespace, a system without peer credentials) every policy but [Anyone],
-// and those of [NewPolicy] that say otherwise, refuses. Linux reports such users as one number,
-// mostly 65534, which is no user's then; see [socket.Peer].
+// A policy judges the peer as the kernel reports it. If the kernel does not know the peer (a user that is
+// unmapped in this user namespace, a system without peer credentials) every policy refuses, except
+// [Anyone] and those of [NewPolicy] that say otherwise. Linux reports such users as one number, mostly
+// 65534, which then belongs to no user; see [socket.Peer].
 type Policy struct {
 	rule   string
 	allows func(socket.Peer) bool
 	// resolve looks up the names in the policy; nil if there are none.
 	resolve func() (Policy, error)
-	// others says which users the policy lets in who are neither this process's nor root, and
-	// so need a socket file and directories that let them connect.
+	// others says which users the policy lets in that are neither this process's nor root, and so need a
+	// socket file and directories that let them connect.
 	others extent
-	// unmapped says how much of the policy is for users who are unmapped here, and so never known.
+	// unmapped says how much of the policy is for users that are unmapped here, and so never known.
 	unmapped extent
 }
 
-// extent is how much of something there is.
+// extent says whether none, some or all of something is meant.
 type extent int
 
 const (
@@ -39,7 +39,7 @@ const (
 	whole
 )
 
-// String returns the rule as refusals and logs name it.
+// String returns the rule as it is named in refusals and logs.
 func (p Policy) String() string {
 	if p.allows == nil {
 		return "nobody"
@@ -47,30 +47,30 @@ func (p Policy) String() string {
 	return p.rule
 }
 
-// Permits reports whether the policy lets peer in. It is what servers and clients ask; so a policy
-// can be tested, and used in an interceptor of one's own with what [PeerFromContext] returns.
+// Permits reports whether the policy lets peer in. Servers and clients call it. It can also be used to
+// test a policy, and in a program's own interceptor with the result of [PeerFromContext].
 //
-// It does not block, unless a name is to be looked up first; see [AllowUserName]. If that fails,
-// nobody is let in.
+// It does not block, unless a name has to be looked up first; see [AllowUserName]. If that fails, nobody
+// is let in.
 func (p Policy) Permits(peer socket.Peer) bool { return p.allows != nil && p.allows(peer) }
 
-// NewPolicy returns a policy that lets in those peers for which permits returns true. Refusals and
-// logs name the rule, in words such as "members of the build". permits is called for each call
-// that comes in and each connection that a client makes, by several goroutines at once. If it is
-// nil, nobody is let in.
+// NewPolicy returns a policy that lets in those peers for which permits returns true. Refusals and logs
+// name the rule, in words such as "members of the build". permits is called for each call that a server
+// receives and each connection that a client makes, by several goroutines at once. If it is nil, nobody is
+// let in.
 //
-// A peer of whom HasUID is false has a UID of -1 and no groups; permits must take care not to let
-// it in by accident. What the rule needs of the socket's mode is not known, and so not checked.
+// A peer whose HasUID is false has a UID of -1 and no groups; permits must take care not to let it in by
+// accident. It is not known, and so not checked, what socket mode the rule needs.
 func NewPolicy(rule string, permits func(socket.Peer) bool) Policy {
 	return Policy{rule: rule, allows: permits}
 }
 
-// SameUser lets in peers with this process's effective user. Root is another user: combine
-// it with [Root] to let in both.
+// SameUser lets in peers with this process's effective user. Root is another user: combine it with [Root]
+// to let in both.
 //
 // A process whose own uid is the number that stands for unmapped users, as "nobody" can be in a user
-// namespace that does not map every id, cannot tell its user from those: this lets in nobody there.
-// [NewServer] and [Dial] fail then if nothing else is asked for.
+// namespace that does not map every id, cannot tell its user from those. There SameUser lets in nobody,
+// and [NewServer] and [Dial] fail if there is no other rule.
 func SameUser() Policy {
 	uid := os.Geteuid()
 	return Policy{
@@ -89,8 +89,8 @@ func Root() Policy {
 	}
 }
 
-// Anyone lets in every peer, also one that the kernel does not know. The mode of the socket
-// file still decides who can connect.
+// Anyone lets in every peer, even one that the kernel does not know. The mode of the socket file still
+// decides who can connect.
 func Anyone() Policy {
 	return Policy{rule: "anyone", allows: func(socket.Peer) bool { return true }, others: whole}
 }
@@ -169,11 +169,11 @@ func All(policies ...Policy) Policy {
 func hasUID(p socket.Peer, uid int) bool { return p.HasUID && p.UID == uid }
 
 func hasGID(p socket.Peer, gid int) bool {
-	// A user may be known whose group is not: that is -1.
+	// The user may be known, and the group not: that is -1.
 	return p.HasUID && gid >= 0 && (p.GID == gid || slices.Contains(p.Groups, gid))
 }
 
-// unlessMapped returns none if a peer can be known by this uid, and otherwise.
+// unlessMapped returns none if a peer can be known by this uid, and otherwise the other value.
 func unlessMapped(uid int, otherwise extent) extent {
 	if userns.UIDs().Maps(uid) {
 		return none

@@ -14,11 +14,11 @@ import (
 
 // AllowUserName lets in peers whose effective user is one of those named. A name of digits is a uid.
 //
-// Names are looked up by [NewServer], [Dial], and whoever asks [Policy.Permits] first, and what was
-// found is kept: a user who is given another uid later takes a restart. A name that is not found is an
-// error of NewServer and Dial, or of [Server.Serve] for a rule of a .proto file whose service is
-// registered later. Programs that are built without cgo, or with the tag osusergo, read /etc/passwd and
-// /etc/group and ask nothing else, such as LDAP or systemd-userdbd. On Windows, where users have no such ids, every name is an error.
+// Names are looked up by [NewServer], [Dial], or the first call of [Policy.Permits], and the result is
+// kept: if a user is given another uid later, restart the program. A name that is not found is an error of
+// NewServer and Dial, or of [Server.Serve] for a rule of a .proto file whose service is registered later.
+// Programs that are built without cgo, or with the tag osusergo, read only /etc/passwd and /etc/group, and
+// ask neither LDAP nor systemd-userdbd. On Windows, where users have no such ids, every name is an error.
 func AllowUserName(names ...string) Policy {
 	return allowNames("user", "uid", names, lookUpUser, AllowUID)
 }
@@ -123,8 +123,8 @@ func (p Policy) resolved() (Policy, error) {
 	return p.resolve()
 }
 
-// resolveEach returns how to look up the names of a policy that combines others; nil if none of them
-// has names.
+// resolveEach returns a function that looks up the names of a policy that combines others; nil if none of
+// them has names.
 func resolveEach(policies []Policy, combine func(...Policy) Policy) func() (Policy, error) {
 	if !slices.ContainsFunc(policies, func(p Policy) bool { return p.resolve != nil }) {
 		return nil

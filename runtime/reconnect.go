@@ -13,35 +13,35 @@ import (
 )
 
 const (
-	// settlePause is how long a client tries to connect, with backoff, after something has changed at the
-	// path: a socket file appears before its server listens.
+	// settlePause is how long a client tries to connect, with backoff, after a change at the path: a
+	// socket file appears before its server listens.
 	settlePause = 2 * time.Second
 
 	// rewatchPause is how soon a watch that failed is tried again.
 	rewatchPause = 10 * time.Second
 )
 
-// reconnector makes a client notice a server that comes (back): while connecting fails it
-// watches the socket's directory, and cuts the wait for the next attempt short when
-// the socket appears. As long as nobody waits for the server, no attempts are made meanwhile, but for one
-// every lookPause. Where it cannot watch, the backoff alone goes on.
+// reconnector makes a client notice a server that comes or comes back. While connecting fails it watches
+// the socket's directory, and ends the wait for the next attempt when the socket appears. As long as
+// nobody waits for the server, it makes only one attempt every lookPause. If it cannot watch, only the
+// backoff remains.
 type reconnector struct {
 	addr    socket.Address
 	changed func()
 
 	waiting atomic.Int64  // calls, and others that need a connection
-	wake    chan struct{} // gets a value when there is a reason to try again; has room for one
+	wake    chan struct{} // gets a value when there is a reason to try again; holds one
 
 	mu     sync.Mutex
 	watch  *pathWatch         // nil while it does not watch
-	absent error              // of the last attempt, if nobody was there; else nil
+	absent error              // of the last attempt, if there was no server; else nil
 	tried  time.Time          // the last attempt
 	leave  context.CancelFunc // ends what connected has begun; nil if it has not
 	closed bool
 	done   sync.WaitGroup
 }
 
-// pathWatch is a watch that goes on. Its fields are guarded by the mutex of its reconnector.
+// pathWatch is a running watch. The mutex of its reconnector guards its fields.
 type pathWatch struct {
 	end     context.CancelFunc
 	works   bool
@@ -52,7 +52,7 @@ func newReconnector(addr socket.Address, changed func()) *reconnector {
 	return &reconnector{addr: addr, changed: changed, wake: make(chan struct{}, 1)}
 }
 
-// failed takes note of an attempt to connect that came to nothing, and begins to watch if it does not yet.
+// failed records a failed attempt to connect, and starts the watch if there is none.
 func (r *reconnector) failed(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,7 +94,7 @@ func (r *reconnector) follow(ctx context.Context, w *pathWatch) {
 	}
 }
 
-// need is for who cannot go on without a connection. It is followed by needNoMore.
+// need is called when something needs a connection to continue. needNoMore follows.
 func (r *reconnector) need() {
 	r.waiting.Add(1)
 	r.rouse()
@@ -110,8 +110,8 @@ func (r *reconnector) rouse() {
 	}
 }
 
-// sleep puts an attempt to connect off while there is no reason for it. If ctx ends meanwhile, it returns
-// the error of the last attempt, which is still true.
+// sleep delays an attempt to connect while there is no reason for it. If ctx ends in the meantime, it
+// returns the error of the last attempt, which is still true.
 func (r *reconnector) sleep(ctx context.Context) error {
 	rest, absent := r.mayRest()
 	if absent == nil {
@@ -127,8 +127,8 @@ func (r *reconnector) sleep(ctx context.Context) error {
 	}
 }
 
-// mayRest returns for how long there need be no attempt to connect, and why the last one failed; nil if there
-// is something to be tried now.
+// mayRest returns for how long no attempt to connect is needed, and why the last one failed; nil if there
+// is a reason to try now.
 func (r *reconnector) mayRest() (rest time.Duration, absent error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,8 +138,7 @@ func (r *reconnector) mayRest() (rest time.Duration, absent error) {
 	return time.Until(r.tried.Add(lookPause)), r.absent
 }
 
-// connected ends the watch, and goes on with what is to be done with a new connection, until there is
-// another one.
+// connected ends the watch, and runs what is to be done with a new connection until the next one.
 func (r *reconnector) connected(goOn func(context.Context)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,7 +151,7 @@ func (r *reconnector) connected(goOn func(context.Context)) {
 	r.done.Go(func() { goOn(ctx) })
 }
 
-// endAll ends all that goes on. The caller holds mu.
+// endAll ends everything that is running. The caller holds mu.
 func (r *reconnector) endAll() {
 	r.absent = nil
 	if r.watch != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// What is in this file finds out, while a server is made, about rules that would keep out those whom
-// they are for, or not keep out others: that would show only in production.
+// The checks in this file run while a server is made. They find rules that would refuse the users they are
+// for, or let others in: that would show only in production.
 
 // resolve looks up the names in all rules.
 func (a *authorization) resolve() error {
@@ -42,8 +42,8 @@ func (a *authorization) resolve() error {
 	return nil
 }
 
-// known returns the rules that callers have to meet, as far as services are registered, by method
-// or, for the others, "the server".
+// known returns the rules for callers, as far as services are registered, by method or, for the others,
+// "the server".
 func (a *authorization) known() map[string]Policy {
 	a.settle()
 	rules := maps.Clone(a.rules)
@@ -53,7 +53,7 @@ func (a *authorization) known() map[string]Policy {
 	return rules
 }
 
-// find returns the first of the known rules that is like that.
+// find returns the first of the known rules that satisfies like.
 func (a *authorization) find(like func(Policy) bool) (what string, p Policy, ok bool) {
 	rules := a.known()
 	for _, what := range slices.Sorted(maps.Keys(rules)) {
@@ -66,7 +66,7 @@ func (a *authorization) find(like func(Policy) bool) (what string, p Policy, ok 
 
 func isForOthers(p Policy) bool { return p.others != none }
 
-// checkMode refuses a socket file that keeps out users whom a rule is to let in.
+// checkMode refuses a socket file whose mode keeps out users that a rule is to let in.
 func (a *authorization) checkMode(listen *socket.ListenConfig) error {
 	mode := cmp.Or(listen.Mode, socket.DefaultMode)
 	if mode&0o022 != 0 || listen.Owner != nil && listen.Owner.UID >= 0 {
@@ -82,7 +82,7 @@ func (a *authorization) checkMode(listen *socket.ListenConfig) error {
 // mayEnter are the bits of a directory's mode with which others may pass through.
 const mayEnter = 0o011
 
-// checkDir refuses a directory, which CreateDir is to make, that keeps out such users.
+// checkDir refuses a directory, to be made by CreateDir, that keeps out such users.
 func (a *authorization) checkDir(listen *socket.ListenConfig) error {
 	mode := cmp.Or(listen.DirMode, socket.DefaultDirMode)
 	if mode&mayEnter != 0 {
@@ -95,8 +95,8 @@ func (a *authorization) checkDir(listen *socket.ListenConfig) error {
 	return nil
 }
 
-// checkUnmapped refuses rules of which none ever lets anybody in, as they are for users who are not
-// known in this user namespace.
+// checkUnmapped refuses rules that never let anybody in, because they are for users that are unknown in
+// this user namespace.
 func (a *authorization) checkUnmapped() error {
 	for _, p := range a.known() {
 		if p.unmapped != whole {
@@ -118,8 +118,7 @@ func unmappedReason() string {
 	return fmt.Sprintf("in this user namespace uid %d stands for every user whom it does not map, as it does not map all, so it is no user's", userns.UIDs().Overflow())
 }
 
-// checkMethods refuses rules for methods that no service has: they would leave open the one that was
-// meant.
+// checkMethods refuses rules for methods that no service has: the method that was meant would be open.
 func (a *authorization) checkMethods(services map[string]grpc.ServiceInfo) error {
 	var methods []string
 	for service, info := range services {
@@ -149,8 +148,8 @@ func isFullMethod(s string) bool {
 	return strings.HasPrefix(s, "/") && ok && service != "" && method != "" && !strings.Contains(method, "/")
 }
 
-// checkMode refuses what keeps out users whom a rule is to let in, as far as this package makes it. An
-// abstract name has no file, and the socket of a service manager is the manager's affair.
+// checkMode refuses what keeps out users that a rule is to let in, as far as this package makes it. An
+// abstract name has no file, and the unit sets the mode of a service manager's socket.
 func (c *serverConfig) checkMode(addr socket.Address) error {
 	if addr.IsAbstract() || c.activated {
 		return nil
@@ -161,8 +160,8 @@ func (c *serverConfig) checkMode(addr socket.Address) error {
 	return c.auth.checkDir(&c.listen)
 }
 
-// warn tells once, in the EventLog, of each thing that may keep out users whom a rule is to let in and
-// that is not sure to: an access control list or a mount can let them pass.
+// warn logs once, in the EventLog, each thing that may keep out users that a rule is to let in. It is not
+// certain: an access control list or a mount can let them pass.
 func (c *serverConfig) warn(addr socket.Address) {
 	if what, rule, ok := c.auth.find(func(p Policy) bool { return p.unmapped != none }); ok && !c.toldUnmapped {
 		c.toldUnmapped = true
@@ -181,9 +180,9 @@ func (c *serverConfig) warn(addr socket.Address) {
 	}
 }
 
-// narrowDir returns the first directory on the way to path, from the root, that by its mode keeps out
-// all users who are neither root nor this process's; "" if there is none. The mode of the socket
-// file tells whether everyone is to come, or a group.
+// narrowDir returns the first directory on the way to path, from the root, whose mode keeps out all users
+// that are neither root nor this process's; "" if there is none. The mode of the socket file tells whether
+// everyone may connect, or a group.
 func narrowDir(path string, others extent, socketMode fs.FileMode) string {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {

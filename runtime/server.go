@@ -20,8 +20,7 @@ import (
 // Server serves gRPC on a Unix domain socket that it owns. [NewServer], or a generated
 // constructor that calls it, makes one. Its methods may be called concurrently.
 //
-// A Server holds its path until Serve has returned or Close was called; call one of them in
-// any case.
+// A Server holds its path until Serve has returned or Close was called; always call one of them.
 type Server struct {
 	addr   socket.Address
 	grpc   *grpc.Server
@@ -29,7 +28,7 @@ type Server struct {
 	health *health.Server // nil unless asked for
 	config *serverConfig
 
-	handovers    context.Context // ends when the listener is not to be handed over any more
+	handovers    context.Context // ends when the listener may no longer be handed over
 	endHandovers context.CancelFunc
 	handedOver   chan struct{} // closed when another process has the listener
 	draining     chan struct{} // closed in stateDraining and after it
@@ -43,8 +42,7 @@ type Server struct {
 	registerErr error
 }
 
-// serverState is where in its life a server is. It only goes forward, and may leave states out; see
-// start and advance.
+// serverState is the state of a server. It only moves forward, and may skip states; see start and advance.
 type serverState int
 
 const (
@@ -54,23 +52,22 @@ const (
 	stateClosed
 )
 
-// NewServer claims path, in any form that [socket.ParseAddress] reads, and listens on it.
-// When it returns, clients can connect; their calls wait until Serve runs. So register the
-// services, then call Serve; several services may share one server.
+// NewServer claims path, in any form that [socket.ParseAddress] reads, and listens on it. When it returns,
+// clients can connect; their calls wait until Serve runs. So register the services, then call Serve;
+// several services may share one server.
 //
-// Unless told otherwise, the socket file has mode 0600 and only processes of the same user may
-// call; see [Authorize].
+// By default the socket file has mode 0600 and only processes of the same user may call; see [Authorize].
 //
-// If systemd has passed a listener on path to this process, that one is used; see
-// [socket.Activated]. It stays systemd's, which has made it with the mode and owner that its
-// unit names: [SocketMode], [SocketOwner], [CreateDir] and [AllowUnsafeDir] have no effect, and
-// the socket file is not removed at the end.
+// If systemd has passed a listener on path to this process, NewServer uses that; see [socket.Activated].
+// It remains systemd's, which has made it with the mode and owner that its unit names: [SocketMode],
+// [SocketOwner], [CreateDir] and [AllowUnsafeDir] have no effect, and the socket file is not removed at
+// the end.
 //
-// The errors are those of [socket.ListenConfig.Listen]: [socket.ErrInUse] when another
-// process owns the path, [socket.ErrNotSocket] when something else is there,
-// [socket.ErrPathTooLong], [socket.ErrUnsafeDir] and [socket.ErrUnsupported]. An option that
-// makes no sense is an error too, and so is a rule for a user or group of an unknown name; see
-// [AllowUserName]. Nothing is left behind by a NewServer that failed.
+// The errors are those of [socket.ListenConfig.Listen]: [socket.ErrInUse] when another process owns the
+// path, [socket.ErrNotSocket] when something else is there, [socket.ErrPathTooLong], [socket.ErrUnsafeDir]
+// and [socket.ErrUnsupported]. An invalid option is an error too, and so is a rule for a user or group of
+// an unknown name; see [AllowUserName]. A failed NewServer leaves nothing behind. NewServer waits only
+// with [Takeover] and [Standby].
 func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	config, err := newServerConfig(opts)
 	if err != nil {
@@ -91,7 +88,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	}
 	s.direct = config.directServer()
 	s.admission = config.newAdmission()
-	// NewServer has no context: claiming a path does not block.
+	// Claiming a path does not block. A takeover has a time limit, and a standby its own context.
 	if s.listener, err = acquire(context.Background(), config, addr); err != nil {
 		return nil, err
 	}
@@ -120,10 +117,10 @@ func newGRPCServer(config *serverConfig) (s *grpc.Server, err error) {
 // Path returns the absolute path of the socket, or "@" and the name for an abstract one.
 func (s *Server) Path() string { return s.addr.String() }
 
-// RegisterService adds a service; generated RegisterXxxServer functions call it. It must be
-// called before Serve. Rules that its .proto file declares are enforced. A service that
-// cannot be served (registered twice, nil, of the wrong type, too late, or with a rule for users
-// whom the socket's mode keeps out or who are unknown) makes Serve return an error that says so.
+// RegisterService adds a service; generated RegisterXxxServer functions call it. It must be called before
+// Serve. Rules that the .proto file of the service declares are enforced. A service that cannot be served
+// (registered twice, nil, of the wrong type, too late, or with a rule for users that the socket's mode
+// keeps out or that are unknown) makes Serve return an error that says so.
 func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +138,7 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	}
 }
 
-// checkService finds out beforehand what makes grpc end the whole process.
+// checkService finds errors for which grpc would end the whole process.
 func (s *Server) checkService(desc *grpc.ServiceDesc, impl any) error {
 	if s.state != stateNew {
 		return errors.New("the server was started or closed already: register before Serve")
@@ -163,29 +160,28 @@ func (s *Server) checkService(desc *grpc.ServiceDesc, impl any) error {
 // [grpc.Server.GetServiceInfo] does.
 func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }
 
-// Serve answers calls until ctx ends. Then it drains: the socket file is removed, so that no
-// new client comes; calls of clients that are connected already are finished; whatever still
-// runs after the [ShutdownTimeout], as open streams may, is cancelled. Then the path is free
-// for a successor, and Serve returns nil. Handlers learn of the drain by [DrainingFromContext].
+// Serve answers calls until ctx ends. Then it drains: it removes the socket file, so that no new client
+// connects, and finishes the calls of connected clients. Whatever still runs after the [ShutdownTimeout],
+// as open streams may, is cancelled. Then the path is free for a successor, and Serve returns nil.
+// Handlers learn of the drain by [DrainingFromContext].
 //
-// Serve also returns nil when Close is called meanwhile, and when another process has taken over; see
-// [Takeover] and [Server.HandedOver]. It returns an error if a service could not be registered, if
+// Serve also returns nil when Close is called in the meantime, and when another process has taken over;
+// see [Takeover] and [Server.HandedOver]. It returns an error if a service could not be registered, if
 // [AuthorizeMethod] names a method that none of them has, if the server was served or closed before, or if
-// the listener fails; the path is given free in these cases, too, but for a Serve that found another one
-// running.
+// the listener fails. The path is unlocked in these cases, too, unless another Serve is running.
 //
-// A socket that is systemd's stays; whoever connects to it during the drain waits for the next
-// process that systemd starts. If NOTIFY_SOCKET is set, systemd is told READY=1 when the first
-// server of the process serves, and STOPPING=1 when the last one drains or closes (sd_notify(3)).
-// A systemd that cannot be told does not matter.
+// A socket that is systemd's stays; clients that connect to it during the drain wait for the next process
+// that systemd starts. If NOTIFY_SOCKET is set, systemd is told READY=1 when the first server of the
+// process serves, and STOPPING=1 when the last one drains or closes (sd_notify(3)). It does not matter if
+// that fails.
 //
-// If somebody removes the socket file meanwhile, or puts something in its place that is not in
-// use, Serve binds the path again at once; connections are not touched by that. A directory that was removed
-// and made anew is checked as at the start, and the path is claimed there, at once or within ten
-// seconds. What another process has made of the path is left alone; the [EventLog] tells, and [Health] says
+// If somebody removes the socket file while Serve runs, or puts something in its place that is not in use,
+// Serve binds the path again at once; connections are not affected. A directory that was removed and made
+// again is checked as at the start, and the path is claimed there, at once or within ten seconds. If
+// another process uses the path, Serve does not touch it: the [EventLog] tells, and [Health] says
 // NOT_SERVING until the path is the server's again.
 //
-// A ctx of [signal.NotifyContext] goes on catching signals after the first: a second SIGINT does not cut
+// A ctx of [signal.NotifyContext] continues to catch signals after the first: a second SIGINT does not cut
 // the drain short, unless its stop function is called when ctx ends, as with [context.AfterFunc].
 //
 // A handler that ignores its context may outlive Serve.
@@ -208,8 +204,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	return errors.Join(err, s.Close())
 }
 
-// serveUntil returns when ctx has ended, or another process has the listener, and the calls
-// are finished; or when accepting fails.
+// serveUntil returns when ctx has ended, or another process has the listener, and the calls are finished;
+// or when accepting fails.
 func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	rebound := make(chan *socket.Listener)
@@ -226,12 +222,12 @@ func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 		case err := <-served:
 			return err
 		case l, ok := <-rebound:
-			if ok { // else ctx has ended, and so has the watch
+			if ok { // otherwise ctx has ended, and so has the watch
 				served = s.moveTo(l, served)
 			}
 		case <-ctx.Done():
 			stopWatching()
-			for l := range rebound { // clients may have come to it already
+			for l := range rebound { // clients may have connected to it already
 				served = s.moveTo(l, served)
 			}
 			s.drain()
@@ -244,7 +240,7 @@ func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 	}
 }
 
-// advance makes the step to a later state, if the server is not there yet.
+// advance moves to a later state, if the server has not reached it yet.
 func (s *Server) advance(to serverState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -276,7 +272,7 @@ func (s *Server) start() error {
 	case registerErr != nil:
 		return errors.Join(registerErr, s.Close())
 	}
-	if len(s.config.raw) == 0 { // else there can be a handler of methods that are not registered
+	if len(s.config.raw) == 0 { // otherwise there can be a handler of methods that are not registered
 		if err := s.config.auth.checkMethods(s.grpc.GetServiceInfo()); err != nil {
 			return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
 		}
@@ -286,14 +282,13 @@ func (s *Server) start() error {
 	return nil
 }
 
-// Close stops the server now: the socket file is removed, connections are closed, running
-// calls are cancelled, and the path is free. Close does not wait for handlers to return. It
-// may be called at any time; closing again does nothing. A socket file that could not be removed is an
-// error, of Serve, too.
+// Close stops the server now: it removes the socket file, closes connections, cancels running calls, and
+// unlocks the path. It does not wait for handlers to return. It may be called at any time; closing again
+// does nothing. A socket file that could not be removed is an error, of Serve, too.
 func (s *Server) Close() error {
 	s.advance(stateClosed)
-	// The name goes first, so that no client finds a server that is about to hang up.
-	// A file that cannot be removed is an error of the listener's Close.
+	// The name is removed first, so that no client finds a server that is about to hang up. A file that
+	// cannot be removed is an error of the listener's Close.
 	s.current().Withdraw()
 	s.endHandovers()
 	s.successors.Wait()

@@ -18,15 +18,15 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// Defaults of a [Server] that is not told otherwise.
+// Defaults of a [Server].
 const (
-	// DefaultShutdownTimeout leaves time to finish under the ten seconds that
-	// 'docker stop' allows, the shortest patience among the common supervisors.
+	// DefaultShutdownTimeout leaves time to finish within the ten seconds that 'docker stop' allows, the
+	// shortest time of the common supervisors.
 	DefaultShutdownTimeout = 8 * time.Second
 
-	// handshakeTimeout is how long a client may take to open its HTTP/2 connection. A
-	// process on the same machine needs well under a millisecond; grpc's 120 s are meant for
-	// networks, and let idle connections pile up.
+	// handshakeTimeout is how long a client may take to open its HTTP/2 connection. A process on the same
+	// machine needs well under a millisecond; grpc's 120 s are meant for networks, and let idle
+	// connections pile up.
 	handshakeTimeout = 5 * time.Second
 
 	// keepaliveMinTime is how often a client may send HTTP/2 pings, with calls or without. grpc's five
@@ -96,7 +96,7 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 	return c, errors.Join(c.err, c.auth.resolve())
 }
 
-// checkOptions rejects options that make no sense together.
+// checkOptions rejects options that contradict each other.
 func (c *serverConfig) checkOptions() {
 	if c.listen.DirMode != 0 && !c.listen.CreateDir {
 		c.reject("DirMode without CreateDir: no directory is made")
@@ -109,8 +109,8 @@ func (c *serverConfig) checkOptions() {
 	}
 }
 
-// grpcOptions returns what to give to grpc.NewServer. What the caller gave for grpc comes
-// last and so has the last word.
+// grpcOptions returns the options for grpc.NewServer. The caller's own options come last and so override
+// the others.
 func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
 		grpc.Creds(c.credentials()),
@@ -130,8 +130,8 @@ func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 	return append(opts, c.raw...)
 }
 
-// directServer returns what serves the direct transport; nil if that is not wanted, or not able to
-// do what was given for grpc.
+// directServer returns the server of the direct transport; nil if that is turned off, or cannot honour the
+// options given for grpc.
 func (c *serverConfig) directServer() *direct.Server {
 	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
 		return nil
@@ -150,7 +150,7 @@ func (c *serverConfig) credentials() transportCredentials {
 	return transportCredentials{audit: c.auth.audit, divert: c.divert, greeted: c.greeted, draining: c.draining, counted: &c.counters.connections}
 }
 
-// The rule is decided first, whoever intercepts the call then.
+// The rule is decided first, before any other interceptor runs.
 func (c *serverConfig) unaryChain() []grpc.UnaryServerInterceptor {
 	return append([]grpc.UnaryServerInterceptor{c.auth.guardUnary(c.unary)}, c.unary...)
 }
@@ -180,9 +180,9 @@ func (c *serverConfig) reject(format string, args ...any) {
 	c.err = errors.Join(c.err, fmt.Errorf(format+": %w", append(args, fs.ErrInvalid)...))
 }
 
-// SocketMode sets the mode of the socket file; whoever may write to it may connect. The
-// default is [socket.DefaultMode], 0600. Abstract names and Windows know no mode; that of a
-// socket that systemd passed is its unit's.
+// SocketMode sets the mode of the socket file; users that may write to it may connect. The default is
+// [socket.DefaultMode], 0600. Abstract names and sockets on Windows have no mode; that of a socket that
+// systemd passed is set by its unit.
 func SocketMode(mode fs.FileMode) ServerOption {
 	return func(c *serverConfig) {
 		if mode == 0 || mode&^fs.ModePerm != 0 {
@@ -192,10 +192,10 @@ func SocketMode(mode fs.FileMode) ServerOption {
 	}
 }
 
-// SocketOwner gives the socket file to a user and a group; -1 leaves that half as it is.
-// With mode 0660 it lets a group in. Giving it to another user takes root, to a group
-// membership of it. Abstract names and Windows fail with [socket.ErrUnsupported]; the owner of
-// a socket that systemd passed is its unit's.
+// SocketOwner gives the socket file to a user and a group; -1 leaves that half as it is. With mode 0660 it
+// lets a group in. Only root can give it to another user; giving it to a group needs membership. Abstract
+// names and Windows fail with [socket.ErrUnsupported]; the owner of a socket that systemd passed is set by
+// its unit.
 func SocketOwner(uid, gid int) ServerOption {
 	return func(c *serverConfig) {
 		if uid < -1 || gid < -1 {
@@ -205,30 +205,29 @@ func SocketOwner(uid, gid int) ServerOption {
 	}
 }
 
-// Authorize sets who may call the server; the default is [SameUser]. Whoever else connects
-// is refused with codes.PermissionDenied, call by call, in words that name the caller and
-// the rule. It applies to every method, also those of health and reflection, but for methods
-// that [AuthorizeMethod] has a rule for. Where the .proto file declares a rule, both
-// must let the caller in: an option can narrow what is declared, never widen it.
+// Authorize sets who may call the server; the default is [SameUser]. Each call of anybody else is refused
+// with codes.PermissionDenied, in words that name the caller and the rule. It applies to every method,
+// including those of health and reflection, except methods that [AuthorizeMethod] has a rule for. Where
+// the .proto file declares a rule, both must let the caller in: an option can narrow what is declared,
+// never widen it.
 //
 // The rule is decided first, before any interceptor runs; see [UnaryInterceptor].
 //
-// A rule that lets in other users needs a [SocketMode] that lets them connect, and directories that
-// let them pass. Without the mode, or if [CreateDir] makes a directory that keeps them out, NewServer
-// fails; if another directory on the way looks as if it did, the [EventLog] says so once. (Abstract
-// names, to which everyone can connect, have no mode; that of a socket that systemd passed is the
-// affair of its unit.)
+// A rule that lets in other users needs a [SocketMode] that lets them connect, and directories that let
+// them pass. Without the mode, or if [CreateDir] makes a directory that keeps them out, NewServer fails.
+// If another directory on the way seems to keep them out, the [EventLog] says so once. (Abstract names, to
+// which everyone can connect, have no mode; that of a socket that systemd passed is set by its unit.)
 func Authorize(p Policy) ServerOption {
 	return func(c *serverConfig) { c.auth.general = &p }
 }
 
-// AuthorizeMethod sets who may call one method, given by its full name, instead of what [Authorize]
-// says for all. The name is in the generated constant Xxx_Method_FullMethodName, as
+// AuthorizeMethod sets who may call one method, given by its full name, instead of the rule that
+// [Authorize] sets for all. The name is in the generated constant Xxx_Method_FullMethodName, as
 // greeterv1.Greeter_Greet_FullMethodName for "/greeter.v1.Greeter/Greet".
 //
-// A method that no registered service has makes Serve fail, with an error that names the nearest one:
-// the one that was meant would be open to others. With [GRPCServerOptions], of which one can serve
-// methods that are not registered, that is not checked.
+// A method that no registered service has makes Serve fail, with an error that names the nearest one: the
+// method that was meant would be open to others. This is not checked with [GRPCServerOptions], one of
+// which can serve methods that are not registered.
 func AuthorizeMethod(fullMethod string, p Policy) ServerOption {
 	return func(c *serverConfig) {
 		if !isFullMethod(fullMethod) {
@@ -238,30 +237,30 @@ func AuthorizeMethod(fullMethod string, p Policy) ServerOption {
 	}
 }
 
-// DeclaredPolicies is for generated code: it hands over the rules that a .proto file declares,
-// by full method name. See [Authorize] for how they combine with those of a program.
+// DeclaredPolicies is for generated code: it passes the rules that a .proto file declares, by full method
+// name. See [Authorize] for how they combine with those of a program.
 func DeclaredPolicies(policies map[string]Policy) ServerOption {
 	return func(c *serverConfig) { maps.Copy(c.auth.declared, policies) }
 }
 
-// AuditLog writes one record for each accepted connection, at level Info, and one for each
-// refused call, at level Warn, with the peer's uid, gid and process id. There is none by
-// default. [AuditAllowedCalls] adds the others.
+// AuditLog writes one record for each accepted connection, at level Info, and one for each refused call,
+// at level Warn, with the peer's uid, gid and process id. There is none by default. [AuditAllowedCalls]
+// adds allowed calls.
 func AuditLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.auth.audit = logger }
 }
 
-// AuditAllowedCalls makes the [AuditLog] have a record for each call that is allowed, too, at level
-// Info, with the method, the rule and the peer. It is written before interceptors and the handler run.
-// Without an AuditLog it is an error of NewServer.
+// AuditAllowedCalls makes the [AuditLog] write a record for each allowed call, too, at level Info, with
+// the method, the rule and the peer. It is written before interceptors and the handler run. Without an
+// AuditLog it is an error of NewServer.
 func AuditAllowedCalls() ServerOption {
 	return func(c *serverConfig) { c.auth.auditAll = true }
 }
 
-// EventLog writes a record for what an operator may want to know of: that the server serves, and
-// drains; that somebody removed the socket file and it was bound again, or could not be; that the
-// socket was handed over to another process, see [Takeover], or that this failed, and why; that a user
-// is turned away, see [MaxConnsPerUser]. There is none by default.
+// EventLog writes a record for events that matter to an operator: the server serves, or drains; somebody
+// removed the socket file and it was bound again, or could not be; the socket was handed over to another
+// process, see [Takeover], or that failed, and why; a user is turned away, see [MaxConnsPerUser]. There is
+// none by default.
 func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
 }
@@ -273,25 +272,24 @@ func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) 
 	}
 }
 
-// Takeover makes a server that finds its path owned by another udsgrpc server of the same
-// user take it over without a moment at which a client finds nobody. It is for the restart
-// that installs a new version: start the new process, and the old one ends by itself.
+// Takeover makes a server that finds its path owned by another udsgrpc server of the same user take it
+// over; at every moment clients find one of the two. It is for the restart that installs a new version:
+// start the new process, and the old one ends by itself.
 //
-// NewServer asks the old server, which goes on serving, for the listening socket and the lock.
-// When Serve begins, the old one accepts nobody any more, finishes its calls, and its Serve
-// returns nil; those who wait to be accepted are answered by the new one. The socket file
-// stays the same one. If any step fails, the error of NewServer or Serve names the step, wraps
-// [socket.ErrInUse], and the old server serves on, also if the new process is killed. If
-// the path is free, Takeover changes nothing.
+// NewServer asks the old server, which continues to serve, for the listening socket and the lock. When
+// Serve begins, the old one accepts no more clients and finishes its calls, and its Serve returns nil; the
+// new one answers clients that wait to be accepted. The socket file stays the same one. If any step fails,
+// the error of NewServer or Serve names the step and wraps [socket.ErrInUse], and the old server continues
+// to serve, even if the new process is killed. If the path is free, Takeover changes nothing.
 //
-// Between NewServer and Serve the new server has [socket.OfferTimeout], 30 s: then the offer lapses, Serve
-// fails, and the old server serves on. Meanwhile further servers with Takeover wait in NewServer, in turn,
-// and then ask the owner that there is; so they do while the owner drains. After [TakeoverTimeout], 35 s,
+// Between NewServer and Serve the new server has [socket.OfferTimeout], 30 s. Then the offer lapses, Serve
+// fails, and the old server continues to serve. Further servers with Takeover wait in NewServer, in turn,
+// and then ask the current owner; they also wait while the owner drains. After [TakeoverTimeout], 35 s,
 // they fail with [socket.ErrInUse], which says who holds the path.
 //
-// Together with [Standby] it takes over from an owner that hands over, and waits where that is not possible:
-// the owner is no udsgrpc server, or does not answer, or has the socket from its parent process. An owner of
-// another user is an error at once, which wraps [fs.ErrPermission].
+// Together with [Standby] it takes over from an owner that hands over, and waits where that is not
+// possible: the owner is no udsgrpc server, or does not answer, or has the socket from its parent process.
+// An owner of another user is an error at once, which wraps [fs.ErrPermission].
 //
 // On Linux only; elsewhere a path in use is [socket.ErrInUse] as without it. A path passed by
 // systemd is used as it is.
@@ -299,30 +297,30 @@ func Takeover() ServerOption {
 	return func(c *serverConfig) { c.takeover = true }
 }
 
-// Standby makes NewServer wait until its path is free, instead of failing with
-// [socket.ErrInUse]: when the owner ends, or dies, the standby has the path within a few
-// milliseconds (elsewhere than on Linux, some 50). If ctx ends first, NewServer fails, and
-// the error wraps that of ctx. Of several standbys one gets the path. It goes together with [Takeover].
+// Standby makes NewServer wait until its path is free, instead of failing with [socket.ErrInUse]: when the
+// owner ends, or dies, the standby has the path within a few milliseconds (on systems other than Linux,
+// about 50). If ctx ends first, NewServer fails, and the error wraps that of ctx. If several standbys
+// wait, one gets the path. Standby can be combined with [Takeover].
 func Standby(ctx context.Context) ServerOption {
 	return func(c *serverConfig) { c.standby = ctx }
 }
 
-// AllowUnsafeDir accepts a directory in which other users can replace the socket, which is
-// otherwise [socket.ErrUnsafeDir].
+// AllowUnsafeDir accepts a directory in which other users can replace the socket. Without it such a
+// directory is [socket.ErrUnsafeDir].
 func AllowUnsafeDir() ServerOption {
 	return func(c *serverConfig) { c.listen.AllowUnsafeDir = true }
 }
 
-// CreateDir creates the directory of the socket, and those above it, where they are missing. Their mode
-// is [socket.DefaultDirMode], 0700, whatever the umask, so a server for other users needs [DirMode],
-// too. Directories that exist are left as they are.
+// CreateDir creates the missing directories of the socket's path. Their mode is [socket.DefaultDirMode],
+// 0700, whatever the umask, so a server for other users needs [DirMode], too. Existing directories are not
+// changed.
 func CreateDir() ServerOption {
 	return func(c *serverConfig) { c.listen.CreateDir = true }
 }
 
-// DirMode sets the mode of directories that [CreateDir] creates: 0755 lets everyone pass through,
-// 0750 a group, to which they are given if [SocketOwner] names one. Write permission for others is an
-// error of NewServer without [AllowUnsafeDir], and so is DirMode without CreateDir.
+// DirMode sets the mode of directories that [CreateDir] creates: 0755 lets everyone pass through, 0750 a
+// group, to which they are given if [SocketOwner] names one. Write permission for others is an error of
+// NewServer without [AllowUnsafeDir], and so is DirMode without CreateDir.
 func DirMode(mode fs.FileMode) ServerOption {
 	return func(c *serverConfig) {
 		if mode&^fs.ModePerm != 0 || mode&0o700 != 0o700 {
@@ -332,10 +330,9 @@ func DirMode(mode fs.FileMode) ServerOption {
 	}
 }
 
-// ShutdownTimeout sets how long a drain may take before calls that still run are cancelled;
-// the default is [DefaultShutdownTimeout]. Choose it below the patience of the supervisor:
-// 10 s for docker, 30 s for Kubernetes, 90 s for systemd, unless set otherwise there. Zero
-// cancels them at once.
+// ShutdownTimeout sets how long a drain may take before calls that still run are cancelled; the default is
+// [DefaultShutdownTimeout]. Choose it below the time that the supervisor allows: by default 10 s for
+// docker, 30 s for Kubernetes, 90 s for systemd. Zero cancels them at once.
 func ShutdownTimeout(d time.Duration) ServerOption {
 	return func(c *serverConfig) {
 		if d < 0 {

@@ -2,5 +2,5 @@ package runtime
 
 import "io/fs"
 
-// isStrangers reports true: modes say nothing here.
+// isStrangers reports true: on Windows modes say nothing.
 func isStrangers(fs.FileInfo) bool { return true }

@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	// restartPause is how long a supervisor waits before it starts a child again, at first; each further pause
-	// in a row is twice as long, up to longestRestartPause.
+	// restartPause is the first pause before a supervisor starts a child again. Each further pause in a
+	// row is twice as long, up to longestRestartPause.
 	restartPause        = 100 * time.Millisecond
 	longestRestartPause = 10 * time.Second
 
-	// settledTime is how long a child has to have served for its end to be the first in a row.
+	// settledTime is how long a child must have served for a new row to begin with its end.
 	settledTime = 10 * time.Second
 )
 
-// Supervisor keeps a child running. [Supervise] makes one. Its methods may be called concurrently. Close must
-// be called in any case, or the context given to Supervise must end.
+// Supervisor keeps a child running. [Supervise] makes one. Its methods may be called concurrently. Call
+// Close, or end the context given to Supervise.
 type Supervisor struct {
 	place   *childPlace
 	command func() *exec.Cmd
@@ -39,29 +39,30 @@ type Supervisor struct {
 	gaveUp  atomic.Pointer[error]
 
 	mu       sync.Mutex
-	process  *childProcess // nil between two
+	process  *childProcess // nil between two children
 	restarts int
 }
 
-// Supervise starts a child as [StartChild] does, and starts another one whenever it ends, until Close is called
-// or ctx ends:
+// Supervise starts a child as [StartChild] does, and starts another one whenever it ends, until Close is
+// called or ctx ends:
 //
 //	s, err := runtime.Supervise(ctx, func() *exec.Cmd { return exec.Command("greeter-plugin") })
 //	defer s.Close()
 //	client := greeterv1.NewGreeterClient(s.Conn())
 //
-// command is called for each start, one at a time, and has to return a new command. Every child has the same
-// path, and the same user, so that one connection leads to each of them.
+// command is called for each start, one call at a time, and must return a new command. Every child has the
+// same path, and the same user, so that one connection leads to each of them.
 //
-// Supervise returns when the first child serves. If that fails, so does Supervise, as StartChild would.
-// A child that ends later, in whatever way, is started again after a tenth of a second, and twice as long
-// after each further failure in a row, up to ten seconds. After [DefaultRestartLimit] restarts in a row, or as many
-// as [RestartLimit] says, the supervisor gives up: Done is closed, calls fail with codes.Unavailable, which says
-// why, and Close returns that as an error. A child that has served for ten seconds begins a new row.
+// Supervise returns when the first child serves. If that fails, Supervise fails as StartChild would. A
+// child that ends later, in whatever way, is started again after a tenth of a second, and twice as long
+// after each further failure in a row, up to ten seconds. After [DefaultRestartLimit] restarts in a row,
+// or as many as [RestartLimit] says, the supervisor gives up: Done is closed, calls fail with
+// codes.Unavailable and the reason, and Close returns that as an error. A child that has served for ten
+// seconds begins a new row.
 //
-// The error has the last words of the child: what it wrote last to its standard error, unless cmd.Stderr is an
-// [os.File], to which the child writes by itself. (Where it is none, as when it is not set, the child writes to a pipe
-// of this process: should this process be killed, a child that writes to it gets SIGPIPE.)
+// The error has the last words of the child: what it wrote last to its standard error, unless cmd.Stderr
+// is an [os.File], to which the child writes directly. (Otherwise, also if it is not set, the child writes
+// to a pipe of this process: if this process is killed, a child that writes to it gets SIGPIPE.)
 //
 // The options are those of StartChild. On Windows the error is [socket.ErrUnsupported].
 func Supervise(ctx context.Context, command func() *exec.Cmd, opts ...ChildOption) (*Supervisor, error) {
@@ -78,7 +79,7 @@ func Supervise(ctx context.Context, command func() *exec.Cmd, opts ...ChildOptio
 	}
 	s := &Supervisor{command: command, user: childUser(cmd), config: config, done: make(chan struct{})}
 	dial := append(childPolicy(cmd), config.dial...)
-	// Behind those of the caller, so that they see what it says.
+	// After those of the caller, so that they see what it says.
 	dial = append(dial, WithUnaryInterceptor(s.explainUnary), WithStreamInterceptor(s.explainStream))
 	if s.place, err = newChildPlace(dial); err != nil {
 		return nil, startError(cmd, err)
@@ -109,7 +110,7 @@ func (s *Supervisor) start(ctx context.Context, cmd *exec.Cmd) (*childProcess, e
 	if user := childUser(cmd); user != s.user {
 		return nil, fmt.Errorf("its user is %d, and that of the first child was %d: the connection is for one user's", user, s.user)
 	}
-	// One that was killed has left its socket.
+	// A child that was killed has left its socket.
 	if err := os.Remove(s.place.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -160,7 +161,7 @@ func (s *Supervisor) keepRunning(ctx context.Context, p *childProcess) error {
 	}
 }
 
-// pauseBefore is how long to wait before a restart that is the nth in a row.
+// pauseBefore returns how long to wait before the nth restart in a row.
 func pauseBefore(n int, first time.Duration) time.Duration {
 	pause := first
 	for ; n > 1 && pause < longestRestartPause; n-- {
@@ -188,7 +189,7 @@ func (s *Supervisor) event(level slog.Level, what string, attrs ...slog.Attr) {
 	}
 }
 
-// explain says why there is no child any more.
+// explain returns why there is no child any more.
 func (s *Supervisor) explain(err error) error {
 	if why := s.gaveUp.Load(); err != nil && why != nil {
 		return status.Error(codes.Unavailable, (*why).Error())
@@ -205,8 +206,8 @@ func (s *Supervisor) explainStream(ctx context.Context, desc *grpc.StreamDesc, c
 	return stream, s.explain(err)
 }
 
-// Conn returns the connection to the child that there is, one for good. While there is none, calls fail with
-// codes.Unavailable, or wait with [grpc.WaitForReady]. It is closed when Done is.
+// Conn returns the connection to the current child; it stays the same one. While there is no child, calls
+// fail with codes.Unavailable, or wait with [grpc.WaitForReady]. It is closed when Done is.
 func (s *Supervisor) Conn() *ClientConn { return s.place.conn }
 
 // Path returns the path of the children's socket, for further connections of this user.
@@ -228,20 +229,20 @@ func (s *Supervisor) PID() int {
 	}
 }
 
-// Restarts returns how often a child was started after the first one, in vain or not.
+// Restarts returns how often a child was started after the first one, successfully or not.
 func (s *Supervisor) Restarts() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.restarts
 }
 
-// Done returns a channel that is closed when there is no child any more and will be none: the supervisor has
-// given up, its context has ended, or Close was called. Close then says why.
+// Done returns a channel that is closed when there will be no child any more: the supervisor has given up,
+// its context has ended, or Close was called. Close then says why.
 func (s *Supervisor) Done() <-chan struct{} { return s.done }
 
 // Close stops the child as [Child.Stop] does, and returns when the process is gone, the connection closed,
 // and the socket and its directory removed. The error says why the supervisor has given up, or how the
-// last child ended, if not with status 0 when it was to stop. Closing again returns the same error.
+// last child ended, if not with status 0 when it was stopped. Closing again returns the same error.
 func (s *Supervisor) Close() error {
 	s.cancel()
 	<-s.done
