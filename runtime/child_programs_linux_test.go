@@ -83,7 +83,7 @@ func neverServe([]string) error {
 	return testproc.WaitForKill()
 }
 
-// stayStubborn is a program that goes on when it has served.
+// stayStubborn is a program that continues after it has served.
 func stayStubborn([]string) error {
 	if err := serveParent(nil); err != nil {
 		return err
@@ -122,7 +122,7 @@ func holdInput(t *testing.T, cmd *exec.Cmd) (release func()) {
 	return func() { w.Close() }
 }
 
-// readLines gives a command an output, of which line returns one after the other.
+// readLines gives a command an output, and returns a function that returns its lines one by one.
 func readLines(t *testing.T, cmd *exec.Cmd) (line func() string) {
 	t.Helper()
 	r, w, err := os.Pipe()

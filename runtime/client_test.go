@@ -129,7 +129,7 @@ func TestWaitReadyReturnsWhenTheServerComes(t *testing.T) {
 	client, conn := dial(t, path)
 	ready := make(chan error, 1)
 	go func() { ready <- conn.WaitReady(t.Context()) }()
-	// A call that fails shows that the client has tried in vain.
+	// A failed call shows that the client has tried to connect.
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 	checkCode(t, err, codes.Unavailable)
 	select {

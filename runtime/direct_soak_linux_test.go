@@ -187,7 +187,7 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := fixture.FreePath(t)
-	// The first server and client bring what is made once and stays.
+	// The first server and client make what is made once and stays.
 	srv := serve(t, path, newGreeter())
 	client, conn := dial(t, path)
 	greet(t, client)

@@ -108,7 +108,7 @@ func TestDrainingIsNeverToldOutsideOfCalls(t *testing.T) {
 	}
 }
 
-// A watch of health has no end of its own, and whoever watches must not hold up the end.
+// A watch of health has no end of its own, and must not delay the end of the server.
 func TestHealthWatchDoesNotHoldADrain(t *testing.T) {
 	t.Parallel()
 	for transport, opts := range map[string][]runtime.DialOption{"direct": nil, "http2": {runtime.WithHTTP2Only()}} {

@@ -26,7 +26,7 @@ func (t ticker) Countdown(_ *greeterv1.CountdownRequest, stream greeterv1.Greete
 				return err
 			}
 		case <-runtime.DrainingFromContext(ctx):
-			return nil // the client begins anew, with the next server
+			return nil // the client starts again, with the next server
 		case <-ctx.Done():
 			return ctx.Err()
 		}

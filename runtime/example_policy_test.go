@@ -31,7 +31,7 @@ func ExamplePolicy_Permits() {
 	// false
 }
 
-// A rule of one's own should let in only those of whom the user is known.
+// A program's own rule should let in only peers whose user is known.
 func ExampleNewPolicy() {
 	people := runtime.NewPolicy("people, not services", func(p socket.Peer) bool {
 		return p.HasUID && p.UID >= 1000 && p.UID < 60000
@@ -64,7 +64,7 @@ func ExampleDirMode() {
 	defer srv.Close()
 }
 
-// An audit log of everything: who connects, who calls what, and whom a rule refuses.
+// An audit log of everything: each connection, each call, and each refusal.
 func ExampleAuditAllowedCalls() {
 	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(),
 		runtime.AuditLog(slog.Default()), runtime.AuditAllowedCalls())

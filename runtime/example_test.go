@@ -151,7 +151,7 @@ func ExampleWithServerPolicy() {
 	defer conn.Close()
 }
 
-// An interceptor, or a handler, learns who calls.
+// An interceptor, or a handler, finds out the caller.
 func ExamplePeerFromContext() {
 	whoCalls := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		if p, ok := runtime.PeerFromContext(ctx); ok && p.HasUID {
@@ -204,7 +204,7 @@ func ExampleEventLog() {
 	defer srv.Close()
 }
 
-// What a server has counted is there for whoever asks at /debug/vars.
+// /debug/vars shows what a server has counted.
 func ExampleServer_Stats() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {

@@ -70,7 +70,7 @@ func TestErrorSaysWhatServersOfOthersDo(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
 			listenOdd(t, path, c.serve)
-			tries := 100 // of which some end in another way
+			tries := 100 // some of them end in another way
 			if strings.Contains(c.want, "does not") {
 				tries = 1
 			}

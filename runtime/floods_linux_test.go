@@ -21,7 +21,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime"
 )
 
-// The users of these tests: one whom the server's policy lets in, and one whom it does not.
+// The users of these tests: one that the server's policy lets in, and one that it does not.
 const (
 	guest    = 1001
 	stranger = 1002
@@ -189,7 +189,7 @@ func quantile(d []time.Duration, q float64) time.Duration {
 	return d[int(q*float64(len(d)-1))]
 }
 
-// floodSpan is how long a flood goes on: UDSGRPC_FLOOD, as in 8s, or a little.
+// floodSpan is how long a flood lasts: UDSGRPC_FLOOD, as in 8s, or a short time.
 func floodSpan(t *testing.T) time.Duration {
 	text, ok := os.LookupEnv("UDSGRPC_FLOOD")
 	if !ok {
@@ -202,7 +202,7 @@ func floodSpan(t *testing.T) time.Duration {
 	return span
 }
 
-// A stranger who may connect and not call keeps nobody else out, whatever it does with connections.
+// A stranger that may connect but not call keeps nobody else out, whatever it does with connections.
 func TestFloodsOfAStrangerKeepNobodyOut(t *testing.T) {
 	needRoot(t)
 	if testing.Short() {

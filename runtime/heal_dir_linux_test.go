@@ -187,7 +187,7 @@ func TestDirectoryFurtherUpThatIsReplacedIsNoticed(t *testing.T) {
 	}
 	up := filepath.Join(fixture.ShortDir(t), "a")
 	s := serveInDir(t, filepath.Join(up, "b", "c"))
-	// The watches have begun when one of them has told of something.
+	// The watches have begun when one of them has reported a change.
 	if err := os.Remove(s.path); err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func callAll(paths []string) error {
 	return nil
 }
 
-// user is whom a child runs as.
+// user is the user that a child runs as.
 type user struct {
 	uid, gid uint32
 	groups   []uint32

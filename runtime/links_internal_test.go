@@ -9,7 +9,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// An attempt that was given up, as by Close, says nothing about the server.
+// An attempt that was given up, for example by Close, says nothing about the server.
 func TestAttemptThatIsGivenUpIsNoFailure(t *testing.T) {
 	t.Parallel()
 	l := newLinks(socket.Address{}, nil)

@@ -52,7 +52,7 @@ func TestClientThatNobodyWaitsForRestsUntilSomethingChanges(t *testing.T) {
 			client, conn := dial(t, path, runtime.WithOnConnect(func() { connected <- struct{}{} }))
 			awaitRest(t, conn)
 
-			// A call that comes to nothing has it tried again, though nothing has changed.
+			// A failed call makes the client try again, though nothing has changed.
 			before := conn.Stats().Failed
 			fixture.Eventually(t, "an attempt", func() bool {
 				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})

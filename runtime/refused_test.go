@@ -48,7 +48,7 @@ func TestInterceptorsSeeRefusedCallsAndCannotLetThemThrough(t *testing.T) {
 	t.Parallel()
 	own := status.Error(codes.PermissionDenied, "ask the owner")
 	for name, c := range map[string]struct {
-		result error // of the outer interceptor, instead of what came
+		result error // of the outer interceptor, in place of the result of the call
 		pass   bool  // that, unchanged
 		want   string
 	}{

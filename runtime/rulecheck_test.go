@@ -141,7 +141,7 @@ func TestDirectoryOnTheWayThatLooksTooNarrowIsToldOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		above, dir fs.FileMode
 		opts       []runtime.ServerOption
-		narrow     string // what is told, below the first directory; "" for nothing
+		narrow     string // what is logged, below the first directory; "" for nothing
 	}{
 		"open to all":               {above: 0o755, dir: 0o755, opts: forOthers},
 		"the socket's own":          {above: 0o755, dir: 0o700, opts: forOthers, narrow: "/dir"},

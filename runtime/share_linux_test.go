@@ -81,7 +81,7 @@ func TestCallsBeyondAUsersShareGoOverHTTP2(t *testing.T) {
 	if n := srv.Stats().Connections.Direct; n > share/2+1 { // and the own one
 		t.Errorf("%d connections were direct", n)
 	}
-	if strings.Contains(events.String(), "connection closed") { // who is told to use HTTP/2, and does, has broken no rule
+	if strings.Contains(events.String(), "connection closed") { // a client that is told to use HTTP/2, and does, has broken no rule
 		t.Errorf("the events are %s", &events)
 	}
 }

@@ -235,7 +235,7 @@ func TestSupervisedChildrenAreOfOneUser(t *testing.T) {
 	}
 }
 
-// The calls of a program that goes on all the while.
+// The calls of a program that runs all the time.
 func TestCallsThatWaitSurviveRestarts(t *testing.T) {
 	t.Parallel()
 	s, client := supervise(t, serveAgain(t), runtime.RestartAfter(time.Millisecond, 0))

@@ -91,7 +91,7 @@ func TestSameUserOfAnUnmappedUserIsAnErrorAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := publicPath(t)
-			// Of a user who is known, and open to all.
+			// For a user that is known, and open to all.
 			dir := path[:strings.LastIndex(path, "/")]
 			if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
 				t.Fatal(err)

@@ -2,5 +2,5 @@ package runtime_test
 
 import "github.com/udsgrpc/udsgrpc/runtime"
 
-// Code that was generated once goes on to compile: a line may be added here, none may go.
+// Code that was generated once still compiles: a line may be added here, none may be removed.
 const _ = runtime.SupportsGenerated1

@@ -18,7 +18,7 @@ import (
 )
 
 // activate is a program: a service that got descriptors from its manager. It executes its
-// arguments, and prints what comes of each on a line.
+// arguments, and prints a result for each on a line.
 func activate(args []string) error {
 	if os.Getenv("LISTEN_PID") == "self" {
 		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))

@@ -38,7 +38,7 @@ func BenchmarkDial(b *testing.B) {
 	}
 }
 
-// BenchmarkPeer is to ask the kernel who is at the other end, once for each connection.
+// BenchmarkPeer measures how long the kernel takes to report the peer, once for each connection.
 func BenchmarkPeer(b *testing.B) {
 	path := fixture.FreePath(b)
 	l := listen(b, path)

@@ -166,7 +166,7 @@ func waitStopped(t *testing.T, p *testproc.Process, options int) {
 	}
 }
 
-// The kernel names the process that began to listen, also when another one has the socket now.
+// The kernel names the process that began to listen, even when another one has the socket now.
 func TestProcessThatHasEndedIsNotBlamed(t *testing.T) {
 	t.Parallel()
 	for name, wait := range map[string]func(*testproc.Process) error{

@@ -144,7 +144,7 @@ func TestNoPermissionIsExplainedWithModeOwnerAndUser(t *testing.T) {
 	}
 }
 
-// Who may not even look at the lock file must not read that there is none.
+// A process that may not even stat the lock file must not be told that there is none.
 func TestLockFileThatCannotBeLookedAtIsNotSaidToBeMissing(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

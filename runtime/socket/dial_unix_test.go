@@ -20,7 +20,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// What a caller reads when the server is not there, and what Diagnose says.
+// The error of a caller when the server is not there, and the result of Diagnose.
 func TestFailureSaysWhatIsWrongAtThePath(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -134,7 +134,7 @@ func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, 0o640); err != nil { // by hand, and meanwhile
+	if err := os.Chmod(path, 0o640); err != nil { // by hand, during the handover
 		t.Fatal(err)
 	}
 	before := ownerAndMode(t, path)

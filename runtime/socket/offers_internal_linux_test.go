@@ -13,7 +13,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// handOverAll hands l over to whoever asks, until it is closed.
+// handOverAll hands l over to each process that asks, until it is closed.
 func handOverAll(t *testing.T, l *Listener) (ended <-chan struct{}) {
 	done := make(chan struct{})
 	go func() {

@@ -243,7 +243,7 @@ func TestUmaskDoesNotNarrowTheMode(t *testing.T) {
 	}
 }
 
-// listenWide lets everybody in, but for its umask.
+// listenWide lets everybody in, if the umask allows it.
 func listenWide(args []string) error {
 	unix.Umask(0o077)
 	l, err := (&socket.ListenConfig{Mode: 0o666}).Listen(context.Background(), args[0])

@@ -17,7 +17,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// rebind makes the socket of l anew.
+// rebind makes the socket of l again.
 func rebind(t *testing.T, l *socket.Listener, path string) *socket.Listener {
 	t.Helper()
 	if err := os.Remove(path); err != nil {
@@ -31,7 +31,8 @@ func rebind(t *testing.T, l *socket.Listener, path string) *socket.Listener {
 	return again
 }
 
-// What a successor was sent is not what has the path any more: were it given away, nobody would serve.
+// The listener that a successor was sent no longer has the path: if it were given away, nobody would
+// serve.
 func TestWhatIsMadeAnewDuringAHandoverIsNotGivenAway(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(t *testing.T, l *socket.Listener, path string) *socket.Listener{
@@ -93,7 +94,7 @@ func TestListenerThatWasReplacedIsNotHandedOver(t *testing.T) {
 
 // Listeners that have replaced each other share descriptors, whose numbers are others' once closed.
 func TestListenersThatHaveReplacedEachOtherCloseNothingTwice(t *testing.T) {
-	// Not parallel: whatever is opened meanwhile could be what is closed.
+	// Not parallel: a descriptor that another test opens could be closed here.
 	path := fixture.FreePath(t)
 	old := listen(t, path)
 	again := rebind(t, old, path)

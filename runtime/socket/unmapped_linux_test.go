@@ -37,7 +37,7 @@ func inSmallNamespace(cmd *exec.Cmd) {
 	cmd.Dir = "/"
 }
 
-// report is a program: it prints who has made the connection to a path.
+// report is a program: it prints the peer of a connection to a path.
 func report(args []string) error {
 	l, err := (&socket.ListenConfig{Mode: 0o666, AllowUnsafeDir: true}).Listen(context.Background(), args[0])
 	if err != nil {
@@ -93,7 +93,7 @@ func TestNobodyIsAUserWhereNoneIsUnmapped(t *testing.T) {
 	}
 }
 
-// A directory of a user who is unmapped looks like nobody's own.
+// A directory of an unmapped user looks as if it had no owner.
 func TestDirectoryOfAnUnmappedUserIsNotNobodys(t *testing.T) {
 	t.Parallel()
 	needRoot(t)

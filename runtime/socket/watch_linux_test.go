@@ -143,7 +143,7 @@ func TestOtherFilesInTheDirectoryAreNoChange(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	second := watch(t, filepath.Join(dir, "other")) // of which the events come in turn
+	second := watch(t, filepath.Join(dir, "other")) // its events come in turn
 	if err := os.Remove(filepath.Join(dir, "other")); err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func TestFileThatCannotBeRemovedIsTriedAgainAndReported(t *testing.T) {
 }
 
 // listenInJail is a program: it listens in a root directory of its own, where there is no /proc, with
-// another mode than the umask leaves, and prints what came of that.
+// another mode than the umask leaves, and prints the result.
 func listenInJail(args []string) error {
 	if err := errors.Join(unix.Chroot(args[0]), unix.Chdir("/")); err != nil {
 		return err

@@ -68,7 +68,7 @@ func ExampleService_Serve() {
 	}
 }
 
-// A second client, which has options of its own, and a look at its connection.
+// A second client, with its own options, and its connection.
 func ExampleService_Dial() {
 	greeting := udstest.For(greeterv1.NewGreeterUDSServer, greeterv1.DialGreeterUDS)
 

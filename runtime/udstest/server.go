@@ -12,7 +12,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime"
 )
 
-// patience is how long handlers may go on when the server is closed and nobody waits for their answer.
+// patience is how long handlers may continue when the server is closed and nobody waits for their answer.
 const patience = 5 * time.Second
 
 // server is a server that runs for the length of a test.
@@ -54,7 +54,7 @@ func (c observed) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-// end closes the server and says what went wrong.
+// end closes the server and reports what went wrong.
 //
 // It does not drain: the clients of the test are closed already. A drain takes a moment, which adds
 // up in many tests, and in a synctest bubble it would never end.

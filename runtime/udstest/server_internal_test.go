@@ -12,7 +12,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime"
 )
 
-// failing takes note of a failure instead of failing.
+// failing records a failure instead of failing.
 type failing struct {
 	testing.TB
 	failure string

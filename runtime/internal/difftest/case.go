@@ -49,7 +49,7 @@ const (
 	CloseSend Op = "closesend" // client
 	Header    Op = "header"    // client; waits for it
 	Trailer   Op = "trailer"   // client; only where one may ask for it
-	Cancel    Op = "cancel"    // ends the client's context, whoever does it
+	Cancel    Op = "cancel"    // ends the client's context, whichever goroutine does it
 	Settle    Op = "settle"    // waits until nothing moves any more
 	Pause     Op = "pause"     // for N microseconds
 
@@ -91,7 +91,7 @@ type Case struct {
 	MD       metadata.MD   // that the client sends
 	Deadline time.Duration // 0 for one that is only reached by a call that hangs
 
-	Client  [][]Step // one or two goroutines, of which one sends
+	Client  [][]Step // one or two goroutines; one of them sends
 	Handler [][]Step // the same; the first is the handler's own goroutine
 	Stops   bool     // a handler's goroutine stops at its first error, which the handler returns
 	Return  Return

@@ -96,7 +96,7 @@ func (k *Checker) subject(s setup) (*subjectPair, error) {
 	return k.pairs[s], nil
 }
 
-// Check runs a case and returns what is wrong; "" if nothing is.
+// Check runs a case and returns a description of what is wrong; "" if nothing is.
 func (k *Checker) Check(c *Case) string {
 	k.Cases++
 	s := setup{maxRecv: c.ServerMaxRecv, stats: c.Stats}
@@ -109,7 +109,7 @@ func (k *Checker) Check(c *Case) string {
 		patience = subjectPatience
 	}
 	got := newRun(c, patience, time.Duration(c.Seed%2)*shortPause).Run(p.Pair)
-	if got.Stalled != "" { // whatever hangs there is no affair of the next case
+	if got.Stalled != "" { // the next case must not see what hangs there
 		p.close()
 		delete(k.pairs, s)
 	}
@@ -160,7 +160,7 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 	if c.Deadline == 0 && !terminates(c, defaultWindow) {
 		reference = Wide()
 	}
-	var seen []string // what came out, each once
+	var seen []string // the outcomes, each once
 	counted := map[string]int{}
 	stalls := 0
 	clientSame, handlerSame := false, false

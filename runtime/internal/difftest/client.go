@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// runClient does what the case says of the client.
+// runClient runs the steps of the client.
 func (r *run) runClient(p *Pair) {
 	var opts []grpc.CallOption
 	if n := r.c.ClientMaxSend; n > 0 {
@@ -83,7 +83,7 @@ func (s *clientSide) play(l *Lane, steps []Step) {
 		case Send:
 			s.send(l, &e, step)
 		case Recv, RecvAll:
-			if s.broken { // grpc-go goes on in the middle of the message that it did not take
+			if s.broken { // grpc-go continues in the middle of the message that it did not accept
 				continue
 			}
 			s.recv(&e, step)

@@ -119,7 +119,7 @@ func (h *handlerSide) leave() {
 	close(h.returned)
 }
 
-// handle does what the case says of the handler.
+// handle runs the steps of the handler.
 func (h *handlerSide) handle() error {
 	var others sync.WaitGroup
 	errs := make([]error, len(h.c.Handler))
@@ -147,7 +147,7 @@ func (h *handlerSide) play(l *Lane, steps []Step) error {
 		case Send:
 			err = h.send(l, &e, step)
 		case Recv, RecvAll, Echo:
-			if h.broken { // grpc-go goes on in the middle of the message that it did not take
+			if h.broken { // grpc-go continues in the middle of the message that it did not accept
 				continue
 			}
 			err = h.recv(l, &e, step)

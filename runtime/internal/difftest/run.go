@@ -28,7 +28,7 @@ const (
 // longest is what a short deadline may become where it is varied.
 const longest = 2 * time.Second
 
-// stopping is how long a handler may go on after its context has ended. Nothing is that slow.
+// stopping is how long a handler may continue after its context has ended. Nothing is that slow.
 const stopping = 20 * time.Second
 
 // run is one call of a case, and what was seen of it.
@@ -42,7 +42,7 @@ type run struct {
 	cancel context.CancelFunc
 
 	progress atomic.Int64
-	pausing  atomic.Int64    // goroutines that will go on by themselves
+	pausing  atomic.Int64    // goroutines that will continue by themselves
 	sent     [2]atomic.Int64 // bytes of messages that were accepted from the sending program, by direction
 	read     [2]atomic.Int64 // and bytes that the receiving program has got
 	told     atomic.Bool     // the client knows that the call is over
@@ -145,7 +145,7 @@ func (r *run) watch(over <-chan struct{}) {
 // window is what a sender of the direct transport may have unread before it has to wait.
 const window = 4 << 20
 
-// stall notes who waits for what.
+// stall records which goroutine waits for what.
 func (r *run) stall() {
 	if r.ctx.Err() != nil {
 		return // it is over already, and somebody does not notice
@@ -189,7 +189,7 @@ func (r *run) settle() {
 			still = 0
 		}
 		select {
-		case <-r.returned: // what is on its way to the client is there soon
+		case <-r.returned: // what is on its way to the client arrives soon
 			if still >= fewQuiet {
 				return
 			}

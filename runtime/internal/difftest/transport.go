@@ -61,7 +61,7 @@ func (t Transport) open(s setup) (*Pair, error) {
 	return p, nil
 }
 
-// close ends what was begun last first.
+// close ends everything, in reverse order.
 func (p *Pair) close() {
 	for i := len(p.closers) - 1; i >= 0; i-- {
 		p.closers[i]()
