@@ -47,7 +47,7 @@ const maxFormats = 10
 // comment prints a paragraph of our own words, wrapped.
 func comment(g printer, words ...string) {
 	var line strings.Builder
-	for _, word := range strings.Fields(strings.Join(words, "")) {
+	for word := range strings.FieldsSeq(strings.Join(words, "")) {
 		if line.Len() > 0 && line.Len()+1+len(word) > commentWidth {
 			g.P("//", line.String())
 			line.Reset()

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
 
@@ -18,10 +17,10 @@ func ExampleGenerate() {
 	plugin, err := protogen.Options{}.New(&pluginpb.CodeGeneratorRequest{
 		FileToGenerate: []string{"greeter/v1/greeter.proto"},
 		ProtoFile: []*descriptorpb.FileDescriptorProto{{
-			Name:    proto.String("greeter/v1/greeter.proto"),
-			Package: proto.String("greeter.v1"),
-			Options: &descriptorpb.FileOptions{GoPackage: proto.String("example.com/greeter/v1;greeterv1")},
-			Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Greeter")}},
+			Name:    new("greeter/v1/greeter.proto"),
+			Package: new("greeter.v1"),
+			Options: &descriptorpb.FileOptions{GoPackage: new("example.com/greeter/v1;greeterv1")},
+			Service: []*descriptorpb.ServiceDescriptorProto{{Name: new("Greeter")}},
 		}},
 	})
 	if err != nil {

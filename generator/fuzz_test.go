@@ -184,12 +184,12 @@ func (z fuzzed) request() *pluginpb.CodeGeneratorRequest {
 	file := &descriptorpb.FileDescriptorProto{
 		Name:    &z.file,
 		Package: &z.pkg,
-		Syntax:  proto.String("proto3"),
+		Syntax:  new("proto3"),
 		Options: &descriptorpb.FileOptions{GoPackage: &z.goPackage},
 		MessageType: []*descriptorpb.DescriptorProto{{
 			Name:       &z.message,
 			NestedType: []*descriptorpb.DescriptorProto{{Name: &z.nested}},
-			OneofDecl:  []*descriptorpb.OneofDescriptorProto{{Name: proto.String("choice")}},
+			OneofDecl:  []*descriptorpb.OneofDescriptorProto{{Name: new("choice")}},
 			Field: []*descriptorpb.FieldDescriptorProto{{
 				Name:       &z.field,
 				Number:     proto.Int32(1),
@@ -210,9 +210,9 @@ func (z fuzzed) request() *pluginpb.CodeGeneratorRequest {
 	}
 	for _, name := range []string{z.service, z.second} {
 		file.Service = append(file.Service, &descriptorpb.ServiceDescriptorProto{
-			Name: proto.String(name),
+			Name: new(name),
 			Method: []*descriptorpb.MethodDescriptorProto{{
-				Name: &z.method, InputType: &typeName, OutputType: &typeName, ServerStreaming: proto.Bool(true),
+				Name: &z.method, InputType: &typeName, OutputType: &typeName, ServerStreaming: new(true),
 			}},
 		})
 	}

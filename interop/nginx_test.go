@@ -87,9 +87,9 @@ func (c *cell) startNginx(listen, path, network, addr string, directives ...stri
 	if _, _, another := c.nginxUser(); another {
 		asUser = "user www-data;"
 	}
-	temps := ""
+	var temps strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temps += fmt.Sprintf("%s_temp_path %s; ", kind, filepath.Join(prefix, kind))
+		fmt.Fprintf(&temps, "%s_temp_path %s; ", kind, filepath.Join(prefix, kind))
 	}
 	config := writeFile(c, filepath.Join(prefix, "nginx.conf"),
 		asUser,
@@ -100,7 +100,7 @@ func (c *cell) startNginx(listen, path, network, addr string, directives ...stri
 		"events {}",
 		"http {",
 		"	access_log off;",
-		"	"+temps,
+		"	"+temps.String(),
 		"	server {",
 		"		listen "+listen+" http2;",
 		"		"+strings.Join(directives, " "),

@@ -100,10 +100,10 @@ func greeterRequest() *pluginpb.CodeGeneratorRequest {
 	return &pluginpb.CodeGeneratorRequest{
 		FileToGenerate: []string{"greeter.proto"},
 		ProtoFile: []*descriptorpb.FileDescriptorProto{{
-			Name:    proto.String("greeter.proto"),
-			Package: proto.String("a"),
-			Options: &descriptorpb.FileOptions{GoPackage: proto.String("example.com/a")},
-			Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Greeter")}},
+			Name:    new("greeter.proto"),
+			Package: new("a"),
+			Options: &descriptorpb.FileOptions{GoPackage: new("example.com/a")},
+			Service: []*descriptorpb.ServiceDescriptorProto{{Name: new("Greeter")}},
 		}},
 	}
 }

@@ -99,7 +99,7 @@ func (a *authorization) guardUnary(chain []grpc.UnaryServerInterceptor) grpc.Una
 		if refusal == nil {
 			return next(ctx, req)
 		}
-		refuse := func(context.Context, any) (any, error) { return nil, refusal }
+		refuse := grpc.UnaryHandler(func(context.Context, any) (any, error) { return nil, refusal })
 		for _, interceptor := range slices.Backward(chain) {
 			inner := refuse
 			refuse = func(ctx context.Context, req any) (any, error) { return interceptor(ctx, req, info, inner) }

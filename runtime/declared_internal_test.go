@@ -22,14 +22,14 @@ func declare(t *testing.T, name string, rule *udsgrpcv1.Rule) *grpc.ServiceDesc 
 	t.Helper()
 	options := &descriptorpb.MethodOptions{}
 	proto.SetExtension(options, udsgrpcv1.E_Method, rule)
-	empty := proto.String(".google.protobuf.Empty")
+	empty := new(".google.protobuf.Empty")
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name:       proto.String(name + ".proto"),
-		Package:    proto.String(name),
+		Name:       new(name + ".proto"),
+		Package:    new(name),
 		Dependency: []string{"google/protobuf/empty.proto", "udsgrpc/v1/options.proto"},
 		Service: []*descriptorpb.ServiceDescriptorProto{{
-			Name:   proto.String("Service"),
-			Method: []*descriptorpb.MethodDescriptorProto{{Name: proto.String("Call"), InputType: empty, OutputType: empty, Options: options}},
+			Name:   new("Service"),
+			Method: []*descriptorpb.MethodDescriptorProto{{Name: new("Call"), InputType: empty, OutputType: empty, Options: options}},
 		}},
 	}, protoregistry.GlobalFiles)
 	if err != nil {

@@ -83,7 +83,7 @@ func TestErrorsInProtoFilesArePartOfTheResponse(t *testing.T) {
 	t.Parallel()
 	clash := greeterRequest("")
 	clash.ProtoFile[0].MessageType = append(clash.ProtoFile[0].MessageType,
-		&descriptorpb.DescriptorProto{Name: proto.String("DialGreeterUDS")})
+		&descriptorpb.DescriptorProto{Name: new("DialGreeterUDS")})
 	noPackage := greeterRequest("")
 	noPackage.ProtoFile[0].Options = nil
 	for name, test := range map[string]struct {
@@ -162,14 +162,14 @@ func greeterRequest(parameter string) *pluginpb.CodeGeneratorRequest {
 		Parameter:      &parameter,
 		FileToGenerate: []string{"greeter.proto"},
 		ProtoFile: []*descriptorpb.FileDescriptorProto{{
-			Name:        proto.String("greeter.proto"),
-			Package:     proto.String("a"),
-			Options:     &descriptorpb.FileOptions{GoPackage: proto.String("example.com/a")},
-			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Empty")}},
+			Name:        new("greeter.proto"),
+			Package:     new("a"),
+			Options:     &descriptorpb.FileOptions{GoPackage: new("example.com/a")},
+			MessageType: []*descriptorpb.DescriptorProto{{Name: new("Empty")}},
 			Service: []*descriptorpb.ServiceDescriptorProto{{
-				Name: proto.String("Greeter"),
+				Name: new("Greeter"),
 				Method: []*descriptorpb.MethodDescriptorProto{{
-					Name: proto.String("Greet"), InputType: proto.String(".a.Empty"), OutputType: proto.String(".a.Empty"),
+					Name: new("Greet"), InputType: new(".a.Empty"), OutputType: new(".a.Empty"),
 				}},
 			}},
 		}},

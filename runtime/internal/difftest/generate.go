@@ -55,7 +55,7 @@ func randomCase(rnd *rand.Rand) *Case {
 	}
 	switch {
 	case c.Kind == Unary:
-		c.Client = [][]Step{{send(rnd, 1)}}
+		c.Client = [][]Step{{send(rnd)}}
 		c.Handler = [][]Step{randomSteps(rnd, rnd.IntN(4), SetHeader, SendHeader, SetTrailer, CtxErr, Pause)}
 		if rnd.IntN(10) == 0 {
 			c.Handler[0] = append(c.Handler[0], Step{Op: Cancel}, Step{Op: pick(rnd, WaitCtx, CtxErr, SetHeader, SendHeader), MD: randomMD(rnd)})
@@ -94,7 +94,7 @@ func randomClient(rnd *rand.Rand, c *Case) {
 	}
 	var sender, receiver []Step
 	if c.Kind == ServerStream { // as generated code does
-		sender = []Step{send(rnd, 1), {Op: CloseSend}}
+		sender = []Step{send(rnd), {Op: CloseSend}}
 	}
 	two := rnd.IntN(3) == 0
 	if two {
@@ -113,7 +113,7 @@ func randomClient(rnd *rand.Rand, c *Case) {
 	if c.Kind != ServerStream && rnd.IntN(10) != 0 {
 		sender = append(sender, Step{Op: CloseSend})
 		if rnd.IntN(40) == 0 {
-			sender = append(sender, send(rnd, 1))
+			sender = append(sender, send(rnd))
 		}
 	}
 	last := &sender
@@ -137,7 +137,7 @@ func randomClient(rnd *rand.Rand, c *Case) {
 	if rnd.IntN(6) == 0 { // after the end
 		*last = append(*last, randomSteps(rnd, 1+rnd.IntN(2), Recv, Header, Trailer)...)
 		if !two && c.Kind.ClientStreams {
-			*last = append(*last, pick(rnd, Step{Op: CloseSend}, send(rnd, 1)))
+			*last = append(*last, pick(rnd, Step{Op: CloseSend}, send(rnd)))
 		}
 	}
 	c.Client = [][]Step{sender}
@@ -169,7 +169,7 @@ func randomHandler(rnd *rand.Rand, c *Case) {
 		}
 	}
 	if c.Kind == ClientStream {
-		first = append(first, send(rnd, 1))
+		first = append(first, send(rnd))
 	}
 	first = append(first, randomSteps(rnd, rnd.IntN(2), SetHeader, SendHeader, SetTrailer, CtxErr)...)
 	c.Handler = [][]Step{first}
@@ -205,7 +205,7 @@ func insert(rnd *rand.Rand, steps []Step, first int, s Step) []Step {
 	return append(steps[:at:at], append([]Step{s}, steps[at:]...)...)
 }
 
-func send(rnd *rand.Rand, n int) Step { return Step{Op: Send, N: n, Size: randomSize(rnd)} }
+func send(rnd *rand.Rand) Step { return Step{Op: Send, N: 1, Size: randomSize(rnd)} }
 
 // burst is one message, or many that are small.
 func burst(rnd *rand.Rand) Step {
@@ -215,7 +215,7 @@ func burst(rnd *rand.Rand) Step {
 	case 3:
 		return Step{Op: Send, N: 20 + rnd.IntN(600), Size: rnd.IntN(100)}
 	default:
-		return send(rnd, 1)
+		return send(rnd)
 	}
 }
 

@@ -205,9 +205,9 @@ func TestStreamsInTheQueueOfAServerThatDrains(t *testing.T) {
 				old, next := newSleeper(t, gather), newHost(t, gather, ServerConfig{})
 				c, s := newSleepersClient(t, old)
 				stream := open(t, c, desc)
-				want := ""
+				var want strings.Builder
 				for i, size := range tc.sizes {
-					want += fmt.Sprintf("%d×%.3s ", size, content(i, size))
+					fmt.Fprintf(&want, "%d×%.3s ", size, content(i, size))
 				}
 				sent := make(chan error, 1)
 				go func() {
@@ -233,8 +233,8 @@ func TestStreamsInTheQueueOfAServerThatDrains(t *testing.T) {
 				if err != nil && (!tc.fails || status.Code(err) != codes.Unavailable) {
 					t.Errorf("the call comes to %v", err)
 				}
-				if err == nil && string(got.Value) != want {
-					t.Errorf("the server gets %.200s\nwant            %.200s", got.Value, want)
+				if err == nil && string(got.Value) != want.String() {
+					t.Errorf("the server gets %.200s\nwant            %.200s", got.Value, want.String())
 				}
 				await(t, "the drain", old.drained)
 			})
