@@ -4,7 +4,10 @@
 GO  ?= go
 BUF  = $(GO) tool -modfile=tools/buf.mod buf
 
-.PHONY: demo test test386 fuzz generate lint vet bench interop snapshot
+.PHONY: help modules demo test test386 fuzz generate lint vet bench interop snapshot
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
@@ -12,17 +15,35 @@ demo: ## from a .proto to two processes that talk
 # Modules of their own, so that nobody who uses this project gets what they need.
 MODULES = thirdparty bench interop examples/more docs release
 
-test: ## all tests but those of interop, with the race detector where it is supported
-	$(GO) test $(RACE) ./...
-	$(if $(RACE),$(GO) test -run 'TestAllocations|TestHerd' ./runtime) # which the race detector would distort
-	cd thirdparty && $(GO) test -count=1 $(RACE) ./...
-	cd bench && $(GO) test ./...
-	cd examples/more && $(GO) test $(RACE) ./...
-	cd docs && $(GO) test -count=1 $(RACE) ./...
-	cd release && $(GO) test $(RACE) ./...
+modules: ## the folders of all Go modules but that of the tools, one a line
+	@printf '%s\n' . $(MODULES)
+
+# Each step of a test run begins with a line that says how long the run has taken so far.
+step = @printf '== %3ds  %s\n' $$(( $$(date +%s) - $(STARTED) )) '$(1)'
 
 # The race detector needs cgo and so a C compiler, which a fresh machine may lack.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
+
+test: STARTED := $(shell date +%s)
+test: ## all tests but those of interop, with the race detector where it is supported
+	@echo 'All tests take about ten minutes on two cores, and longer when nothing is cached yet.'
+	$(call step,the module itself$(if $(RACE), with the race detector))
+	$(GO) test $(RACE) ./...
+ifneq ($(RACE),)
+	$(call step,what the race detector would distort)
+	$(GO) test -run 'TestAllocations|TestHerd' ./runtime
+endif
+	$(call step,thirdparty)
+	cd thirdparty && $(GO) test -count=1 $(RACE) ./...
+	$(call step,bench)
+	cd bench && $(GO) test ./...
+	$(call step,examples/more)
+	cd examples/more && $(GO) test $(RACE) ./...
+	$(call step,docs)
+	cd docs && $(GO) test -count=1 $(RACE) ./...
+	$(call step,release)
+	cd release && $(GO) test $(RACE) ./...
+	$(call step,all tests pass)
 
 # What runs programs for 386 where the kernel does not, as in EXEC386='-exec qemu-i386'.
 EXEC386 =
@@ -39,10 +60,22 @@ generate: ## everything that is generated
 	sh thirdparty/generate.sh
 	sh bench/generate.sh
 
+# The linters are pinned in tools/go.mod. unparam finds parameters and results that are always the same.
+# 'go fix -diff' fails when there is a newer and shorter way to write something; 'go fix ./...' writes it.
 lint: ## static checks of Go and proto files
-	$(GO) tool -modfile=tools/go.mod staticcheck ./...
-	for m in $(MODULES); do (cd $$m && $(GO) tool -modfile=$(CURDIR)/tools/go.mod staticcheck ./...) || exit 1; done
+	for m in . $(MODULES); do (cd $$m && \
+		$(LINTER) staticcheck ./... && $(LINTER) unparam ./... && $(GO) fix -diff ./...) || exit 1; done
+	$(DEADCODE)
 	$(BUF) lint
+
+LINTER = $(GO) tool -modfile=$(CURDIR)/tools/go.mod
+
+# Functions of this module that no program and no test reaches, on the system where this runs. Left out:
+# Examples, which 'go test' compiles and does not run unless they say what they print. Not seen: what only
+# tests reach, as most of a library is for its users; and what is dead on other systems, where few tests
+# run and files for all systems have functions that one of them needs.
+DEADCODE = dead=$$($(LINTER) deadcode -test ./...) || exit 1; \
+	! printf '%s\n' "$$dead" | grep 'unreachable func' | grep -v '/example_[a-z_]*test\.go:'
 
 vet: ## go vet, and compiling the tests, for every system and for 386; only Linux is ever run
 	for os in linux darwin windows freebsd; do \
