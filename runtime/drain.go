@@ -17,9 +17,10 @@ const (
 	queuePoll  = time.Millisecond
 	queuePause = 40 * time.Millisecond
 
-	// firstCallPause is how long the client that was accepted last has to begin its first call, even on a
-	// busy machine. Without such a client there is no pause.
-	firstCallPause = 200 * time.Millisecond
+	// acceptedPause is how long the whole drain waits after the last client was accepted, for that
+	// client to begin its first call, also on a busy machine. If nobody came lately there is no pause.
+	// Connections of the direct transport have a timeout of their own for it, firstCallTimeout.
+	acceptedPause = 200 * time.Millisecond
 
 	// queueLimit is for a queue that does not become empty, because clients still find an abstract name,
 	// which cannot be withdrawn. The rest of the time is for the calls.
@@ -70,7 +71,7 @@ func (s *Server) drain() {
 	withdrawn := s.current()
 	s.await(ctx, func() bool {
 		// grpc sends a client away whose call has not begun, and this client could go nowhere.
-		return s.letIn(withdrawn) && s.arrivals.sinceLast() > firstCallPause
+		return s.letIn(withdrawn) && s.arrivals.sinceLast() > acceptedPause
 	})
 	s.stopGracefully(ctx)
 }

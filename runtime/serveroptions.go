@@ -24,10 +24,10 @@ const (
 	// shortest time of the common supervisors.
 	DefaultShutdownTimeout = 8 * time.Second
 
-	// handshakeTimeout is how long a client may take to open its HTTP/2 connection. A process on the same
+	// http2OpenTimeout is how long a client may take to open its HTTP/2 connection. A process on the same
 	// machine needs well under a millisecond; grpc's 120 s are meant for networks, and let idle
 	// connections pile up.
-	handshakeTimeout = 5 * time.Second
+	http2OpenTimeout = 5 * time.Second
 
 	// keepaliveMinTime is how often a client may send HTTP/2 pings, with calls or without. grpc's five
 	// minutes are meant against floods from networks, and cut off clients with settings that are usual
@@ -114,7 +114,7 @@ func (c *serverConfig) checkOptions() {
 func (c *serverConfig) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
 		grpc.Creds(c.credentials()),
-		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.ConnectionTimeout(http2OpenTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.StaticStreamWindowSize(http2Window),
 		grpc.StaticConnWindowSize(http2Window),

@@ -19,7 +19,7 @@ func (s *Server) Decline(c *net.UnixConn, preface []byte, info credentials.AuthI
 	}
 	defer nc.Close()
 	// See serverConn.open.
-	slow := time.AfterFunc(handshakeTimeout, func() { nc.Close() })
+	slow := time.AfterFunc(helloTimeout, func() { nc.Close() })
 	defer slow.Stop()
 	_, err = answer(nc.UnixConn, &nc.rd, preface, true)
 	if v := violation(""); errors.As(err, &v) {

@@ -58,9 +58,6 @@ func (in *inbox) peek() (kind, int, error) {
 	return c.kind, c.n, c.err
 }
 
-// waited reports whether the receiving goroutine's last read from the connection had to wait.
-func (in *inbox) waited() bool { return !in.active && in.conn.waited }
-
 // skip drops a frame whose content is not needed. Only the content of a message may be skipped.
 func (in *inbox) skip() { in.peeked = false }
 

@@ -30,9 +30,9 @@ const (
 
 	version = 1
 
-	// handshakeTimeout is how long a client waits for the answer. A server that needs longer hangs or does
+	// helloTimeout is how long a client waits for the answer. A server that needs longer hangs or does
 	// not serve yet; HTTP/2 then waits for it.
-	handshakeTimeout = 2 * time.Second
+	helloTimeout = 2 * time.Second
 )
 
 // IsPreface reports whether the first PrefaceLen bytes from a client say that it speaks the direct
@@ -52,7 +52,7 @@ func appendPreface(b []byte, lowest, highest byte) []byte {
 
 // greet sends a client's preface and introduction, and reads the server's answer.
 func greet(ctx context.Context, c net.Conn) error {
-	deadline := time.Now().Add(handshakeTimeout)
+	deadline := time.Now().Add(helloTimeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}

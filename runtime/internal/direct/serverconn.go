@@ -54,7 +54,7 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 // open answers the client's preface.
 func (sc *serverConn) open(preface []byte, full bool) error {
 	// Not a deadline of the connection: grpc, which accepted it, may still be about to set one.
-	slow := time.AfterFunc(handshakeTimeout, func() { sc.Close() })
+	slow := time.AfterFunc(helloTimeout, func() { sc.Close() })
 	defer slow.Stop()
 	intro, err := answer(sc.UnixConn, &sc.rd, preface, full)
 	if err != nil {
@@ -141,16 +141,16 @@ func (sc *serverConn) drain() {
 	}
 }
 
-// firstCall is how long a draining server keeps a connection that has had no call. Clients connect because
+// firstCallTimeout is how long a draining server keeps a connection that has had no call. Clients connect because
 // they have a call to make, and it may be the last one that is let in.
-const firstCall = 200 * time.Millisecond
+const firstCallTimeout = 200 * time.Millisecond
 
 // awaitFirst gives the client time for its first call. The caller holds mu.
 func (sc *serverConn) awaitFirst() {
 	if sc.first != nil {
 		return
 	}
-	sc.first = time.AfterFunc(firstCall, func() {
+	sc.first = time.AfterFunc(firstCallTimeout, func() {
 		sc.mu.Lock()
 		defer sc.mu.Unlock()
 		if !sc.used {
