@@ -60,6 +60,16 @@ python_packages() {
 	echo "versions: $*, $("$work/venv/bin/python" --version), Linux $(uname -r)"
 }
 
+# node_packages PACKAGE@VERSION... installs into $work/node, where a script must be to require them.
+node_packages() {
+	need node npm
+	mkdir -p "$work/node"
+	cd "$work/node"
+	quietly npm install --no-save --no-audit --no-fund --ignore-scripts "$@" || unavailable "npm install $*"
+	cd "$work"
+	echo "versions: $*, node $(node --version), Linux $(uname -r)"
+}
+
 # verdict EXPECTED REGEX OUTPUT prints both and ends the script: is REGEX, the surprise, in OUTPUT?
 verdict() {
 	echo "expected: $1"
