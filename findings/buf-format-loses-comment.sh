@@ -6,7 +6,8 @@
 # file too. After the comma, or without one, it stays.
 # Who meets it: whoever notes something beside a value of a custom option and formats on save.
 # Seen since: buf 1.75.0.
-# Source: https://buf.build/docs/format/ does not say that comments may go.
+# Source: https://github.com/bufbuild/buf/blob/v1.75.0/private/buf/bufformat/bufformat.go, which prints with
+# https://github.com/bufbuild/protocompile/tree/main/experimental/ast/printer
 source "$(dirname "$0")/common.bash"
 need go
 

@@ -9,7 +9,8 @@
 # Who meets it: clients that watch a socket's directory to be back quickly after a restart, while the old
 # server still drains; every watcher on top of inotify.
 # Seen since: fsnotify 1.10.1, Linux 6.18.
-# Source: IN_DELETE_SELF in https://man7.org/linux/man-pages/man7/inotify.7.html does not speak of it.
+# Source: https://man7.org/linux/man-pages/man7/inotify.7.html tells when a watched file or directory is
+# deleted (IN_DELETE_SELF), but of no socket that puts it off.
 source "$(dirname "$0")/common.bash"
 [ "$(uname -s)" = Linux ] || unavailable 'inotify is of Linux'
 
