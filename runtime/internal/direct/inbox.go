@@ -42,7 +42,7 @@ type arrived struct {
 	n       int
 	content payload // empty for a message over the limit
 	err     error   // of reading; then the other fields are zero
-	waited  bool    // the reader had to wait for it
+	waited  bool    // the receiver had to wait for it
 }
 
 // peek waits for the next frame and returns its header. It returns the same one until head, message or
@@ -73,6 +73,7 @@ func (in *inbox) take() bool {
 		in.mu.wait()
 	}
 	in.current = in.queue[0]
+	in.current.waited = false // it was there before the receiver asked
 	in.queue[0] = arrived{}
 	in.queue = in.queue[1:]
 	in.count(-in.current.content.len())
