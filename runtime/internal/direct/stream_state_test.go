@@ -41,7 +41,7 @@ func allStates() (states []streamState) {
 func diagram(names []string, part func(streamState) int) string {
 	id := func(i int) string { return strings.ReplaceAll(names[i], " ", "_") }
 	var b strings.Builder
-	fmt.Fprintf(&b, "```mermaid\nstateDiagram-v2\n    [*] --> %s\n", id(0))
+	fmt.Fprintf(&b, "```mermaid test=runtime/internal/direct/stream_state_test.go\nstateDiagram-v2\n    [*] --> %s\n", id(0))
 	for from := range names {
 		for to := range names {
 			var by []string
