@@ -76,7 +76,7 @@ func (s *Server) turnedAway(r *refusal) {
 // newAdmission returns the admission of a server. Peers of unknown users share.
 func (c *serverConfig) newAdmission() *admission {
 	own, known := os.Geteuid(), userns.UIDs()
-	// The number that stands for unmapped users can be the server's own, and says nothing of who comes then.
+	// The number that stands for unmapped users can be the server's own. Then it does not identify a client.
 	return newAdmission(sharesOf(descriptorLimit(), c.maxConnsPerUser), func(uid int) bool {
 		return (uid == 0 || uid == own) && known.Maps(uid)
 	})

@@ -17,9 +17,9 @@ const (
 	queuePoll  = time.Millisecond
 	queuePause = 40 * time.Millisecond
 
-	// acceptedPause is how long the whole drain waits after the last client was accepted, for that
-	// client to begin its first call, also on a busy machine. If nobody came lately there is no pause.
-	// Connections of the direct transport have a timeout of their own for it, firstCallTimeout.
+	// acceptedPause is how long the whole drain waits after the last client was accepted, for that client
+	// to begin its first call, even on a busy machine. If that was longer ago, there is no pause.
+	// Connections of the direct transport have their own timeout for it, firstCallTimeout.
 	acceptedPause = 200 * time.Millisecond
 
 	// queueLimit is for a queue that does not become empty, because clients still find an abstract name,
