@@ -17,6 +17,7 @@ type callContext struct {
 	values   context.Context // of the connection and the call; never ends
 	deadline time.Time       // zero if there is none
 
+	gone  atomic.Bool // the client has gone
 	ended atomic.Bool // the client has gone, or the call is over; set with mu held
 
 	mu     sync.Mutex
@@ -57,13 +58,18 @@ func (c *callContext) wait() context.Context {
 	return c.waited
 }
 
-// end is called when the client has gone or the call is over. It reports whether it was called before.
-func (c *callContext) end() (before bool) {
+// end is called when the call is over; again does nothing.
+func (c *callContext) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before = c.ended.Swap(true)
+	c.ended.Store(true)
 	if c.cancel != nil {
 		c.cancel()
 	}
-	return before
+}
+
+// hangUp is called when the client has gone, which ends the call.
+func (c *callContext) hangUp() {
+	c.gone.Store(true)
+	c.end()
 }

@@ -154,3 +154,26 @@ func TestErrorIsReceivedWhileAnotherSends(t *testing.T) {
 		t.Errorf("the stream ends with %v", err)
 	}
 }
+
+// The first error is the status, even if another goroutine of the handler meets the end of the call that it causes.
+func TestStatusOfTheFirstErrorIsSentWhileAnotherSends(t *testing.T) {
+	for range 200 {
+		h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+			sent := make(chan error, 1)
+			go func() { sent <- sendMany(ss, math.MaxInt, 100) }()
+			ss.RecvMsg(&blob{})
+			<-sent
+			return nil
+		}}, ServerConfig{MaxRecv: 10})
+		c, _ := newClient(t, h.accept)
+		stream := open(t, c, &bothDesc)
+		if err := stream.SendMsg(&blob{Value: make([]byte, 20)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := receiveAll(stream); status.Code(err) != codes.ResourceExhausted {
+			t.Fatalf("the stream ends with %v", err)
+		}
+		c.Close()
+		h.Stop()
+	}
+}

@@ -82,7 +82,7 @@ func (sc *serverConn) begin(ctx *callContext) (more bool) {
 	defer sc.mu.Unlock()
 	sc.busy, sc.used, sc.call = true, true, ctx
 	if sc.gone {
-		ctx.end()
+		ctx.hangUp()
 	}
 	return !sc.readEnded
 }
@@ -179,7 +179,7 @@ func (sc *serverConn) hungUp() {
 	defer sc.mu.Unlock()
 	sc.gone = true
 	if sc.call != nil {
-		sc.call.end()
+		sc.call.hangUp()
 	}
 }
 

@@ -62,7 +62,7 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	s.header = metadata.Join(s.header, md)
 	err := s.queueHeader()
 	if err != nil {
-		s.queueStatus(status.Convert(err), last, s.call.end())
+		s.queueStatus(status.Convert(err), last)
 	}
 	s.out.send(false)
 	switch {

@@ -89,7 +89,7 @@ func (s *serverStream) contextError() error {
 	err := s.call.Err()
 	if err == nil {
 		err = context.Canceled // by the client; its hang-up will be reported soon
-		s.call.end()
+		s.call.hangUp()
 	}
 	return status.FromContextError(err).Err()
 }
@@ -98,10 +98,9 @@ func (s *serverStream) contextError() error {
 // handler's context ends too.
 func (s *serverStream) abort(err error) {
 	last := !s.requestEnded()
-	gone := s.call.end()
 	s.mu.Lock()
 	defer s.unlock()
-	if s.queueStatus(status.Convert(err), last, gone) {
+	if s.queueStatus(status.Convert(err), last) {
 		s.out.send(false)
 		s.sentTrailer()
 	}
@@ -110,9 +109,8 @@ func (s *serverStream) abort(err error) {
 // finish sends the status, and reports whether the connection can carry another call.
 func (s *serverStream) finish(st *status.Status) (again bool) {
 	ended := s.requestEnded()
-	gone := s.call.end() // before the client can know of the end
 	s.mu.Lock()
-	first := s.queueStatus(st, !ended, gone)
+	first := s.queueStatus(st, !ended)
 	unsent, last := s.gone || s.out.drain() != nil, s.last
 	if first {
 		s.sentTrailer()
@@ -141,12 +139,13 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 
 // queueStatus queues what was held back, and the status, unless the client has gone. Only the first status
 // is queued; queueStatus reports whether this is it. The caller holds mu.
-func (s *serverStream) queueStatus(st *status.Status, last, gone bool) bool {
+func (s *serverStream) queueStatus(st *status.Status, last bool) bool {
 	if s.answer == answeringStatus {
 		return false
 	}
+	defer s.call.end() // the handler's context ends before the client can know of it
 	s.last = last
-	if gone {
+	if s.call.gone.Load() {
 		s.answer, s.gone = answeringStatus, true
 		s.out.seal()
 		return false

@@ -113,9 +113,7 @@ func TestBothEndsSendMoreThanAWindowFirst(t *testing.T) {
 			t.Errorf("%d messages are received, %v", n, err)
 		}
 	}
-	if n := c.budget.used.Load() + h.budget.used.Load(); n != 0 {
-		t.Errorf("%d bytes count as waiting", n)
-	}
+	fixture.Eventually(t, "the budgets to be given back", func() bool { return c.budget.used.Load()+h.budget.used.Load() == 0 })
 	mustEcho(t, c, "x")
 }
 
