@@ -86,13 +86,9 @@ func TestSendingDoesNotWaitForABusyEnd(t *testing.T) {
 	}
 }
 
-// If both ends first send more than a window, both take frames in while they wait.
-func TestBothEndsSendMoreThanAWindowFirst(t *testing.T) {
-	const messages, size = 6, 1 << 20
-	if messages*size <= window {
-		t.Fatal("a window holds all")
-	}
-	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
+// sendFirst returns a service that sends messages before it receives as many.
+func sendFirst(messages, size int) service {
+	return service{stream: func(ss grpc.ServerStream) error {
 		if err := sendMany(ss, messages, size); err != nil {
 			return err
 		}
@@ -102,7 +98,16 @@ func TestBothEndsSendMoreThanAWindowFirst(t *testing.T) {
 			}
 		}
 		return nil
-	}}, ServerConfig{})
+	}}
+}
+
+// If both ends first send more than a window, both take frames in while they wait.
+func TestBothEndsSendMoreThanAWindowFirst(t *testing.T) {
+	const messages, size = 6, 1 << 20
+	if messages*size <= window {
+		t.Fatal("a window holds all")
+	}
+	h := newHost(t, sendFirst(messages, size), ServerConfig{})
 	c, _ := newClient(t, h.accept)
 	for range 3 { // the connection can be used again afterwards
 		stream := openGuarded(t, c, &bothDesc)
@@ -120,17 +125,7 @@ func TestBothEndsSendMoreThanAWindowFirst(t *testing.T) {
 // A header that was peeked before is no obstacle.
 func TestSendingMoreThanAWindowAfterTheHeader(t *testing.T) {
 	const messages, size = 6, 1 << 20
-	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
-		if err := sendMany(ss, messages, size); err != nil {
-			return err
-		}
-		for range messages {
-			if err := ss.RecvMsg(&blob{}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}, ServerConfig{})
+	h := newHost(t, sendFirst(messages, size), ServerConfig{})
 	c, _ := newClient(t, h.accept)
 	stream := openGuarded(t, c, &bothDesc)
 	if _, err := stream.Header(); err != nil {
