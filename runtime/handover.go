@@ -16,7 +16,7 @@ import (
 
 // TakeoverTimeout is how long [Takeover] waits in NewServer while the path changes hands: for the outcome
 // of another takeover, whose successor may need [socket.OfferTimeout] to be ready, or for an owner that
-// drains.
+// drains. Serve waits as long if the owner begins to drain between NewServer and Serve.
 const TakeoverTimeout = 35 * time.Second
 
 const (
@@ -135,13 +135,48 @@ func (s *Server) leave(served <-chan error) {
 	s.stopGracefully(ctx)
 }
 
-// commit completes a takeover, if the listener comes from one.
-func (s *Server) commit() error {
-	if err := s.current().Commit(); err != nil {
-		return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
+// commit completes a takeover, if the listener comes from one. If the owner ends by itself instead, commit
+// takes the path over again, which waits until it is free. The end of ctx, or Close, ends the wait.
+func (s *Server) commit(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.handovers, cancel)()
+	again := takeOver
+	if s.config.standby != nil {
+		again = takeOverOrStandBy
+	}
+	lastStart := time.Now().Add(s.config.takeoverTimeout)
+	for {
+		err := s.current().Commit()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, net.ErrClosed) || ctx.Err() != nil || time.Now().After(lastStart) {
+			return err
+		}
+		s.current().Close() // also its copy of the lock, which would keep the path from being free
+		s.config.received = false
+		l, err := again(ctx, s.config, s.addr)
+		if err != nil {
+			return err
+		}
+		if !s.replace(l) {
+			return errors.Join(net.ErrClosed, l.Close())
+		}
 	}
 	if s.config.received {
 		s.config.counters.handoversReceived.Add(1)
 	}
 	return nil
+}
+
+// replace makes l the server's listener, unless the server was closed.
+func (s *Server) replace(l *socket.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateClosed {
+		return false
+	}
+	s.listener = l
+	return true
 }

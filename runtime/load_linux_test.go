@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"google.golang.org/grpc"
+
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 )
 
@@ -18,13 +20,13 @@ type load struct {
 	wg             sync.WaitGroup
 }
 
-func startLoad(t *testing.T, path string, clients int) *load {
+func startLoad(t *testing.T, path string, clients int, opts ...grpc.CallOption) *load {
 	l := &load{stop: make(chan struct{})}
 	for range clients {
 		client, _ := dial(t, path)
 		l.wg.Go(func() {
 			for !l.stopped() {
-				if _, err := client.Greet(context.Background(), &greeterv1.GreetRequest{}); err != nil {
+				if _, err := client.Greet(context.Background(), &greeterv1.GreetRequest{}, opts...); err != nil {
 					t.Errorf("a call failed: %v", err)
 					return
 				}
@@ -35,7 +37,7 @@ func startLoad(t *testing.T, path string, clients int) *load {
 	client, _ := dial(t, path)
 	l.wg.Go(func() {
 		for !l.stopped() {
-			if err := stream(client); err != nil {
+			if err := stream(client, opts...); err != nil {
 				t.Errorf("a stream failed: %v", err)
 				return
 			}
@@ -60,8 +62,8 @@ func (l *load) end() {
 }
 
 // stream runs a short stream to its end.
-func stream(client greeterv1.GreeterClient) error {
-	down, err := client.Countdown(context.Background(), &greeterv1.CountdownRequest{From: 20})
+func stream(client greeterv1.GreeterClient, opts ...grpc.CallOption) error {
+	down, err := client.Countdown(context.Background(), &greeterv1.CountdownRequest{From: 20}, opts...)
 	if err != nil {
 		return err
 	}

@@ -189,8 +189,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	if err := s.commit(); err != nil {
-		return err
+	if err := s.commit(ctx); err != nil {
+		if ctx.Err() != nil || s.isClosed() {
+			return s.Close() // it was told to stop while it waited for the path
+		}
+		return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
 	}
 	ctx, leave := underParent(ctx, s.current())
 	defer leave()

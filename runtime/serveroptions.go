@@ -280,12 +280,14 @@ func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) 
 // Serve begins, the old one accepts no more clients and finishes its calls, and its Serve returns nil; the
 // new one answers clients that wait to be accepted. The socket file stays the same one. If any step fails,
 // the error of NewServer or Serve names the step and wraps [socket.ErrInUse], and the old server continues
-// to serve, even if the new process is killed. If the path is free, Takeover changes nothing.
+// to serve, even if the new process is killed. If the old server is told to stop, or dies, before the new
+// one serves, Serve of the new one waits until the path is free, and listens there anew. If the path is
+// free, Takeover changes nothing.
 //
 // Between NewServer and Serve the new server has [socket.OfferTimeout], 30 s. Then the offer lapses, Serve
 // fails, and the old server continues to serve. Further servers with Takeover wait in NewServer, in turn,
 // and then ask the current owner; they also wait while the owner drains. After [TakeoverTimeout], 35 s,
-// they fail with [socket.ErrInUse], which says who holds the path.
+// they, and a Serve that waits, fail with [socket.ErrInUse], which says who holds the path.
 //
 // Together with [Standby] it takes over from an owner that hands over, and waits where that is not
 // possible: the owner is no udsgrpc server, or does not answer, or has the socket from its parent process.

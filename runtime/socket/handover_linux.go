@@ -23,9 +23,10 @@ import (
 //	           (SCM_RIGHTS); or again, if another process has the listener by now, or it was
 //	           withdrawn; or no and the reason
 //	successor  ready, when it is about to accept
-//	owner      go, and from then on the successor owns it; or no and the reason
+//	owner      go, and from then on the successor owns it; or again, if it is shutting down or the
+//	           listener was withdrawn; or no and the reason
 //
-// Until it sends go, the owner serves as before, and nothing that happens to the successor changes
+// Until it sends go, the owner serves as before, or ends by itself, and nothing that happens to the successor changes
 // anything, except the mode and the owner of the file. A successor sets these just before it is ready, and
 // restores them unless it is killed. The socket file stays the same one throughout, so bind mounts of it
 // stay valid. So does the lock, because it belongs to the open file that both processes have.
@@ -151,7 +152,7 @@ func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, successor Peer
 	_, err = io.ReadFull(conn, answer)
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return refuse(conn, fmt.Errorf("the server is shutting down, and %v was not ready: %w", successor, err))
+		return sendAgain(conn, fmt.Sprintf("the server is shutting down, and %v was not ready", successor))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refuse(conn, fmt.Errorf("%v was not ready within %v, so the offer has lapsed: %w", successor, l.offers.lapse, err))
 	case err != nil:
@@ -169,10 +170,10 @@ func (l *Listener) giveAway(conn *net.UnixConn, lock *os.File) error {
 		l.claim.mu.Lock()
 		defer l.claim.mu.Unlock()
 		if l.claim.pin == nil {
-			return errors.New("the socket was withdrawn meanwhile")
+			return sendAgain(conn, "the socket was withdrawn meanwhile")
 		}
 		if l.claim.listener != l.UnixListener || l.claim.lock != lock {
-			return errors.New("the socket or its lock file was made anew meanwhile: try again")
+			return sendAgain(conn, "the socket or its lock file was made anew meanwhile")
 		}
 	}
 	if _, err := conn.Write([]byte{handoverGo}); err != nil {

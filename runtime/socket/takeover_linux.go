@@ -215,8 +215,10 @@ func inheritClaim(addr Address, lock, pinned *os.File) (*claim, error) {
 
 // Commit completes TakeOver: when it returns nil, the listener and its path belong to the caller, which
 // must accept from then on, and the former owner accepts no more clients. Clients see the caller's
-// credentials. After an error, which wraps [ErrInUse], the owner continues to serve, and the caller must
-// Close the listener. On every other Listener Commit does nothing.
+// credentials. After an error, which wraps [ErrInUse], the caller must Close the listener. If the error also
+// wraps [net.ErrClosed], the owner has let go of the listener, because it is shutting down or has died (or
+// this Listener was closed): start again with Listen, which finds the path free when the owner has ended.
+// After any other error the owner continues to serve. On every other Listener Commit does nothing.
 func (l *Listener) Commit() error {
 	conn := l.owner.Load()
 	if conn == nil {
@@ -225,20 +227,20 @@ func (l *Listener) Commit() error {
 	defer l.owner.Store(nil)
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(handoverStep)); err != nil {
-		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
+		return l.commitError("commit", err)
 	}
 	// If the offer has lapsed, another process may have the path by now, so nothing may be changed.
 	if answered(conn) {
-		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, receiveGo(conn)))
+		return l.commitError("commit", receiveGo(conn))
 	}
 	undo, err := l.prepare()
 	if err != nil {
 		undo()
-		return takeOverError(l.addr, "prepare", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
+		return l.commitError("prepare", err)
 	}
 	if err := l.commit(conn); err != nil {
 		undo()
-		return takeOverError(l.addr, "commit", fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
+		return l.commitError("commit", err)
 	}
 	if l.claim == nil {
 		return nil
@@ -251,6 +253,13 @@ func (l *Listener) Commit() error {
 	l.claim.theirs = false
 	writePID(l.claim.lock)
 	return nil
+}
+
+func (l *Listener) commitError(step string, err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return takeOverError(l.addr, step, fmt.Errorf("%w: %w", ErrInUse, err))
+	}
+	return takeOverError(l.addr, step, fmt.Errorf("%w: the owner goes on serving: %w", ErrInUse, err))
 }
 
 // prepare does everything that can fail while the owner still serves, because nothing can be undone after
@@ -320,8 +329,13 @@ func receiveGo(conn *net.UnixConn) error {
 	answer := make([]byte, 1+longestReason)
 	n, err := conn.Read(answer)
 	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
+		// An owner that lives says why.
+		return fmt.Errorf("the owner has ended: %w: %w", net.ErrClosed, err)
 	case err != nil:
 		return fmt.Errorf("the owner has not let go: %w", err)
+	case answer[0] == handoverAgain:
+		return fmt.Errorf("the owner is shutting down, or its socket was made anew: %w", net.ErrClosed)
 	case answer[0] == handoverNo:
 		return fmt.Errorf("the owner says: %s", answer[1:n])
 	case answer[0] != handoverGo:
