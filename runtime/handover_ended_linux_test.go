@@ -1,0 +1,129 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+
+	"google.golang.org/grpc"
+
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+// A stop of the owner and a takeover that begin together must not end with no server.
+func TestSuccessorServesWhenTheOwnerIsStoppedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, ownerEnds := range map[string]bool{"and has ended": true, "and drains": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			owner := startSuccessor(t, path) // nobody there yet: it just listens
+			owner.serve(t)
+			load := startLoad(t, path, 2, grpc.WaitForReady(true)) // there is a gap, as in every restart
+			next := startSuccessor(t, path)
+			if err := owner.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			fixture.AwaitMissing(t, path)
+			if !ownerEnds {
+				next.serve(t)
+			}
+			if err := owner.WaitExit(); err != nil {
+				t.Errorf("the owner ended with %v", err)
+			}
+			if ownerEnds {
+				next.serve(t)
+			}
+			client, _ := dial(t, path)
+			ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
+			defer cancel()
+			resp, err := client.Greet(ctx, &greeterv1.GreetRequest{}, grpc.WaitForReady(true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pid := int(resp.GetServerPid()); pid != next.Cmd.Process.Pid {
+				t.Errorf("process %d answers, want the successor, %d", pid, next.Cmd.Process.Pid)
+			}
+			load.end()
+			if err := next.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if err := next.WaitExit(); err != nil {
+				t.Errorf("the successor ended with %v", err)
+			}
+			fixture.CheckMissing(t, path)
+		})
+	}
+}
+
+func TestSuccessorServesWhenTheOwnerIsKilledMeanwhile(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	owner := startSuccessor(t, path)
+	owner.serve(t)
+	next := startSuccessor(t, path)
+	owner.Kill()
+	owner.WaitExit()
+	next.serve(t)
+	client, _ := dial(t, path)
+	fixture.Eventually(t, "the successor to answer", func() bool {
+		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+		return err == nil && int(resp.GetServerPid()) == next.Cmd.Process.Pid
+	})
+}
+
+func TestSuccessorThatWaitsForTheOwnersEndCanBeStopped(t *testing.T) {
+	t.Parallel()
+	for name, closes := range map[string]bool{"by its context": false, "by Close": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			g := newGreeter()
+			owner := serve(t, path, g)
+			client, _ := dial(t, path)
+			answered := make(chan error, 1)
+			go func() {
+				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
+				answered <- err
+			}()
+			<-g.entered
+			next, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+			if err != nil {
+				t.Fatal(err)
+			}
+			owner.Stop()
+			fixture.AwaitMissing(t, path)
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			served := make(chan error, 1)
+			go func() { served <- next.Serve(ctx) }()
+			select {
+			case err := <-served:
+				t.Fatalf("Serve did not wait: %v", err)
+			default:
+			}
+			if closes {
+				if err := next.Close(); err != nil {
+					t.Error(err)
+				}
+			} else {
+				stop()
+			}
+			// Close before Serve has begun is the error that it is without a takeover.
+			if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+				t.Errorf("Serve returned %v", err)
+			}
+			close(g.release)
+			if err := <-answered; err != nil {
+				t.Errorf("the owner's call was lost: %v", err)
+			}
+			if err := <-owner.Done; err != nil {
+				t.Error(err)
+			}
+			fixture.CheckMissing(t, path)
+		})
+	}
+}
