@@ -51,7 +51,7 @@ func pathRows() []row {
 		{name: "abstract name", run: abstractName},
 	}
 	for i := range rows {
-		rows[i].slow = slices.Contains([]string{"buf curl", "python3-grpcio"}, rows[i].name)
+		rows[i].slow = slices.Contains([]string{"dialled by buf curl", "dialled by python3-grpcio"}, rows[i].name)
 	}
 	return rows
 }
