@@ -147,7 +147,7 @@ func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
 			s, w := newSender(t, 0)
 			sent := 0
 			for s.size() < window {
-				if err := s.put(sent, size, true); err != nil {
+				if err := s.put(sent, size, false); err != nil {
 					t.Fatal(err)
 				}
 				sent++
