@@ -45,7 +45,8 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 		return
 	}
 	changes := make(chan struct{}, 1)
-	endWatch := s.watch(ctx, changes)
+	blind := false // for the watches, of which there is one at a time
+	endWatch := s.watch(ctx, changes, &blind)
 	defer func() { endWatch() }()
 	var lost loss
 	next := time.After(lookPause)
@@ -80,7 +81,7 @@ func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan
 			l = again
 			rebound <- again
 			endWatch() // the watched directory may have lost its name
-			endWatch = s.watch(ctx, changes)
+			endWatch = s.watch(ctx, changes, &blind)
 		} else if lost.told != "" && !s.isClosed() { // a closed server has nothing to lose
 			s.config.event(slog.LevelInfo, "socket back")
 		}
@@ -110,8 +111,9 @@ func (l *loss) news(err error) bool {
 }
 
 // watch reports changes at the path, and of its directory, until ctx ends or the returned function is
-// called, which waits for the end of the watch.
-func (s *Server) watch(ctx context.Context, changes chan<- struct{}) (end func()) {
+// called, which waits for the end of the watch. blind says whether the log's last word is that the path is
+// not watched.
+func (s *Server) watch(ctx context.Context, changes chan<- struct{}, blind *bool) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	changed := func() {
 		select {
@@ -120,7 +122,7 @@ func (s *Server) watch(ctx context.Context, changes chan<- struct{}) (end func()
 		}
 	}
 	var watches sync.WaitGroup
-	watches.Go(func() { s.watchPath(ctx, changed) })
+	watches.Go(func() { s.watchPath(ctx, changed, blind) })
 	// The kernel does not report the end of a directory while a socket that is bound in it is open. A
 	// watch on the directory above reports it.
 	dir, _ := filepath.Split(s.addr.String())
@@ -135,12 +137,11 @@ func (s *Server) watch(ctx context.Context, changes chan<- struct{}) (end func()
 
 // watchPath reports changes at the path until ctx ends. While it cannot, the path is checked every
 // lookPause.
-func (s *Server) watchPath(ctx context.Context, changed func()) {
-	failed := false
+func (s *Server) watchPath(ctx context.Context, changed func(), blind *bool) {
 	for ctx.Err() == nil {
 		err := socket.Watch(ctx, s.addr, func() {
-			if failed {
-				failed = false
+			if *blind {
+				*blind = false
 				s.config.event(slog.LevelInfo, "socket watched again")
 			}
 			changed()
@@ -148,8 +149,8 @@ func (s *Server) watchPath(ctx context.Context, changed func()) {
 		if err == nil {
 			return
 		}
-		if !failed {
-			failed = true
+		if !*blind {
+			*blind = true
 			s.config.event(slog.LevelWarn, "socket not watched", slog.Any("error", err))
 		}
 		select {

@@ -1,12 +1,10 @@
 package runtime_test
 
 import (
-	"bufio"
-	"io"
+	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -67,19 +65,27 @@ func TestClientThatNobodyWaitsForRestsUntilSomethingChanges(t *testing.T) {
 	}
 }
 
-// serveUnwatched is a program whose user may have no inotify instance until a line comes on its input. It
-// prints its events.
+// serveUnwatched is a program whose user may have no inotify instance until an event, which its second
+// argument names, has been logged. It prints its events.
 func serveUnwatched(args []string) error {
 	const limit = "/proc/sys/user/max_inotify_instances"
 	if err := os.WriteFile(limit, []byte("0"), 0); err != nil {
 		return err
 	}
-	go func() {
-		if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err == nil {
-			os.WriteFile(limit, []byte("10"), 0)
+	events := &raiseAfter{event: args[1], limit: limit}
+	return serveGreeterWith(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(events, nil))))
+}
+
+// raiseAfter writes to standard output, and raises a limit before the writer of an event goes on.
+type raiseAfter struct{ event, limit string }
+
+func (r *raiseAfter) Write(record []byte) (int, error) {
+	if bytes.Contains(record, []byte(r.event)) {
+		if err := os.WriteFile(r.limit, []byte("10"), 0); err != nil {
+			return 0, err
 		}
-	}()
-	return serveGreeterWith(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+	}
+	return os.Stdout.Write(record)
 }
 
 func TestServerThatCannotWatchHealsNeverthelessAndTriesAgainToWatch(t *testing.T) {
@@ -90,30 +96,30 @@ func TestServerThatCannotWatchHealsNeverthelessAndTriesAgainToWatch(t *testing.T
 	if testing.Short() {
 		t.Skip("takes ten seconds and more")
 	}
-	path := fixture.FreePath(t)
-	cmd := testproc.Command(t, "serve unwatched", path)
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
+	// The watch that failed tries again, or the next one, of the new listener, succeeds at once.
+	for _, raisedAt := range []string{"socket not watched", "socket bound again"} {
+		t.Run("limit raised at "+raisedAt, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			cmd := testproc.Command(t, "serve unwatched", path, raisedAt)
+			cmd.SysProcAttr = &syscall.SysProcAttr{
+				Cloneflags:  syscall.CLONE_NEWUSER,
+				UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
+				GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}},
+			}
+			server := testproc.StartCmd(t, cmd)
+			await := map[string]bool{"socket not watched": true, "socket bound again": true, "socket watched again": true}
+			for len(await) > 0 {
+				for _, event := range messages(server.Line()) {
+					delete(await, event)
+					if event != "socket not watched" {
+						continue
+					}
+					if err := os.Remove(path); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
 	}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := testproc.StartCmd(t, cmd)
-	awaitEvent := func(want string) {
-		t.Helper()
-		for !slices.Contains(messages(server.Line()), want) {
-		}
-	}
-	awaitEvent("socket not watched")
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	awaitEvent("socket bound again")
-	if _, err := io.WriteString(stdin, "\n"); err != nil {
-		t.Fatal(err)
-	}
-	awaitEvent("socket watched again")
 }

@@ -20,6 +20,10 @@ import (
 // programEnv names the program to be, in a child's environment.
 const programEnv = "UDSGRPC_TEST_PROGRAM"
 
+// lineTimeout is how long a test waits for a line, far longer than any child takes: a test that waits for
+// what never comes then names itself, and does not cost the whole run.
+const lineTimeout = 3 * time.Minute
+
 // Program is what a child process runs. An error is printed and ends it with status 1.
 type Program func(args []string) error
 
@@ -118,7 +122,13 @@ func (p *Process) Line() string {
 
 // NextLine is Line for a process that may end.
 func (p *Process) NextLine() (string, bool) {
-	if !p.lines.Scan() {
+	p.t.Helper()
+	hung := time.AfterFunc(lineTimeout, p.Kill)
+	printed := p.lines.Scan()
+	if !hung.Stop() {
+		p.t.Errorf("the child printed nothing for %v", lineTimeout)
+	}
+	if !printed {
 		return "", false
 	}
 	return p.lines.Text(), true
