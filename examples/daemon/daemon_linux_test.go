@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +30,12 @@ func TestStartUpgradeStop(t *testing.T) {
 	if output, err := daemon("status").CombinedOutput(); err == nil || !strings.Contains(string(output), "no such file") {
 		t.Errorf("status without a daemon: %v: %s", err, output)
 	}
-	old, oldSays := begin(t, daemon("-version", "v1", "start"))
+	old := begin(t, daemon("-version", "v1", "start"))
 	checkStatus(t, daemon("status"), old, "v1")
 
-	upgraded, newSays := begin(t, daemon("-version", "v2", "start"))
-	expect(t, oldSays, fmt.Sprintf("process %d (v1) ends", old.Process.Pid))
-	if err := old.Wait(); err != nil {
+	upgraded := begin(t, daemon("-version", "v2", "start"))
+	expect(t, old, fmt.Sprintf("process %d (v1) ends", old.Process.Pid))
+	if err := old.WaitExit(); err != nil {
 		t.Errorf("v1: %v", err)
 	}
 	checkStatus(t, daemon("status"), upgraded, "v2")
@@ -44,8 +43,8 @@ func TestStartUpgradeStop(t *testing.T) {
 	if output, err := daemon("stop").CombinedOutput(); err != nil || string(output) != "stopped\n" {
 		t.Errorf("stop: %v: %s", err, output)
 	}
-	expect(t, newSays, fmt.Sprintf("process %d (v2) ends", upgraded.Process.Pid))
-	if err := upgraded.Wait(); err != nil {
+	expect(t, upgraded, fmt.Sprintf("process %d (v2) ends", upgraded.Process.Pid))
+	if err := upgraded.WaitExit(); err != nil {
 		t.Errorf("v2: %v", err)
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -53,31 +52,22 @@ func TestStartUpgradeStop(t *testing.T) {
 	}
 }
 
-// begin starts a daemon and returns when it says that it serves, with what else it says.
-func begin(t *testing.T, cmd *exec.Cmd) (*exec.Cmd, *bufio.Scanner) {
+// begin starts a daemon and returns when it says that it serves.
+func begin(t *testing.T, cmd *exec.Cmd) *testproc.Process {
 	t.Helper()
-	cmd.Stderr = os.Stderr
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() }) // of no effect on one that has ended
-	says := bufio.NewScanner(output)
-	expect(t, says, fmt.Sprintf("process %d ", cmd.Process.Pid))
-	return cmd, says
+	daemon := testproc.StartCmd(t, cmd)
+	expect(t, daemon, fmt.Sprintf("process %d ", cmd.Process.Pid))
+	return daemon
 }
 
-func expect(t *testing.T, says *bufio.Scanner, prefix string) {
+func expect(t *testing.T, daemon *testproc.Process, prefix string) {
 	t.Helper()
-	if !says.Scan() || !strings.HasPrefix(says.Text(), prefix) {
-		t.Fatalf("the daemon says %q, want %q: %v", says.Text(), prefix, says.Err())
+	if line := daemon.Line(); !strings.HasPrefix(line, prefix) {
+		t.Fatalf("the daemon says %q, want %q", line, prefix)
 	}
 }
 
-func checkStatus(t *testing.T, cmd, running *exec.Cmd, version string) {
+func checkStatus(t *testing.T, cmd *exec.Cmd, running *testproc.Process, version string) {
 	t.Helper()
 	want := fmt.Sprintf("process %d (%s) runs\n", running.Process.Pid, version)
 	if output, err := cmd.CombinedOutput(); err != nil || string(output) != want {

@@ -1,13 +1,11 @@
 package services_test
 
 import (
-	"bufio"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +19,10 @@ func TestOneSocketServesThemAll(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	path := filepath.Join(dir, "s.sock")
-	server := start(ctx, t, filepath.Join(dir, "server"), path)
+	server := testproc.StartCmd(t, exec.CommandContext(ctx, filepath.Join(dir, "server"), path))
+	if line := server.Line(); !strings.HasSuffix(line, path) {
+		t.Fatalf("the server says %q, want that it serves on %s", line, path)
+	}
 
 	asRoot := os.Geteuid() == 0
 	shutdown := "PermissionDenied"
@@ -29,10 +30,7 @@ func TestOneSocketServesThemAll(t *testing.T) {
 		shutdown = "OK"
 	}
 
-	output, err := exec.CommandContext(ctx, filepath.Join(dir, "client"), path).CombinedOutput()
-	if err != nil {
-		t.Fatalf("client: %v: %s", err, output)
-	}
+	output := testproc.Run(t, exec.CommandContext(ctx, filepath.Join(dir, "client"), path))
 	for _, want := range []string{
 		"offered  admin.v1.Admin\n",
 		"offered  greeter.v1.Greeter\n",
@@ -44,36 +42,16 @@ func TestOneSocketServesThemAll(t *testing.T) {
 		"reload   OK",
 		"shutdown " + shutdown,
 	} {
-		if !strings.Contains(string(output), want) {
+		if !strings.Contains(output, want) {
 			t.Errorf("the client does not print %q, but\n%s", want, output)
 		}
 	}
 
-	if !asRoot { // the client has not shut it down
-		if err := server.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
+	if asRoot { // the client has shut it down
+		if err := server.WaitExit(); err != nil {
+			t.Errorf("server: %v", err)
 		}
+	} else {
+		server.Stop()
 	}
-	if err := server.Wait(); err != nil {
-		t.Errorf("server: %v", err)
-	}
-}
-
-// start starts a server and returns when it says that it listens.
-func start(ctx context.Context, t *testing.T, program, path string) *exec.Cmd {
-	t.Helper()
-	server := exec.CommandContext(ctx, program, path)
-	server.Stderr = os.Stderr
-	output, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill() }) // of no effect on one that has ended
-	if line, err := bufio.NewReader(output).ReadString('\n'); !strings.HasSuffix(line, path+"\n") {
-		t.Fatalf("the server says %q: %v", line, err)
-	}
-	return server
 }

@@ -1,7 +1,6 @@
 package sidecar_test
 
 import (
-	"bufio"
 	"context"
 	"os"
 	"os/exec"
@@ -90,18 +89,7 @@ func commandsOf(t *testing.T, manifest string) (commands [][]string) {
 // prepare builds the programs into a directory that every user may enter.
 func prepare(t *testing.T) (context.Context, string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sidecar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dir := testproc.OpenDir(t)
 	testproc.Build(t, dir, "./server", "./client")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -115,27 +103,11 @@ func as(uid, group uint32, cmd *exec.Cmd) *exec.Cmd {
 }
 
 // start starts a server and returns when it listens. At the end of the test it has to end well.
-func start(t *testing.T, server *exec.Cmd) {
+func start(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	server.Stderr = os.Stderr
-	output, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		if err := server.Wait(); err != nil {
-			t.Errorf("server: %v", err)
-		}
-	})
-	if line, err := bufio.NewReader(output).ReadString('\n'); err != nil {
-		t.Fatalf("the server says %q: %v", line, err)
-	}
+	server := testproc.StartCmd(t, cmd)
+	t.Cleanup(server.Stop)
+	server.Line()
 }
 
 func checkSays(t *testing.T, cmd *exec.Cmd, ok bool, want string) {

@@ -18,7 +18,7 @@ import (
 // The first call starts the server, which did not run when the client came.
 func TestFirstCallStartsTheServer(t *testing.T) {
 	t.Parallel()
-	activate := program(t, "systemd-socket-activate")
+	activate := testproc.Tool(t, "systemd-socket-activate", "systemd")
 	server := build(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -63,7 +63,7 @@ func TestFirstCallStartsTheServer(t *testing.T) {
 
 func TestUnitsAreWhatSystemdUnderstands(t *testing.T) {
 	t.Parallel()
-	analyze := program(t, "systemd-analyze")
+	analyze := testproc.Tool(t, "systemd-analyze", "systemd")
 	// The program that the unit names has to be there, which is under a home.
 	home := t.TempDir()
 	bin := filepath.Join(home, ".local", "bin")
@@ -88,17 +88,4 @@ func build(t *testing.T) string {
 	server := filepath.Join(t.TempDir(), "greeter")
 	testproc.Build(t, server, ".")
 	return server
-}
-
-// program returns where a program of systemd's is.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("UDSGRPC_CI") == "1" {
-			t.Fatalf("UDSGRPC_CI is set, but there is no %s: install Debian's package systemd: %v", name, err)
-		}
-		t.Skipf("there is no %s: %v", name, err)
-	}
-	return path
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func WaitForKill() error {
 	}
 }
 
-// Process is a running child. Its methods are for the test's goroutine, but Kill and Signal.
+// Process is a running child. Its methods are for the test's goroutine, but Kill.
 type Process struct {
 	*exec.Cmd
 	t      testing.TB
@@ -88,7 +89,7 @@ func Command(t testing.TB, program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// StartCmd starts what Command returned.
+// StartCmd starts what Command returned, or another program.
 func StartCmd(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{Cmd: cmd, t: t}
@@ -97,7 +98,9 @@ func StartCmd(t testing.TB, cmd *exec.Cmd) *Process {
 		t.Fatal(err)
 	}
 	p.lines = bufio.NewScanner(stdout)
-	cmd.Stderr = &p.stderr
+	if cmd.Stderr == nil {
+		cmd.Stderr = &p.stderr
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +141,17 @@ func (p *Process) NextLine() (string, bool) {
 func (p *Process) Kill() {
 	if err := p.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Error(err)
+	}
+}
+
+// Stop ends the process with SIGTERM, waits for its end, and fails the test if that is not a good one.
+func (p *Process) Stop() {
+	p.t.Helper()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Error(err)
+	}
+	if err := p.WaitExit(); err != nil {
+		p.t.Errorf("%s: %v", filepath.Base(p.Path), err)
 	}
 }
 

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,29 +18,13 @@ import (
 
 func TestPrometheusReadsWhatTheServerCounts(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "uds")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := testproc.OpenDir(t)
 	program, path := filepath.Join(dir, "server"), filepath.Join(dir, "s.sock")
 	testproc.Build(t, program, ".")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	server := exec.CommandContext(ctx, program, "-socket", path)
-	stdout, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill() }) // of no effect on one that has ended
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := strings.TrimSpace(strings.TrimPrefix(line, "metrics on "))
+	server := testproc.StartCmd(t, exec.CommandContext(ctx, program, "-socket", path))
+	url := strings.TrimPrefix(server.Line(), "metrics on ")
 
 	call(ctx, t, path, 3)
 	call(ctx, t, path, 2, runtime.WithHTTP2Only())
@@ -62,12 +43,7 @@ func TestPrometheusReadsWhatTheServerCounts(t *testing.T) {
 		}
 	}
 
-	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Wait(); err != nil {
-		t.Errorf("server: %v", err)
-	}
+	server.Stop()
 }
 
 func call(ctx context.Context, t *testing.T, path string, times int, opts ...runtime.DialOption) {
