@@ -31,7 +31,7 @@ test: ## all tests but those of interop, with the race detector where it is supp
 	$(GO) test $(RACE) ./...
 ifneq ($(RACE),)
 	$(call step,what the race detector would distort)
-	$(GO) test -run 'TestAllocations|TestHerd' ./runtime
+	$(GO) test -run 'TestAllocations|TestHerd' ./runtime/load
 endif
 	$(call step,thirdparty)
 	cd thirdparty && $(GO) test -count=1 $(RACE) ./...

@@ -19,6 +19,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -41,9 +42,9 @@ func TestServerAndClientTakeThePathInEveryForm(t *testing.T) {
 		"odd abstract": {"@" + abstract + " #?%/", "unix-abstract:" + abstract + " #?%/"},
 	} {
 		for _, serverForm := range forms {
-			srv := serve(t, serverForm, newGreeter(), runtime.CreateDir())
+			srv := greetertest.Serve(t, serverForm, newGreeter(), runtime.CreateDir())
 			for _, clientForm := range forms {
-				client, conn := dial(t, clientForm)
+				client, conn := greetertest.Dial(t, clientForm)
 				if _, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}); err != nil {
 					t.Errorf("%s: server %q, client %q: %v", name, serverForm, clientForm, err)
 				}
@@ -74,14 +75,14 @@ func TestAuthorityIsLocalhost(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	var authority []string
-	serve(t, path, newGreeter(), runtime.UnaryInterceptor(
+	greetertest.Serve(t, path, newGreeter(), runtime.UnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			md, _ := metadata.FromIncomingContext(ctx)
 			authority = md.Get(":authority")
 			return next(ctx, req)
 		}))
-	client, _ := dial(t, path)
-	greet(t, client)
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 	if len(authority) != 1 || authority[0] != "localhost" {
 		t.Errorf("authority is %q", authority)
 	}
@@ -93,9 +94,9 @@ func TestProxyVariablesHaveNoEffect(t *testing.T) {
 	}
 	t.Setenv("no_proxy", "")
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
-	client, _ := dial(t, path)
-	greet(t, client)
+	greetertest.Serve(t, path, newGreeter())
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 }
 
 // token is a per-RPC credential that insists on a secure transport.
@@ -111,13 +112,13 @@ func TestPerRPCCredentialsAreSent(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	var got []string
-	serve(t, path, newGreeter(), runtime.UnaryInterceptor(
+	greetertest.Serve(t, path, newGreeter(), runtime.UnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			got = metadata.ValueFromIncomingContext(ctx, "authorization")
 			return next(ctx, req)
 		}))
-	client, _ := dial(t, path, runtime.WithGRPCDialOptions(grpc.WithPerRPCCredentials(token{})))
-	greet(t, client)
+	client, _ := greetertest.Dial(t, path, runtime.WithGRPCDialOptions(grpc.WithPerRPCCredentials(token{})))
+	greetertest.Greet(t, client)
 	if len(got) != 1 || got[0] != "secret" {
 		t.Errorf("the server got %q", got)
 	}
@@ -126,28 +127,28 @@ func TestPerRPCCredentialsAreSent(t *testing.T) {
 func TestWaitReadyReturnsWhenTheServerComes(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	client, conn := dial(t, path)
+	client, conn := greetertest.Dial(t, path)
 	ready := make(chan error, 1)
 	go func() { ready <- conn.WaitReady(t.Context()) }()
 	// A failed call shows that the client has tried to connect.
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.Unavailable)
+	greetertest.CheckCode(t, err, codes.Unavailable)
 	select {
 	case err := <-ready:
 		t.Fatalf("WaitReady returned before there was a server: %v", err)
 	default:
 	}
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, newGreeter())
 	if err := <-ready; err != nil {
 		t.Fatal(err)
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 }
 
 func TestWaitReadySaysWhyItWaitedInVain(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	_, conn := dial(t, path)
+	_, conn := greetertest.Dial(t, path)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	err := conn.WaitReady(ctx)
@@ -177,9 +178,9 @@ func TestCallFailsWithUnavailableThatSaysWhy(t *testing.T) {
 			if err := c.prepare(path); err != nil {
 				t.Fatal(err)
 			}
-			client, _ := dial(t, path)
+			client, _ := greetertest.Dial(t, path)
 			_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-			checkCode(t, err, codes.Unavailable)
+			greetertest.CheckCode(t, err, codes.Unavailable)
 			if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error is %v; want %q in it", err, c.want)
 			}
@@ -187,9 +188,9 @@ func TestCallFailsWithUnavailableThatSaysWhy(t *testing.T) {
 	}
 	t.Run("path too long", func(t *testing.T) {
 		t.Parallel()
-		client, _ := dial(t, filepath.Join(fixture.ShortDir(t), strings.Repeat("n", 120)))
+		client, _ := greetertest.Dial(t, filepath.Join(fixture.ShortDir(t), strings.Repeat("n", 120)))
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-		checkCode(t, err, codes.Unavailable)
+		greetertest.CheckCode(t, err, codes.Unavailable)
 		if !strings.Contains(err.Error(), socket.ErrPathTooLong.Error()) {
 			t.Errorf("error is %v", err)
 		}
@@ -199,15 +200,15 @@ func TestCallFailsWithUnavailableThatSaysWhy(t *testing.T) {
 func TestWaitForReadyCallWaitsForTheServer(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.Unavailable)
+	greetertest.CheckCode(t, err, codes.Unavailable)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true))
 		answered <- err
 	}()
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, newGreeter())
 	if err := <-answered; err != nil {
 		t.Error(err)
 	}
@@ -217,16 +218,16 @@ func TestCloseCancelsRunningCalls(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	g := newGreeter()
-	serve(t, path, g)
-	client, conn := dial(t, path)
+	greetertest.Serve(t, path, g)
+	client, conn := greetertest.Dial(t, path)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
 		answered <- err
 	}()
-	<-g.entered
+	<-g.Entered
 	if err := conn.Close(); err != nil {
 		t.Error(err)
 	}
-	checkCode(t, <-answered, codes.Canceled)
+	greetertest.CheckCode(t, <-answered, codes.Canceled)
 }

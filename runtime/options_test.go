@@ -13,13 +13,14 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 func TestHealthFollowsTheServer(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter(), runtime.Health())
-	_, conn := dial(t, path)
+	srv := greetertest.Serve(t, path, newGreeter(), runtime.Health())
+	_, conn := greetertest.Dial(t, path)
 	health := healthv1.NewHealthClient(conn)
 	for _, service := range []string{"", "greeter.v1.Greeter"} {
 		resp, err := health.Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
@@ -28,7 +29,7 @@ func TestHealthFollowsTheServer(t *testing.T) {
 		}
 	}
 	_, err := health.Check(t.Context(), &healthv1.HealthCheckRequest{Service: "unknown"})
-	checkCode(t, err, codes.NotFound)
+	greetertest.CheckCode(t, err, codes.NotFound)
 
 	watch, err := health.Watch(t.Context(), &healthv1.HealthCheckRequest{Service: "greeter.v1.Greeter"})
 	if err != nil {
@@ -45,8 +46,8 @@ func TestHealthFollowsTheServer(t *testing.T) {
 func TestReflectionListsTheServicesInBothVersions(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter(), runtime.Reflection())
-	_, conn := dial(t, path)
+	greetertest.Serve(t, path, newGreeter(), runtime.Reflection())
+	_, conn := greetertest.Dial(t, path)
 
 	// The messages of both versions are the same on the wire.
 	for _, service := range []string{"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"} {
@@ -68,7 +69,7 @@ func TestReflectionListsTheServicesInBothVersions(t *testing.T) {
 func TestWithoutOptionNeitherHealthNorReflectionIsServed(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter())
+	srv := greetertest.Serve(t, path, newGreeter())
 	if got := srv.GetServiceInfo(); len(got) != 1 {
 		t.Errorf("services are %v", got)
 	}
@@ -87,15 +88,15 @@ func TestOversizedMessageFailsItsCallAndNoOther(t *testing.T) {
 		"HTTP2 response": {client: []runtime.DialOption{runtime.WithMaxRecvMsgSize(50_000), runtime.WithHTTP2Only()}},
 	} {
 		path := fixture.FreePath(t)
-		connections := &connCounter{}
-		serve(t, path, newGreeter(), append(c.server, runtime.StatsHandler(connections))...)
-		client, _ := dial(t, path, c.client...)
+		connections := &greetertest.ConnCounter{}
+		greetertest.Serve(t, path, newGreeter(), append(c.server, runtime.StatsHandler(connections))...)
+		client, _ := greetertest.Dial(t, path, c.client...)
 		_, err := client.Greet(t.Context(), big)
-		if checkCode(t, err, codes.ResourceExhausted); t.Failed() {
+		if greetertest.CheckCode(t, err, codes.ResourceExhausted); t.Failed() {
 			t.Log(name)
 		}
-		greet(t, client)
-		if n := connections.begun.Load(); n != 1 && strings.HasPrefix(name, "HTTP2") {
+		greetertest.Greet(t, client)
+		if n := connections.Begun.Load(); n != 1 && strings.HasPrefix(name, "HTTP2") {
 			t.Errorf("%s: %d connections were needed", name, n)
 		}
 	}
@@ -125,10 +126,10 @@ func TestInterceptorsRunInTheOrderGiven(t *testing.T) {
 		order = append(order, "client stream")
 		return next(ctx, desc, cc, method, opts...)
 	}
-	serve(t, path, newGreeter(), runtime.UnaryInterceptor(unary("s1"), unary("s2")), runtime.UnaryInterceptor(unary("s3")),
+	greetertest.Serve(t, path, newGreeter(), runtime.UnaryInterceptor(unary("s1"), unary("s2")), runtime.UnaryInterceptor(unary("s3")),
 		runtime.StreamInterceptor(stream))
-	client, _ := dial(t, path, runtime.WithUnaryInterceptor(clientUnary("c1"), clientUnary("c2")), runtime.WithStreamInterceptor(clientStream))
-	greet(t, client)
+	client, _ := greetertest.Dial(t, path, runtime.WithUnaryInterceptor(clientUnary("c1"), clientUnary("c2")), runtime.WithStreamInterceptor(clientStream))
+	greetertest.Greet(t, client)
 	down, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -144,11 +145,11 @@ func TestInterceptorsRunInTheOrderGiven(t *testing.T) {
 func TestStatsHandlersSeeBothEnds(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	server, client := &connCounter{}, &connCounter{}
-	serve(t, path, newGreeter(), runtime.StatsHandler(server))
-	c, _ := dial(t, path, runtime.WithStatsHandler(client))
-	greet(t, c)
-	if server.begun.Load() != 1 || client.begun.Load() != 1 {
-		t.Errorf("connections begun: server %d, client %d; want 1 each", server.begun.Load(), client.begun.Load())
+	server, client := &greetertest.ConnCounter{}, &greetertest.ConnCounter{}
+	greetertest.Serve(t, path, newGreeter(), runtime.StatsHandler(server))
+	c, _ := greetertest.Dial(t, path, runtime.WithStatsHandler(client))
+	greetertest.Greet(t, c)
+	if server.Begun.Load() != 1 || client.Begun.Load() != 1 {
+		t.Errorf("connections begun: server %d, client %d; want 1 each", server.Begun.Load(), client.Begun.Load())
 	}
 }

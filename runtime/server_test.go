@@ -16,17 +16,18 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 func TestServerAnswersEveryKindOfCall(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
-	client, _ := dial(t, path)
+	greetertest.Serve(t, path, newGreeter())
+	client, _ := greetertest.Dial(t, path)
 	ctx := t.Context()
 
-	greet(t, client)
+	greetertest.Greet(t, client)
 
 	down, err := client.Countdown(ctx, &greeterv1.CountdownRequest{From: 3})
 	if err != nil {
@@ -81,14 +82,14 @@ func TestClientsCanConnectOnceNewServerReturns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	answered := make(chan error, 1)
 	go func() {
 		// It fails at once if it cannot connect: it does not wait for ready.
 		_, err := client.Greet(context.Background(), &greeterv1.GreetRequest{})
 		answered <- err
 	}()
-	run(t, srv)
+	greetertest.Run(t, srv)
 	if err := <-answered; err != nil {
 		t.Error(err)
 	}
@@ -105,7 +106,7 @@ func TestServerSocketIsForItsOwnerOnlyUnlessWidened(t *testing.T) {
 		{[]runtime.ServerOption{runtime.SocketMode(0o666), runtime.SocketOwner(-1, -1)}, 0o666},
 	} {
 		path := fixture.FreePath(t)
-		serve(t, path, newGreeter(), c.opts...)
+		greetertest.Serve(t, path, newGreeter(), c.opts...)
 		if info, err := os.Lstat(path); err != nil || info.Mode() != c.want|fs.ModeSocket {
 			t.Errorf("the socket has mode %v, %v; want %v", info.Mode(), err, c.want)
 		}
@@ -115,7 +116,7 @@ func TestServerSocketIsForItsOwnerOnlyUnlessWidened(t *testing.T) {
 func TestNewServerRefusesWhatIsNotFree(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, newGreeter())
 	if _, err := greeterv1.NewGreeterUDSServer(path, newGreeter()); !errors.Is(err, socket.ErrInUse) {
 		t.Errorf("error for a path in use is %v", err)
 	}
@@ -163,11 +164,11 @@ func TestSeveralServicesShareASocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	healthv1.RegisterHealthServer(srv, healthv1.UnimplementedHealthServer{})
-	run(t, srv)
-	client, conn := dial(t, path)
-	greet(t, client)
+	greetertest.Run(t, srv)
+	client, conn := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 	_, err = healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
-	if checkCode(t, err, codes.Unimplemented); !strings.Contains(err.Error(), "method Check not implemented") {
+	if greetertest.CheckCode(t, err, codes.Unimplemented); !strings.Contains(err.Error(), "method Check not implemented") {
 		t.Errorf("the other service did not answer: %v", err)
 	}
 }
@@ -204,13 +205,13 @@ func TestServiceThatCannotBeServedMakesServeFail(t *testing.T) {
 func TestServeCanBeCalledOnce(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter())
-	client, _ := dial(t, path)
-	greet(t, client)
+	srv := greetertest.Serve(t, path, newGreeter())
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 	if err := srv.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), "serving already") {
 		t.Errorf("second Serve returned %v", err)
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 	srv.Stop()
 	if err := <-srv.Done; err != nil {
 		t.Error(err)
@@ -231,9 +232,9 @@ func TestCloseGivesThePathFreeAtOnceAndTwice(t *testing.T) {
 		done := make(chan error, 1)
 		done <- nil
 		if serving {
-			done = run(t, srv).Done
-			client, _ := dial(t, path)
-			greet(t, client)
+			done = greetertest.Run(t, srv).Done
+			client, _ := greetertest.Dial(t, path)
+			greetertest.Greet(t, client)
 		}
 		if err := errors.Join(srv.Close(), srv.Close(), <-done); err != nil {
 			t.Errorf("serving %v: %v", serving, err)
@@ -245,13 +246,13 @@ func TestCloseGivesThePathFreeAtOnceAndTwice(t *testing.T) {
 func TestPathIsAbsoluteWhateverFormItWasGivenIn(t *testing.T) {
 	dir := fixture.ShortDir(t)
 	t.Chdir(dir)
-	srv := serve(t, "unix:s.sock", newGreeter())
-	client, _ := dial(t, "s.sock")
+	srv := greetertest.Serve(t, "unix:s.sock", newGreeter())
+	client, _ := greetertest.Dial(t, "s.sock")
 	t.Chdir("/")
 	if got, want := srv.Path(), dir+"/s.sock"; got != want {
 		t.Errorf("Path is %q, want %q", got, want)
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 }
 
 func TestCloseRightAfterServeBeganIsNoError(t *testing.T) {

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -22,18 +20,11 @@ import (
 	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
-
-// complainAndEnd is a program: it says much, and why it cannot serve, and ends
-// with status 3.
-func complainAndEnd(args []string) error {
-	fmt.Fprintln(os.Stderr, strings.Repeat("chatter ", 1000))
-	fmt.Fprintln(os.Stderr, "cannot find the", args[0])
-	os.Exit(3)
-	return nil
-}
 
 // supervise keeps a program running. The restarts come quickly.
 func supervise(t *testing.T, command func() *exec.Cmd, opts ...runtime.ChildOption) (*runtime.Supervisor, greeterv1.GreeterClient) {
@@ -47,12 +38,12 @@ func supervise(t *testing.T, command func() *exec.Cmd, opts ...runtime.ChildOpti
 }
 
 func serveAgain(t *testing.T) func() *exec.Cmd {
-	return func() *exec.Cmd { return childCommand(t, "never mind signals") }
+	return func() *exec.Cmd { return testproc.Command(t, "serve parent") }
 }
 
 func TestSupervisedChildIsStartedAgainBehindOneConnection(t *testing.T) {
 	t.Parallel()
-	log := &syncBuffer{}
+	log := &greetertest.Buffer{}
 	s, client := supervise(t, serveAgain(t), runtime.SupervisorLog(slog.New(slog.NewTextHandler(log, nil))))
 	conn := s.Conn()
 	for i := range 4 {
@@ -73,7 +64,7 @@ func TestSupervisedChildIsStartedAgainBehindOneConnection(t *testing.T) {
 	if s.Conn() != conn {
 		t.Error("the connection is another one")
 	}
-	if got := messages(log.String()); !slices.Equal(got[:3], []string{"child serves", "child ended", "child serves"}) {
+	if got := greetertest.Messages(log.String()); !slices.Equal(got[:3], []string{"child serves", "child ended", "child serves"}) {
 		t.Errorf("the log has %q", got)
 	}
 	pid := s.PID()
@@ -106,9 +97,9 @@ func TestSupervisorGivesUpWithTheLastWords(t *testing.T) {
 			s, client := supervise(t, func() *exec.Cmd {
 				if !started {
 					started = true
-					return childCommand(t, "never mind signals")
+					return testproc.Command(t, "serve parent")
 				}
-				cmd := childCommand(t, "complain and end", "moon")
+				cmd := testproc.Command(t, "complain and end", "moon")
 				if stderr != nil {
 					cmd.Stdout, cmd.Stderr = stderr, stderr
 				}
@@ -122,9 +113,9 @@ func TestSupervisorGivesUpWithTheLastWords(t *testing.T) {
 				t.Errorf("there were %d restarts, want 3", got)
 			}
 			_, callErr := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true))
-			checkCode(t, callErr, codes.Unavailable)
+			greetertest.CheckCode(t, callErr, codes.Unavailable)
 			_, streamErr := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
-			checkCode(t, streamErr, codes.Unavailable)
+			greetertest.CheckCode(t, streamErr, codes.Unavailable)
 			err := s.Close()
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) || exit.ExitCode() != 3 {
@@ -168,7 +159,7 @@ func TestSuperviseFailsIfTheFirstChildDoes(t *testing.T) {
 	calls := 0
 	_, err := runtime.Supervise(t.Context(), func() *exec.Cmd {
 		calls++
-		return childCommand(t, "complain and end", "sun")
+		return testproc.Command(t, "complain and end", "sun")
 	})
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || !strings.Contains(err.Error(), "cannot find the sun") {
@@ -220,7 +211,7 @@ func TestSupervisedChildrenAreOfOneUser(t *testing.T) {
 	t.Parallel()
 	var started atomic.Bool
 	s, _ := supervise(t, func() *exec.Cmd {
-		cmd := childCommand(t, "never mind signals")
+		cmd := testproc.Command(t, "serve parent")
 		if started.Swap(true) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1234, Gid: 1234}}
 		}

@@ -30,16 +30,23 @@ var mayImport = map[string][]string{
 	"runtime/udstest":           {"runtime"},
 
 	// No program may contain these.
-	"internal/layout":           {},
-	"internal/testproc":         {},
-	"runtime/conformance":       {},
-	"runtime/internal/difftest": {"runtime"},
-	"runtime/internal/fixture":  {},
+	"internal/layout":              {},
+	"internal/testproc":            {},
+	"runtime/children":             {},
+	"runtime/conformance":          {},
+	"runtime/faults":               {},
+	"runtime/internal/difftest":    {"runtime"},
+	"runtime/internal/fixture":     {},
+	"runtime/internal/greetertest": {"examples/greeter/gen/greeter/v1", "internal/testproc", "runtime", "runtime/internal/fixture"},
+	"runtime/load":                 {},
+	"runtime/peers":                {},
+	"runtime/restarts":             {},
 }
 
 var (
 	// onlyForTests are the packages that tests alone import.
-	onlyForTests = []string{"internal/layout", "internal/testproc", "runtime/conformance", "runtime/internal/difftest", "runtime/internal/fixture"}
+	onlyForTests = []string{"internal/layout", "internal/testproc", "runtime/children", "runtime/conformance", "runtime/faults",
+		"runtime/internal/difftest", "runtime/internal/fixture", "runtime/internal/greetertest", "runtime/load", "runtime/peers", "runtime/restarts"}
 	// withTesting may depend on the package testing: those, and what users' tests import.
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)
 	// withoutGRPC have nothing to do with grpc-go.
@@ -125,7 +132,7 @@ func (p goPackage) check(t *testing.T, allowed []string) {
 		dir, own := strings.CutPrefix(path, module+"/")
 		switch {
 		case !own:
-		case fits(dir, onlyForTests...):
+		case fits(dir, onlyForTests...) && !fits(p.dir(), onlyForTests...):
 			t.Errorf("%s imports %s, which is for tests alone", p.dir(), dir)
 		case !fits(dir, allowed...):
 			t.Errorf("%s imports %s; of this module it may import %q", p.dir(), dir, allowed)

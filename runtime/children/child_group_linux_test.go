@@ -1,4 +1,4 @@
-package runtime_test
+package children_test
 
 import (
 	"bufio"
@@ -20,6 +20,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // hostAtTerminal is a program: a host with a child that has no handler of signals. At a Ctrl-C it calls its
@@ -42,15 +43,6 @@ func hostAtTerminal([]string) error {
 	resp, err := greeterv1.NewGreeterClient(c.Conn()).Greet(context.Background(), &greeterv1.GreetRequest{Name: "Ada"})
 	fmt.Println(resp.GetGreeting(), err, c.Close())
 	return nil
-}
-
-// neverMindSignals is a program: it serves its parent.
-func neverMindSignals([]string) error {
-	srv, err := greeterv1.NewGreeterUDSServer(runtime.InheritedPath(), newGreeter())
-	if err != nil {
-		return err
-	}
-	return srv.Serve(context.Background())
 }
 
 func TestCtrlCIsForTheHostAlone(t *testing.T) {
@@ -116,7 +108,7 @@ func TestChildHasTheProcessGroupThatTheCallerWants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := childCommand(t, "never mind signals")
+			cmd := testproc.Command(t, "never mind signals")
 			cmd.SysProcAttr = c.attr
 			serveInherited(t, cmd)
 			group, err := syscall.Getpgid(cmd.Process.Pid)
@@ -183,12 +175,12 @@ func TestChildWithARelativeTemporaryDirectory(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(work, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		cmd := childCommand(t, "never mind signals")
+		cmd := testproc.Command(t, "never mind signals")
 		cmd.Dir = "/"
 		t.Chdir(work)
 		t.Setenv("TMPDIR", dir)
 		c, client := serveInherited(t, cmd)
-		greet(t, client)
+		greetertest.Greet(t, client)
 		if !filepath.IsAbs(c.Path()) {
 			t.Errorf("the path is %s", c.Path())
 		}

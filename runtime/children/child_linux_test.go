@@ -1,4 +1,4 @@
-package runtime_test
+package children_test
 
 import (
 	"context"
@@ -23,11 +23,12 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 func TestChildServesUnderItsOwnIdentity(t *testing.T) {
 	t.Parallel()
-	cmd := childCommand(t, "serve parent")
+	cmd := testproc.Command(t, "serve parent")
 	holdInput(t, cmd)
 	c, client := serveInherited(t, cmd)
 	var p peer.Peer
@@ -49,13 +50,13 @@ func TestChildServesUnderItsOwnIdentity(t *testing.T) {
 	}
 	checkTidy(t, cmd, c)
 	_, err = client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.Canceled)
+	greetertest.CheckCode(t, err, codes.Canceled)
 }
 
 func TestStartChildWaitsUntilTheChildServes(t *testing.T) {
 	t.Parallel()
 	served := filepath.Join(fixture.ShortDir(t), "served")
-	cmd := childCommand(t, "serve parent", served)
+	cmd := testproc.Command(t, "serve parent", served)
 	release, line := holdInput(t, cmd), readLines(t, cmd)
 	type result struct {
 		c   *runtime.Child
@@ -83,7 +84,7 @@ func TestStartChildWaitsUntilTheChildServes(t *testing.T) {
 	if _, err := os.Stat(served); err != nil {
 		t.Errorf("StartChild returned before Serve: %v", err)
 	}
-	greet(t, greeterv1.NewGreeterClient(r.c.Conn()))
+	greetertest.Greet(t, greeterv1.NewGreeterClient(r.c.Conn()))
 }
 
 func TestChildThatDoesNotServeIsAnError(t *testing.T) {
@@ -103,7 +104,7 @@ func TestChildThatDoesNotServeIsAnError(t *testing.T) {
 		{"never serve", t.Context(), 300 * time.Millisecond, context.DeadlineExceeded, -1, "was killed"},
 		{"never serve", ended, time.Minute, context.Canceled, -1, "was killed"},
 	} {
-		cmd := childCommand(t, test.program)
+		cmd := testproc.Command(t, test.program)
 		if test.ctx == ended {
 			line := readLines(t, cmd)
 			go func() {
@@ -154,7 +155,7 @@ func TestStartChildFailsEarly(t *testing.T) {
 	t.Parallel()
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := runtime.StartChild(ended, childCommand(t, "serve parent")); !errors.Is(err, context.Canceled) {
+	if _, err := runtime.StartChild(ended, testproc.Command(t, "serve parent")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 	if _, err := runtime.StartChild(t.Context(), exec.Command("/nowhere/plugin")); !errors.Is(err, os.ErrNotExist) {
@@ -163,7 +164,7 @@ func TestStartChildFailsEarly(t *testing.T) {
 	for _, opt := range []runtime.ChildOption{
 		runtime.StartTimeout(0), runtime.StopTimeout(-1), runtime.ChildDialOptions(runtime.WithMaxRecvMsgSize(0)),
 	} {
-		if _, err := runtime.StartChild(t.Context(), childCommand(t, "serve parent"), opt); !errors.Is(err, os.ErrInvalid) {
+		if _, err := runtime.StartChild(t.Context(), testproc.Command(t, "serve parent"), opt); !errors.Is(err, os.ErrInvalid) {
 			t.Errorf("error is %v", err)
 		}
 	}
@@ -181,7 +182,7 @@ func TestChildDrainsWhenItIsToEnd(t *testing.T) {
 	for name, ask := range endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := childCommand(t, "serve parent")
+			cmd := testproc.Command(t, "serve parent")
 			release, line := holdInput(t, cmd), readLines(t, cmd)
 			ctx, end := context.WithCancel(context.Background())
 			defer end()
@@ -234,9 +235,9 @@ func TestStubbornChildIsKilled(t *testing.T) {
 			if name == "timeout" {
 				timeout = 50 * time.Millisecond
 			}
-			cmd := childCommand(t, "stay stubborn")
+			cmd := testproc.Command(t, "stay stubborn")
 			c, client := serveInherited(t, cmd, runtime.StopTimeout(timeout))
-			greet(t, client)
+			greetertest.Greet(t, client)
 			err := stop(c)
 			var exit *exec.ExitError
 			if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &exit) || !strings.Contains(err.Error(), "was killed") {
@@ -252,10 +253,10 @@ func TestStubbornChildIsKilled(t *testing.T) {
 
 func TestChildThatDiesIsNoticed(t *testing.T) {
 	t.Parallel()
-	cmd := childCommand(t, "serve parent")
+	cmd := testproc.Command(t, "serve parent")
 	holdInput(t, cmd)
 	c, client := serveInherited(t, cmd)
-	greet(t, client)
+	greetertest.Greet(t, client)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +265,7 @@ func TestChildThatDiesIsNoticed(t *testing.T) {
 		t.Errorf("Wait returned %v", err)
 	}
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.Unavailable)
+	greetertest.CheckCode(t, err, codes.Unavailable)
 	if err := c.Close(); !errors.As(err, &exit) {
 		t.Errorf("Close returned %v", err)
 	}
@@ -278,14 +279,14 @@ func TestChildEndsWithItsKilledParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	cmd := childCommand(t, "start parent")
+	cmd := testproc.Command(t, "start parent")
 	cmd.ExtraFiles = []*os.File{w}
 	holdInput(t, cmd)
 	parent := testproc.StartCmd(t, cmd)
 	w.Close()
 	path := parent.Line()
-	client, _ := dial(t, path)
-	if pid := greet(t, client); pid == parent.Process.Pid {
+	client, _ := greetertest.Dial(t, path)
+	if pid := greetertest.Greet(t, client); pid == parent.Process.Pid {
 		t.Fatal("the parent itself answers")
 	}
 	parent.Kill()
@@ -304,7 +305,7 @@ func TestManyChildrenAtOnce(t *testing.T) {
 	t.Parallel()
 	var all sync.WaitGroup
 	for range 8 {
-		cmd := childCommand(t, "serve parent")
+		cmd := testproc.Command(t, "serve parent")
 		all.Go(func() {
 			c, err := runtime.StartChild(context.Background(), cmd)
 			if err != nil {
@@ -325,14 +326,14 @@ func TestManyChildrenAtOnce(t *testing.T) {
 
 // Not parallel: it changes the environment.
 func TestChildWithALongTemporaryDirectory(t *testing.T) {
-	cmd := childCommand(t, "serve parent") // makes the executable, in a directory that stays
+	cmd := testproc.Command(t, "serve parent") // makes the executable, in a directory that stays
 	dir := filepath.Join(fixture.ShortDir(t), strings.Repeat("d", 120))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", dir)
 	c, client := serveInherited(t, cmd)
-	greet(t, client)
+	greetertest.Greet(t, client)
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
@@ -343,12 +344,12 @@ func TestChildWithALongTemporaryDirectory(t *testing.T) {
 // the garbage collector, which closes files that were forgotten.
 func TestChildrenLeakNothing(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	childCommand(t, "crash") // makes the executable, in a directory that stays
+	testproc.Command(t, "crash") // makes the executable, in a directory that stays
 	dir := fixture.ShortDir(t)
 	t.Setenv("TMPDIR", dir)
 	commands := func() (cmds []*exec.Cmd) {
 		for _, program := range []string{"serve parent", "crash", "exit without serving", "never serve"} {
-			cmds = append(cmds, childCommand(t, program))
+			cmds = append(cmds, testproc.Command(t, program))
 		}
 		return append(cmds, exec.Command("/nowhere/plugin"))
 	}
@@ -363,7 +364,7 @@ func TestChildrenLeakNothing(t *testing.T) {
 				t.Errorf("%s: error is %v", cmd, err)
 			}
 			if err == nil {
-				greet(t, greeterv1.NewGreeterClient(c.Conn()))
+				greetertest.Greet(t, greeterv1.NewGreeterClient(c.Conn()))
 				c.Close()
 			}
 		}

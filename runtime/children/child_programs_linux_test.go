@@ -1,4 +1,4 @@
-package runtime_test
+package children_test
 
 import (
 	"bufio"
@@ -16,19 +16,20 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // serveParent is a program: it serves the greeter to the parent, and lets waiting calls go
 // when its input ends. With an argument it creates that file before it serves.
 func serveParent(args []string) error {
-	g := newGreeter()
+	g := greetertest.New()
 	srv, err := greeterv1.NewGreeterUDSServer(runtime.InheritedPath(), g)
 	if err != nil {
 		return err
 	}
 	fmt.Println("made")
 	go func() {
-		for range g.entered {
+		for range g.Entered {
 			fmt.Println("waiting")
 		}
 	}()
@@ -40,7 +41,7 @@ func serveParent(args []string) error {
 	} else {
 		go func() {
 			io.Copy(io.Discard, os.Stdin)
-			close(g.release)
+			close(g.Release)
 		}()
 	}
 	return srv.Serve(context.Background())
@@ -76,7 +77,7 @@ func exitWithoutServing([]string) error { return nil }
 
 // neverServe is a program that makes its server and then hangs.
 func neverServe([]string) error {
-	if _, err := greeterv1.NewGreeterUDSServer(runtime.InheritedPath(), newGreeter()); err != nil {
+	if _, err := greeterv1.NewGreeterUDSServer(runtime.InheritedPath(), greetertest.New()); err != nil {
 		return err
 	}
 	fmt.Println("made")
@@ -89,15 +90,6 @@ func stayStubborn([]string) error {
 		return err
 	}
 	return testproc.WaitForKill()
-}
-
-// childCommand is testproc.Command for a process that is waited for: with the race detector it
-// would sleep for a second at its end.
-func childCommand(t *testing.T, program string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := testproc.Command(t, program, args...)
-	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
-	return cmd
 }
 
 // serveInherited starts a program as a child of this process and returns a client of it.

@@ -1,4 +1,4 @@
-package runtime_test
+package children_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -37,18 +38,18 @@ func showInheritance([]string) error {
 			fmt.Println("socket:", fd)
 		}
 	}
-	srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
+	srv, err := greeterv1.NewGreeterUDSServer(path, greetertest.New())
 	if err != nil {
 		return err
 	}
-	_, err = greeterv1.NewGreeterUDSServer(path, newGreeter())
+	_, err = greeterv1.NewGreeterUDSServer(path, greetertest.New())
 	fmt.Println("second in use:", errors.Is(err, socket.ErrInUse))
 	return srv.Serve(context.Background())
 }
 
 func TestInheritanceIsTheChildsAlone(t *testing.T) {
 	t.Parallel()
-	cmd := childCommand(t, "show inheritance")
+	cmd := testproc.Command(t, "show inheritance")
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET=/nowhere")
 	line := readLines(t, cmd)
 	serveInherited(t, cmd)
@@ -61,7 +62,7 @@ func TestInheritanceIsTheChildsAlone(t *testing.T) {
 func TestEnvironmentWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	for _, number := range []string{"2", "3", "0x", ""} {
-		cmd := childCommand(t, "serve parent")
+		cmd := testproc.Command(t, "serve parent")
 		path := fixture.FreePath(t)
 		cmd.Env = append(cmd.Env, "UDSGRPC_LISTEN_PATH="+path, "UDSGRPC_LISTEN_FD="+number, "UDSGRPC_LIFELINE_FD="+number)
 		p := testproc.StartCmd(t, cmd)
@@ -77,7 +78,7 @@ func TestWithoutAParentThereIsNoInheritedPath(t *testing.T) {
 	if got := runtime.InheritedPath(); got != "" {
 		t.Errorf("inherited path is %q", got)
 	}
-	_, err := greeterv1.NewGreeterUDSServer(runtime.InheritedPath(), newGreeter())
+	_, err := greeterv1.NewGreeterUDSServer(runtime.InheritedPath(), greetertest.New())
 	if !errors.Is(err, os.ErrInvalid) || !strings.Contains(err.Error(), "runtime.StartChild") {
 		t.Errorf("error is %v", err)
 	}
@@ -85,8 +86,8 @@ func TestWithoutAParentThereIsNoInheritedPath(t *testing.T) {
 
 func TestChildOfAnotherUser(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	cmd := childCommand(t, "serve parent")
+	greetertest.NeedRoot(t)
+	cmd := testproc.Command(t, "serve parent")
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1234, Gid: 1234}}
 	c, client := serveInherited(t, cmd)
@@ -102,7 +103,7 @@ func TestChildOfAnotherUser(t *testing.T) {
 	}
 	checkTidy(t, cmd, c)
 
-	cmd = childCommand(t, "serve parent")
+	cmd = testproc.Command(t, "serve parent")
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1234, Gid: 1234}}
 	_, client = serveInherited(t, cmd, runtime.ChildDialOptions(runtime.WithServerPolicy(runtime.Root())))

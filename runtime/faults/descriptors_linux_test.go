@@ -1,4 +1,4 @@
-package runtime_test
+package faults_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // callWithoutDescriptors is a program: a client that has called, uses up its descriptors, and goes on to
@@ -65,7 +66,7 @@ func callWithoutDescriptors(args []string) error {
 func TestClientWithoutDescriptorsGoesOnOverTheConnectionThatExists(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter(), runtime.UnaryInterceptor(
+	greetertest.Serve(t, path, greetertest.New(), runtime.UnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			<-time.After(time.Millisecond) // in which the other callers come
 			return next(ctx, req)

@@ -1,4 +1,4 @@
-package runtime_test
+package faults_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // A client that announces the direct transport and then says nothing, or too little, is not waited for
@@ -16,7 +17,7 @@ import (
 func TestHalfGreetedConnectionsDoNotStay(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	preface := append([]byte("UDSGRPC-DIRECT\r\n\r\n"), 1, 1, 0, 0, 0, 0)
 	if !direct.IsPreface(preface) {
 		t.Fatal("this is no preface")
@@ -37,6 +38,6 @@ func TestHalfGreetedConnectionsDoNotStay(t *testing.T) {
 			t.Fatal("a connection stays")
 		}
 	}
-	client, _ := dial(t, path)
-	greet(t, client)
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 }

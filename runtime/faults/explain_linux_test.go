@@ -1,4 +1,4 @@
-package runtime_test
+package faults_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 const http2PrefaceLen = 24
@@ -75,9 +76,9 @@ func TestErrorSaysWhatServersOfOthersDo(t *testing.T) {
 				tries = 1
 			}
 			for range tries {
-				client, conn := dial(t, path, runtime.WithGRPCDialOptions(shortConnect))
+				client, conn := greetertest.Dial(t, path, runtime.WithGRPCDialOptions(shortConnect))
 				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-				checkCode(t, err, codes.Unavailable)
+				greetertest.CheckCode(t, err, codes.Unavailable)
 				if !strings.Contains(err.Error(), path+": the server ") || !strings.Contains(err.Error(), c.want) {
 					t.Fatalf("error is %v; want the path and %q in it", err, c.want)
 				}
@@ -99,12 +100,12 @@ func TestDeadlineSaysWhyThereWasNoConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			client, _ := dial(t, path, opts...)
+			client, _ := greetertest.Dial(t, path, opts...)
 			for range 2 {
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
 				_, err := client.Greet(ctx, &greeterv1.GreetRequest{})
-				checkCode(t, err, codes.DeadlineExceeded)
+				greetertest.CheckCode(t, err, codes.DeadlineExceeded)
 				if !strings.Contains(err.Error(), path+": the server accepts the connection but does not answer") {
 					t.Errorf("error is %v", err)
 				}
@@ -121,11 +122,11 @@ func TestDeadlineInAFullQueueSaysSo(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
 			listenFull(t, path)
-			client, _ := dial(t, path, opts...)
+			client, _ := greetertest.Dial(t, path, opts...)
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			_, err := client.Greet(ctx, &greeterv1.GreetRequest{})
-			checkCode(t, err, codes.DeadlineExceeded)
+			greetertest.CheckCode(t, err, codes.DeadlineExceeded)
 			if !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), "accept queue") {
 				t.Errorf("error is %v", err)
 			}
@@ -153,9 +154,9 @@ func TestDeadlineThatWasOverIsNotExplained(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
 	path := fixture.FreePath(t)
-	client, _ := dial(t, path, runtime.WithHTTP2Only())
+	client, _ := greetertest.Dial(t, path, runtime.WithHTTP2Only())
 	_, err := client.Greet(ctx, &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.DeadlineExceeded)
+	greetertest.CheckCode(t, err, codes.DeadlineExceeded)
 	if strings.Contains(err.Error(), path) {
 		t.Errorf("error is %v", err)
 	}
@@ -168,12 +169,12 @@ func TestDeadlineOfACallThatRunsIsLeftAsItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			serve(t, path, newGreeter())
-			client, _ := dial(t, path, opts...)
+			greetertest.Serve(t, path, greetertest.New())
+			client, _ := greetertest.Dial(t, path, opts...)
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			_, err := client.Greet(ctx, &greeterv1.GreetRequest{Name: "wait"})
-			checkCode(t, err, codes.DeadlineExceeded)
+			greetertest.CheckCode(t, err, codes.DeadlineExceeded)
 			if strings.Contains(err.Error(), path) {
 				t.Errorf("error is %v", err)
 			}

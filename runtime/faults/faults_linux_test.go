@@ -1,4 +1,4 @@
-package runtime_test
+package faults_test
 
 import (
 	"bytes"
@@ -24,6 +24,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -45,22 +46,22 @@ func serveWithFewFiles(args []string) error {
 	for _, fd := range own[len(own)-20:] {
 		syscall.Close(fd)
 	}
-	return serveGreeterWith(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))), runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()))
+	return greetertest.ServeUntilTerminated(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))), runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()))
 }
 
 // A program that has used up its descriptors still lets in its own user, at the cost of a stranger who says
 // nothing.
 func TestServerOutOfDescriptorsLetsItsOwnUserIn(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	path := publicPath(t)
+	greetertest.NeedRoot(t)
+	path := greetertest.PublicPath(t)
 	server := testproc.Start(t, "greeter with few files", path)
 	server.Line()
-	stranger := startAs(t, user{uid: 1002, gid: 1002}, "hold silent", path, "200")
+	stranger := greetertest.StartAs(t, greetertest.User{UID: 1002, GID: 1002}, "hold silent", path, "200")
 	stranger.Line()
 	for range 5 {
-		client, _ := dial(t, path)
-		greet(t, client)
+		client, _ := greetertest.Dial(t, path)
+		greetertest.Greet(t, client)
 	}
 }
 
@@ -84,17 +85,17 @@ func TestServerOutOfDescriptorsSaysSoAndRecovers(t *testing.T) {
 	path := fixture.FreePath(t)
 	server := testproc.Start(t, "greeter with few files", path)
 	server.Line()
-	early, _ := dial(t, path)
-	greet(t, early)
+	early, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, early)
 
 	conns := connect(t, path, 100)
-	late, _ := dial(t, path)
+	late, _ := greetertest.Dial(t, path)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := late.Greet(ctx, &greeterv1.GreetRequest{}); err == nil {
 		t.Fatal("the server is not out of descriptors")
 	}
-	greet(t, early)
+	greetertest.Greet(t, early)
 	for _, conn := range conns {
 		conn.Close()
 	}
@@ -109,7 +110,7 @@ func TestServerOutOfDescriptorsSaysSoAndRecovers(t *testing.T) {
 	for line, ok := server.NextLine(); ok; line, ok = server.NextLine() {
 		log.WriteString(line + "\n")
 	}
-	if got, want := messages(log.String()), []string{"serving", "cannot accept", "draining"}; !slices.Equal(got, want) || !strings.Contains(log.String(), "too many open files") {
+	if got, want := greetertest.Messages(log.String()), []string{"serving", "cannot accept", "draining"}; !slices.Equal(got, want) || !strings.Contains(log.String(), "too many open files") {
 		t.Errorf("the events are %q, want %q: %s", got, want, &log)
 	}
 }
@@ -120,10 +121,10 @@ func TestHalfOpenConnectionsNeitherBlockNorStay(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	conns := connect(t, path, 1000)
-	client, _ := dial(t, path)
-	greet(t, client)
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 	deadline := time.Now().Add(time.Minute)
 	for _, conn := range conns {
 		conn.SetReadDeadline(deadline)
@@ -132,14 +133,14 @@ func TestHalfOpenConnectionsNeitherBlockNorStay(t *testing.T) {
 			t.Fatalf("the server did not hang up: %v", err)
 		}
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 }
 
 func TestGarbageHurtsNobodyElse(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
-	client, _ := dial(t, path)
+	greetertest.Serve(t, path, greetertest.New())
+	client, _ := greetertest.Dial(t, path)
 	random := rand.NewChaCha8([32]byte{})
 	noise := make([]byte, 4096)
 	random.Read(noise)
@@ -159,7 +160,7 @@ func TestGarbageHurtsNobodyElse(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		conn.Close()
-		greet(t, client)
+		greetertest.Greet(t, client)
 	}
 }
 
@@ -185,13 +186,13 @@ func streamForever(args []string) error {
 func TestHandlerLearnsOfAKilledClient(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	g := newGreeter()
-	serve(t, path, g)
+	g := greetertest.New()
+	greetertest.Serve(t, path, g)
 	client := testproc.Start(t, "stream forever", path)
 	client.Line()
-	<-g.entered
+	<-g.Entered
 	client.Kill()
-	<-g.entered // the handler's context has ended
+	<-g.Entered // the handler's context has ended
 }
 
 func TestSIGTERMFinishesUnaryCallsAndEndsStreams(t *testing.T) {
@@ -199,7 +200,7 @@ func TestSIGTERMFinishesUnaryCallsAndEndsStreams(t *testing.T) {
 	path := fixture.FreePath(t)
 	server := testproc.Start(t, "greeter", path)
 	server.Line()
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	const calls = 20
 	answers := make(chan error, calls)
 	for range calls {
@@ -229,7 +230,7 @@ func TestSIGTERMFinishesUnaryCallsAndEndsStreams(t *testing.T) {
 		}
 	}
 	_, err = stream.Recv()
-	checkCode(t, err, codes.Unavailable)
+	greetertest.CheckCode(t, err, codes.Unavailable)
 	if err := server.WaitExit(); err != nil {
 		t.Error(err)
 	}
@@ -239,9 +240,9 @@ func TestSIGTERMFinishesUnaryCallsAndEndsStreams(t *testing.T) {
 // Not parallel: it counts the descriptors of the process.
 func TestTenThousandConnectsLeakNothing(t *testing.T) {
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter())
-	client, conn := dial(t, path)
-	greet(t, client)
+	srv := greetertest.Serve(t, path, greetertest.New())
+	client, conn := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 	// The server's watch opens descriptors, too.
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -253,13 +254,13 @@ func TestTenThousandConnectsLeakNothing(t *testing.T) {
 			conn.Close()
 		}
 		for range 2 {
-			client, conn := dial(t, path)
-			greet(t, client)
+			client, conn := greetertest.Dial(t, path)
+			greetertest.Greet(t, client)
 			conn.Close()
 		}
 	}
 	fixture.Eventually(t, "the server to close its ends", func() bool { return fixture.OpenFiles(t) <= before })
-	greet(t, client)
+	greetertest.Greet(t, client)
 	conn.Close()
 	srv.Stop()
 	if err := <-srv.Done; err != nil {
@@ -270,13 +271,13 @@ func TestTenThousandConnectsLeakNothing(t *testing.T) {
 func TestConnectionsOutliveTheirSocketFile(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter())
-	client, _ := dial(t, path)
-	greet(t, client)
+	srv := greetertest.Serve(t, path, greetertest.New())
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 	srv.Stop()
 	if err := <-srv.Done; err != nil {
 		t.Errorf("Serve returned %v", err)
@@ -291,15 +292,15 @@ func TestCallToAHungServerSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	client, conn := dial(t, path, runtime.WithGRPCDialOptions(grpc.WithConnectParams(grpc.ConnectParams{
+	client, conn := greetertest.Dial(t, path, runtime.WithGRPCDialOptions(grpc.WithConnectParams(grpc.ConnectParams{
 		MinConnectTimeout: 100 * time.Millisecond,
 	})))
 	_, err = client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.Unavailable)
+	greetertest.CheckCode(t, err, codes.Unavailable)
 	if want := "does not answer"; !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error is %v; want %q and the path in it", err, want)
 	}
-	_, direct := dial(t, path) // which asks for the direct transport first
+	_, direct := greetertest.Dial(t, path) // which asks for the direct transport first
 	for _, conn := range []*runtime.ClientConn{conn, direct} {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
@@ -331,13 +332,13 @@ func isReset(err error) bool {
 func TestPrefacesComeInPieces(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	for _, kind := range []string{"idle http2", "idle direct"} {
 		for _, cut := range []int{1, 10, 23, 24, 25} {
 			conn := connect(t, path, 1)[0]
-			client, _ := dial(t, path)
+			client, _ := greetertest.Dial(t, path)
 			io.WriteString(conn, floods[kind][:cut])
-			greet(t, client) // and so the first piece was most likely looked at
+			greetertest.Greet(t, client) // and so the first piece was most likely looked at
 			io.WriteString(conn, floods[kind][cut:])
 			conn.SetReadDeadline(time.Now().Add(fixture.Guard))
 			if _, err := io.ReadFull(conn, make([]byte, 9)); err != nil {

@@ -1,4 +1,4 @@
-package runtime_test
+package faults_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // A server takes no files, and so none can be sent to it: neither by a client that it has greeted over HTTP/2, nor
@@ -19,7 +20,7 @@ func TestClientsCannotSendFilesToAServer(t *testing.T) {
 	for kind, answer := range map[string]int{"idle http2": 9, "idle direct": 16} {
 		t.Run(kind, func(t *testing.T) {
 			path := fixture.FreePath(t)
-			serve(t, path, newGreeter())
+			greetertest.Serve(t, path, greetertest.New())
 			conn := connect(t, path, 1)[0].(*net.UnixConn)
 			needPassRights(t, conn)
 			if _, err := io.WriteString(conn, floods[kind]); err != nil {

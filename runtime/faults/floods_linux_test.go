@@ -1,4 +1,4 @@
-package runtime_test
+package faults_test
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // The users of these tests: one that the server's policy lets in, and one that it does not.
@@ -34,7 +35,7 @@ func serveGuests(args []string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	return serveGreeterWith(args[0], runtime.SocketMode(0o666), runtime.Authorize(runtime.AllowUID(guest)))
+	return greetertest.ServeUntilTerminated(args[0], runtime.SocketMode(0o666), runtime.Authorize(runtime.AllowUID(guest)))
 }
 
 // The ways in which a stranger presses on a server. Each says what is sent on every connection; what
@@ -204,7 +205,7 @@ func floodSpan(t *testing.T) time.Duration {
 
 // A stranger that may connect but not call keeps nobody else out, whatever it does with connections.
 func TestFloodsOfAStrangerKeepNobodyOut(t *testing.T) {
-	needRoot(t)
+	greetertest.NeedRoot(t)
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
@@ -212,14 +213,14 @@ func TestFloodsOfAStrangerKeepNobodyOut(t *testing.T) {
 	for kind := range floods {
 		for _, transport := range []string{"http2", "direct"} {
 			t.Run(kind+" against "+transport, func(t *testing.T) {
-				path := publicPath(t)
+				path := greetertest.PublicPath(t)
 				server := testproc.Start(t, "serve guests", path)
 				if line := server.Line(); line != "serving" {
 					t.Fatal(line)
 				}
-				press := startAs(t, user{uid: stranger, gid: stranger}, "flood", path, kind)
+				press := greetertest.StartAs(t, greetertest.User{UID: stranger, GID: stranger}, "flood", path, kind)
 				press.Line()
-				visitor := startAs(t, user{uid: guest, gid: guest}, "visit", path, transport, span.String())
+				visitor := greetertest.StartAs(t, greetertest.User{UID: guest, GID: guest}, "visit", path, transport, span.String())
 				var v visit
 				if err := json.Unmarshal([]byte(visitor.Line()), &v); err != nil {
 					t.Fatal(err)

@@ -1,4 +1,4 @@
-package runtime_test
+package faults_test
 
 import (
 	"encoding/binary"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // The frames of HTTP/2 that matter here (RFC 9113, section 6).
@@ -71,7 +72,7 @@ func TestClientMayPingTwiceASecondWithoutACall(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	p := newPinger(t, path)
 	tick := time.NewTicker(600 * time.Millisecond)
 	defer tick.Stop()
@@ -87,7 +88,7 @@ func TestClientMayPingTwiceASecondWithoutACall(t *testing.T) {
 func TestFloodOfPingsIsCutOff(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	p := newPinger(t, path)
 	for range 20 {
 		p.ping()

@@ -1,4 +1,4 @@
-package runtime_test
+package faults_test
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // callAtOnce is a program: it makes calls that wait, so many at once, and prints how they were carried
@@ -55,20 +56,20 @@ func callAtOnce(args []string) error {
 // share one. None fails.
 func TestCallsBeyondAUsersShareGoOverHTTP2(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	greetertest.NeedRoot(t)
 	const share, calls = 16, 50
-	path := publicPath(t)
-	g := newGreeter()
-	var events syncBuffer
-	srv := serve(t, path, g, runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(share),
+	path := greetertest.PublicPath(t)
+	g := greetertest.New()
+	var events greetertest.Buffer
+	srv := greetertest.Serve(t, path, g, runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(share),
 		runtime.EventLog(slog.New(slog.NewTextHandler(&events, nil))))
-	guests := startAs(t, user{uid: guest, gid: guest}, "call at once", path, strconv.Itoa(calls))
+	guests := greetertest.StartAs(t, greetertest.User{UID: guest, GID: guest}, "call at once", path, strconv.Itoa(calls))
 	for range calls {
-		<-g.entered
+		<-g.Entered
 	}
-	own, _ := dial(t, path)
-	greet(t, own)
-	close(g.release)
+	own, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, own)
+	close(g.Release)
 	var carried runtime.ByTransport
 	if line, ok := guests.NextLine(); !ok {
 		t.Fatal("a call has failed")
@@ -89,15 +90,15 @@ func TestCallsBeyondAUsersShareGoOverHTTP2(t *testing.T) {
 // Who is turned away is counted, and told once, with the user.
 func TestConnectionsBeyondAUsersShareAreCountedAndToldOnce(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	path := publicPath(t)
-	var events syncBuffer
-	srv := serve(t, path, newGreeter(), runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(4),
+	greetertest.NeedRoot(t)
+	path := greetertest.PublicPath(t)
+	var events greetertest.Buffer
+	srv := greetertest.Serve(t, path, greetertest.New(), runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(4),
 		runtime.EventLog(slog.New(slog.NewTextHandler(&events, nil))))
-	startAs(t, user{uid: stranger, gid: stranger}, "hold silent", path, "100").Line()
+	greetertest.StartAs(t, greetertest.User{UID: stranger, GID: stranger}, "hold silent", path, "100").Line()
 	fixture.Eventually(t, "all to be turned away but a few", func() bool { return srv.Stats().TurnedAway >= 90 })
-	own, _ := dial(t, path)
-	greet(t, own)
+	own, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, own)
 	if told := strings.Count(events.String(), `msg="turned away"`); told != 1 || !strings.Contains(events.String(), fmt.Sprintf("uid=%d", stranger)) {
 		t.Errorf("it is told %d times: %s", told, &events)
 	}
@@ -106,7 +107,7 @@ func TestConnectionsBeyondAUsersShareAreCountedAndToldOnce(t *testing.T) {
 // serveSmallShares is a program: a server for anyone, of whose connections each user may have 4, and that
 // prints its events.
 func serveSmallShares(args []string) error {
-	return serveGreeterWith(args[0], runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(4),
+	return greetertest.ServeUntilTerminated(args[0], runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.MaxConnsPerUser(4),
 		runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
 }
 
@@ -114,8 +115,8 @@ func serveSmallShares(args []string) error {
 // they have the share of others.
 func TestUnmappedUsersHaveNoMoreThanAShareOfAServerOfTheirNumber(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	path := publicPath(t)
+	greetertest.NeedRoot(t)
+	path := greetertest.PublicPath(t)
 	if err := os.Chmod(filepath.Dir(path), 0o777|os.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
@@ -126,13 +127,13 @@ func TestUnmappedUsersHaveNoMoreThanAShareOfAServerOfTheirNumber(t *testing.T) {
 		UidMappings:                ids,
 		GidMappings:                ids,
 		GidMappingsEnableSetgroups: true,
-		Credential:                 &syscall.Credential{Uid: nobody, Gid: nobody},
+		Credential:                 &syscall.Credential{Uid: greetertest.Nobody, Gid: greetertest.Nobody},
 	}
 	cmd.Dir = "/"
 	server := testproc.StartCmd(t, cmd)
 	for server.Line() != "serving" {
 	}
-	startAs(t, user{uid: 70000, gid: 70000}, "hold silent", path, "100").Line()
+	greetertest.StartAs(t, greetertest.User{UID: 70000, GID: 70000}, "hold silent", path, "100").Line()
 	guard := time.AfterFunc(fixture.Guard, server.Kill)
 	defer guard.Stop()
 	for line, ok := "", true; !strings.Contains(line, `msg="turned away"`) || !strings.Contains(line, "uid=65534"); {

@@ -1,4 +1,4 @@
-package runtime_test
+package load_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // What a unary call of 64 B over the direct transport may allocate, objects of both ends together.
@@ -32,7 +33,7 @@ func TestAllocationsOfAUnaryCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv.RegisterService(&echoDesc, echoService{})
-	run(t, srv)
+	greetertest.Run(t, srv)
 	conn, err := runtime.Dial(path)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ func checkDirect(t *testing.T, conn *runtime.ClientConn, req *wrapperspb.BytesVa
 	if _, err := echo(t.Context(), conn, req, grpc.Peer(&p)); err != nil {
 		t.Fatal(err)
 	}
-	if got := transportOf(&p); got != "direct" {
+	if got := greetertest.TransportOf(&p); got != "direct" {
 		t.Fatalf("calls are carried by %s, not direct", got)
 	}
 }

@@ -1,4 +1,4 @@
-package runtime_test
+package load_test
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // BenchmarkUnary is a small call within one process. The comparison with others, between two
@@ -17,8 +18,8 @@ func BenchmarkUnary(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			path := fixture.FreePath(b)
-			serve(b, path, newGreeter())
-			client, _ := dial(b, path, opts...)
+			greetertest.Serve(b, path, greetertest.New())
+			client, _ := greetertest.Dial(b, path, opts...)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := client.Greet(b.Context(), &greeterv1.GreetRequest{Name: "you"}); err != nil {
@@ -37,7 +38,7 @@ func BenchmarkFirstReply(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			path := fixture.FreePath(b)
-			serve(b, path, newGreeter())
+			greetertest.Serve(b, path, greetertest.New())
 			for b.Loop() {
 				client, conn, err := greeterv1.DialGreeterUDS(path, opts...)
 				if err != nil {

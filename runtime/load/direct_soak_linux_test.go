@@ -1,4 +1,4 @@
-package runtime_test
+package load_test
 
 import (
 	"context"
@@ -24,6 +24,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // soaker makes calls of all kinds and counts what they come to.
@@ -51,7 +52,7 @@ func (s *soaker) greet(ctx context.Context) (got, want string, err error) {
 	name := somewhat()
 	var p peer.Peer
 	resp, err := s.client.Greet(ctx, &greeterv1.GreetRequest{Name: name}, grpc.Peer(&p))
-	if err == nil && transportOf(&p) == "direct" {
+	if err == nil && greetertest.TransportOf(&p) == "direct" {
 		s.direct.Add(1)
 	}
 	return resp.GetGreeting(), "Hello, " + name, err
@@ -188,9 +189,9 @@ func TestSoak(t *testing.T) {
 	}
 	path := fixture.FreePath(t)
 	// The first server and client make what is made once and stays.
-	srv := serve(t, path, newGreeter())
-	client, conn := dial(t, path)
-	greet(t, client)
+	srv := greetertest.Serve(t, path, greetertest.New())
+	client, conn := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 	conn.Close()
 	srv.Stop()
 	<-srv.Done
@@ -198,7 +199,7 @@ func TestSoak(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
 	defer cancel()
-	client, conn = dial(t, path)
+	client, conn = greetertest.Dial(t, path)
 	s := &soaker{t: t, client: client, conn: conn}
 	var callers sync.WaitGroup
 	for range 8 {

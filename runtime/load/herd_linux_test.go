@@ -1,4 +1,4 @@
-package runtime_test
+package load_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // A herd is many goroutines that call through one client at the same moment: when it is fresh, and when
@@ -75,9 +76,9 @@ func together(each func(*herd)) herd {
 
 func TestHerdOnAFreshClient(t *testing.T) {
 	path := fixture.FreePath(t)
-	startSuccessor(t, path).serve(t) // nobody is there yet: it just listens
+	greetertest.StartSuccessor(t, path).Serve(t) // nobody is there yet: it just listens
 	checkHerds(t, 5, func(t *testing.T, opts ...runtime.DialOption) herd {
-		client, conn := dial(t, path, opts...)
+		client, conn := greetertest.Dial(t, path, opts...)
 		defer conn.Close()
 		return together(func(h *herd) { h.call(client) })
 	})
@@ -86,10 +87,10 @@ func TestHerdOnAFreshClient(t *testing.T) {
 // Each goroutine calls again and again until the successor has answered it.
 func TestHerdWhenTheServerIsReplaced(t *testing.T) {
 	path := fixture.FreePath(t)
-	owner := startSuccessor(t, path)
-	owner.serve(t)
+	owner := greetertest.StartSuccessor(t, path)
+	owner.Serve(t)
 	checkHerds(t, 3, func(t *testing.T, opts ...runtime.DialOption) herd {
-		client, conn := dial(t, path, opts...)
+		client, conn := greetertest.Dial(t, path, opts...)
 		defer conn.Close()
 		var answered sync.WaitGroup // each goroutine once, so that there is a herd when the server goes
 		answered.Add(herdSize)
@@ -109,9 +110,9 @@ func TestHerdWhenTheServerIsReplaced(t *testing.T) {
 			})
 		}()
 		answered.Wait()
-		next := startSuccessor(t, path)
+		next := greetertest.StartSuccessor(t, path)
 		successor.Store(int64(next.Cmd.Process.Pid))
-		next.serve(t)
+		next.Serve(t)
 		if err := owner.WaitExit(); err != nil {
 			t.Errorf("the former owner ended with %v", err)
 		}

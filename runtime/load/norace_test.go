@@ -1,5 +1,5 @@
 //go:build !race
 
-package runtime_test
+package load_test
 
 const raceEnabled = false

@@ -1,4 +1,4 @@
-package runtime_test
+package load_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // A Send that waits because the budget is used up is counted, at the end where it waits, and goes on when the
@@ -46,7 +47,7 @@ func TestSendsThatWaitForTheBudgetAreCounted(t *testing.T) {
 		return exchange(s)
 	}}
 	srv.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Budget", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{desc}}, struct{}{})
-	run(t, srv)
+	greetertest.Run(t, srv)
 	conn, err := runtime.Dial(path, runtime.WithSendBudget(budget))
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package runtime_test
+package peers_test
 
 import (
 	"encoding/json"
@@ -13,18 +13,19 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 func TestAuditLogHasOneRecordForEachConnectionAndEachRefusal(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	log := &syncBuffer{}
-	serve(t, path, newGreeter(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))),
+	log := &greetertest.Buffer{}
+	greetertest.Serve(t, path, greetertest.New(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))),
 		runtime.AuthorizeMethod("/greeter.v1.Greeter/Greet", runtime.Policy{}))
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	for range 2 {
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-		checkCode(t, err, codes.PermissionDenied)
+		greetertest.CheckCode(t, err, codes.PermissionDenied)
 	}
 	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
 	if err != nil {
@@ -42,12 +43,12 @@ func TestAuditLogHasOneRecordForEachConnectionAndEachRefusal(t *testing.T) {
 func TestAuditLogHasAllowedCallsOnRequest(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	log := &syncBuffer{}
-	serve(t, path, newGreeter(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))), runtime.AuditAllowedCalls(),
+	log := &greetertest.Buffer{}
+	greetertest.Serve(t, path, greetertest.New(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))), runtime.AuditAllowedCalls(),
 		runtime.AuthorizeMethod(greeterv1.Greeter_Greet_FullMethodName, runtime.Policy{}))
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.PermissionDenied)
+	greetertest.CheckCode(t, err, codes.PermissionDenied)
 	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +67,7 @@ func TestAuditLogHasAllowedCallsOnRequest(t *testing.T) {
 
 // countRecords returns how many records there are of each kind, and checks that they name what they
 // should.
-func countRecords(t *testing.T, log *syncBuffer, path string) map[string]int {
+func countRecords(t *testing.T, log *greetertest.Buffer, path string) map[string]int {
 	t.Helper()
 	counts := map[string]int{}
 	for line := range strings.Lines(log.String()) {

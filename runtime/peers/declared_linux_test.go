@@ -1,4 +1,4 @@
-package runtime_test
+package peers_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	adminv1 "github.com/udsgrpc/udsgrpc/examples/rules/gen/admin/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 type admin struct {
@@ -73,22 +74,22 @@ func callAdmin(paths []string) error {
 
 func TestDeclaredRulesAreEnforcedForEveryUser(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	path := publicPath(t)
+	greetertest.NeedRoot(t)
+	path := greetertest.PublicPath(t)
 	if err := os.Chown(filepath.Dir(path), 1234, 1234); err != nil {
 		t.Fatal(err)
 	}
 	paths := []string{path + ".own", path + ".beside"}
-	startAs(t, user{uid: 1234, gid: 1234}, "serve admin", paths...).Line()
+	greetertest.StartAs(t, greetertest.User{UID: 1234, GID: 1234}, "serve admin", paths...).Line()
 	for name, c := range map[string]struct {
-		user user
+		user greetertest.User
 		want string
 	}{
-		"the server's user": {user{uid: 1234, gid: 1234}, "OK OK PermissionDenied"},
-		"root":              {user{}, "OK PermissionDenied OK"},
-		"another user":      {user{uid: 2345, gid: 2345}, "OK PermissionDenied PermissionDenied"},
+		"the server's user": {greetertest.User{UID: 1234, GID: 1234}, "OK OK PermissionDenied"},
+		"root":              {greetertest.User{}, "OK PermissionDenied OK"},
+		"another user":      {greetertest.User{UID: 2345, GID: 2345}, "OK PermissionDenied PermissionDenied"},
 	} {
-		caller := startAs(t, c.user, "call admin", paths...)
+		caller := greetertest.StartAs(t, c.user, "call admin", paths...)
 		for _, path := range paths {
 			if got := caller.Line(); got != c.want {
 				t.Errorf("%s on %s gets %q, want %q", name, path, got, c.want)

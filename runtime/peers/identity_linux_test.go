@@ -1,4 +1,4 @@
-package runtime_test
+package peers_test
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -46,45 +47,14 @@ func callAll(paths []string) error {
 	return nil
 }
 
-// user is the user that a child runs as.
-type user struct {
-	uid, gid uint32
-	groups   []uint32
-}
-
-func startAs(t *testing.T, u user, program string, args ...string) *testproc.Process {
-	t.Helper()
-	cmd := testproc.Command(t, program, args...)
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid, Groups: u.groups}}
-	return testproc.StartCmd(t, cmd)
-}
-
-// publicPath returns a free path in a directory that everyone may enter.
-func publicPath(t *testing.T) string {
-	t.Helper()
-	path := fixture.FreePath(t)
-	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("becoming other users takes root")
-	}
-}
-
 func TestServerLetsInWhomItsPolicySays(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	users := map[string]user{
+	greetertest.NeedRoot(t)
+	users := map[string]greetertest.User{
 		"root":   {},
-		"ann":    {uid: 1234, gid: 1234},
-		"bob":    {uid: 2345, gid: 2345, groups: []uint32{777, 778}},
-		"nobody": {uid: 65534, gid: 65534, groups: []uint32{65534}},
+		"ann":    {UID: 1234, GID: 1234},
+		"bob":    {UID: 2345, GID: 2345, Groups: []uint32{777, 778}},
+		"nobody": {UID: 65534, GID: 65534, Groups: []uint32{65534}},
 	}
 	const greet, countdown = "/greeter.v1.Greeter/Greet", "/greeter.v1.Greeter/Countdown"
 	declared := func(p runtime.Policy) runtime.ServerOption {
@@ -125,12 +95,12 @@ func TestServerLetsInWhomItsPolicySays(t *testing.T) {
 	}
 	var paths []string
 	for _, c := range cases {
-		path := publicPath(t)
-		serve(t, path, newGreeter(), append(c.opts, runtime.SocketMode(0o666))...)
+		path := greetertest.PublicPath(t)
+		greetertest.Serve(t, path, greetertest.New(), append(c.opts, runtime.SocketMode(0o666))...)
 		paths = append(paths, path)
 	}
 	for name, u := range users {
-		caller := startAs(t, u, "call all", paths...)
+		caller := greetertest.StartAs(t, u, "call all", paths...)
 		for _, c := range cases {
 			got := caller.Line()
 			want := "PermissionDenied PermissionDenied "
@@ -150,10 +120,10 @@ func TestServerLetsInWhomItsPolicySays(t *testing.T) {
 func TestRefusalNamesCallerMethodAndRule(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter(), runtime.Authorize(runtime.AllowUID()))
-	client, _ := dial(t, path)
+	greetertest.Serve(t, path, greetertest.New(), runtime.Authorize(runtime.AllowUID()))
+	client, _ := greetertest.Dial(t, path)
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.PermissionDenied)
+	greetertest.CheckCode(t, err, codes.PermissionDenied)
 	for _, want := range []string{fmt.Sprintf("uid %d", os.Geteuid()), fmt.Sprintf("process %d", os.Getpid()), "/greeter.v1.Greeter/Greet", "uid none"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("refusal is %v; want %q in it", err, want)
@@ -164,10 +134,10 @@ func TestRefusalNamesCallerMethodAndRule(t *testing.T) {
 func TestRuleOfOneMethodLeavesTheOthersAlone(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter(), runtime.AuthorizeMethod("/greeter.v1.Greeter/Greet", runtime.Policy{}))
-	client, _ := dial(t, path)
+	greetertest.Serve(t, path, greetertest.New(), runtime.AuthorizeMethod("/greeter.v1.Greeter/Greet", runtime.Policy{}))
+	client, _ := greetertest.Dial(t, path)
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.PermissionDenied)
+	greetertest.CheckCode(t, err, codes.PermissionDenied)
 	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -186,12 +156,12 @@ func TestBothEndsLearnWhoTheOtherIs(t *testing.T) {
 			t.Errorf("the server sees %v, %v", p, ok)
 		}
 	}
-	serve(t, path, newGreeter(),
+	greetertest.Serve(t, path, greetertest.New(),
 		runtime.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			checkPeer(ctx)
 			return next(ctx, req)
 		}))
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	var server peer.Peer
 	if _, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.Peer(&server)); err != nil {
 		t.Fatal(err)
@@ -210,7 +180,7 @@ func TestBothEndsLearnWhoTheOtherIs(t *testing.T) {
 
 // serveAnyone is a program: a greeter that everyone may call, and that everyone may connect to.
 func serveAnyone(args []string) error {
-	srv, err := greeterv1.NewGreeterUDSServer(args[0], newGreeter(), runtime.Authorize(runtime.Anyone()), runtime.SocketMode(0o666))
+	srv, err := greeterv1.NewGreeterUDSServer(args[0], greetertest.New(), runtime.Authorize(runtime.Anyone()), runtime.SocketMode(0o666))
 	if err != nil {
 		return err
 	}
@@ -220,12 +190,12 @@ func serveAnyone(args []string) error {
 
 func TestClientTalksOnlyToServersOfItsPolicy(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	path := publicPath(t)
+	greetertest.NeedRoot(t)
+	path := greetertest.PublicPath(t)
 	if err := os.Chown(filepath.Dir(path), 1234, 1234); err != nil {
 		t.Fatal(err)
 	}
-	startAs(t, user{uid: 1234, gid: 1234}, "serve anyone", path).Line()
+	greetertest.StartAs(t, greetertest.User{UID: 1234, GID: 1234}, "serve anyone", path).Line()
 	for _, c := range []struct {
 		opts []runtime.DialOption
 		code codes.Code
@@ -237,14 +207,14 @@ func TestClientTalksOnlyToServersOfItsPolicy(t *testing.T) {
 		{[]runtime.DialOption{runtime.WithServerPolicy(runtime.AllowGID(1234))}, codes.OK},
 		{[]runtime.DialOption{runtime.WithServerPolicy(runtime.Anyone())}, codes.OK},
 	} {
-		client, conn := dial(t, path, c.opts...)
+		client, conn := greetertest.Dial(t, path, c.opts...)
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-		checkCode(t, err, c.code)
+		greetertest.CheckCode(t, err, c.code)
 		stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
 		if err == nil {
 			_, err = stream.Recv()
 		}
-		checkCode(t, err, c.code)
+		greetertest.CheckCode(t, err, c.code)
 		if c.code != codes.OK && (!strings.Contains(err.Error(), "uid 1234") || !strings.Contains(err.Error(), path)) {
 			t.Errorf("the refusal does not name the server: %v", err)
 		}
@@ -275,16 +245,16 @@ func squat(args []string) error {
 
 func TestImpostorGetsNotOneByteAndTheClientRecovers(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	path := publicPath(t)
+	greetertest.NeedRoot(t)
+	path := greetertest.PublicPath(t)
 	if err := os.Chmod(filepath.Dir(path), 0o777|os.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
-	impostor := startAs(t, user{uid: 1234, gid: 1234}, "squat", path)
+	impostor := greetertest.StartAs(t, greetertest.User{UID: 1234, GID: 1234}, "squat", path)
 	impostor.Line()
-	client, conn := dial(t, path)
+	client, conn := greetertest.Dial(t, path)
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "secret"})
-	checkCode(t, err, codes.PermissionDenied)
+	greetertest.CheckCode(t, err, codes.PermissionDenied)
 	for range 3 {
 		if line := impostor.Line(); line != "read 0" {
 			t.Errorf("the impostor %s bytes", line)
@@ -292,19 +262,19 @@ func TestImpostorGetsNotOneByteAndTheClientRecovers(t *testing.T) {
 	}
 	impostor.Kill()
 	impostor.WaitExit()
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	if err := conn.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 }
 
 // In its user namespace the server is root, and users outside have no number: the kernel
 // reports all of them as 65534. In its PID namespace, their processes have no number either.
 func TestPeerOutsideOfTheServersNamespacesIsUnknown(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	path := publicPath(t)
+	greetertest.NeedRoot(t)
+	path := greetertest.PublicPath(t)
 	for _, args := range [][]string{{path + ".uid", "unknown uid"}, {path + ".root", "root"}, {path + ".anyone", "anyone"}} {
 		cmd := testproc.Command(t, "serve in namespaces", args...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -314,7 +284,7 @@ func TestPeerOutsideOfTheServersNamespacesIsUnknown(t *testing.T) {
 		}
 		testproc.StartCmd(t, cmd).Line()
 	}
-	outside := startAs(t, user{uid: 1234, gid: 1234, groups: []uint32{1234}}, "call all", path+".uid", path+".root", path+".anyone")
+	outside := greetertest.StartAs(t, greetertest.User{UID: 1234, GID: 1234, Groups: []uint32{1234}}, "call all", path+".uid", path+".root", path+".anyone")
 	for _, want := range []string{
 		"PermissionDenied PermissionDenied uid 65534 (nobody, or a user unknown in this user namespace) may not call",
 		"PermissionDenied PermissionDenied uid 65534 (nobody, or a user unknown in this user namespace) may not call",
@@ -324,7 +294,7 @@ func TestPeerOutsideOfTheServersNamespacesIsUnknown(t *testing.T) {
 			t.Errorf("the outsider gets %q, want %q", line, want)
 		}
 	}
-	inside := startAs(t, user{}, "call all", path+".root")
+	inside := greetertest.StartAs(t, greetertest.User{}, "call all", path+".root")
 	if line := inside.Line(); !strings.HasPrefix(line, "OK OK") {
 		t.Errorf("the user who has a number inside gets %q", line)
 	}
@@ -337,7 +307,7 @@ func serveInNamespaces(args []string) error {
 		"root":        runtime.Root(),
 		"anyone":      runtime.Anyone(),
 	}
-	srv, err := greeterv1.NewGreeterUDSServer(args[0], newGreeter(), runtime.Authorize(policies[args[1]]), runtime.SocketMode(0o666))
+	srv, err := greeterv1.NewGreeterUDSServer(args[0], greetertest.New(), runtime.Authorize(policies[args[1]]), runtime.SocketMode(0o666))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package runtime_test
+package peers_test
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package runtime_test
+package peers_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -95,9 +96,9 @@ func TestInterceptorsSeeRefusedCallsAndCannotLetThemThrough(t *testing.T) {
 						return c.result
 					}
 				}
-				srv := serve(t, path, newGreeter(), runtime.Authorize(runtime.Policy{}),
+				srv := greetertest.Serve(t, path, greetertest.New(), runtime.Authorize(runtime.Policy{}),
 					runtime.UnaryInterceptor(unary("outer"), unary("inner")), runtime.StreamInterceptor(stream("outer"), stream("inner")))
-				client, _ := dial(t, path, dialOpts...)
+				client, _ := greetertest.Dial(t, path, dialOpts...)
 				resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 				checkRefused(t, err, c.want)
 				if resp.GetGreeting() != "" {
@@ -127,7 +128,7 @@ func TestInterceptorsSeeRefusedCallsAndCannotLetThemThrough(t *testing.T) {
 
 func checkRefused(t *testing.T, err error, text string) {
 	t.Helper()
-	checkCode(t, err, codes.PermissionDenied)
+	greetertest.CheckCode(t, err, codes.PermissionDenied)
 	if err != nil && !strings.Contains(err.Error(), text) {
 		t.Errorf("the refusal is %v, want %q", err, text)
 	}
@@ -143,7 +144,7 @@ func TestPermitsSaysWhatTheServerDoes(t *testing.T) {
 		t.Run(policy.String(), func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			serve(t, path, newGreeter(), runtime.Authorize(policy), runtime.SocketMode(0o666), runtime.UnaryInterceptor(
+			greetertest.Serve(t, path, greetertest.New(), runtime.Authorize(policy), runtime.SocketMode(0o666), runtime.UnaryInterceptor(
 				func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 					resp, err := next(ctx, req)
 					caller, _ := runtime.PeerFromContext(ctx)
@@ -152,7 +153,7 @@ func TestPermitsSaysWhatTheServerDoes(t *testing.T) {
 					}
 					return resp, err
 				}))
-			client, _ := dial(t, path)
+			client, _ := greetertest.Dial(t, path)
 			_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 			if code := status.Code(err); code != codes.OK && code != codes.PermissionDenied {
 				t.Error(err)

@@ -1,4 +1,4 @@
-package runtime_test
+package peers_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -54,9 +55,9 @@ func TestRuleForAMethodThatNoServiceHasStopsTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		greeterv1.RegisterGreeterServer(srv, newGreeter()) // after NewServer, as programs may
+		greeterv1.RegisterGreeterServer(srv, greetertest.New()) // after NewServer, as programs may
 		if c.want == "" {
-			s := run(t, srv)
+			s := greetertest.Run(t, srv)
 			s.Stop()
 			if err := <-s.Done; err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -164,7 +165,7 @@ func TestDirectoryOnTheWayThatLooksTooNarrowIsToldOnce(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		greeterv1.RegisterGreeterServer(srv, newGreeter())
+		greeterv1.RegisterGreeterServer(srv, greetertest.New())
 		srv.Close()
 		got := strings.Count(log.String(), "directory looks too narrow")
 		if c.narrow == "" && got != 0 || c.narrow != "" && (got != 1 || !strings.Contains(log.String(), c.narrow+" ")) {

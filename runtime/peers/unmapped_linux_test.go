@@ -1,4 +1,4 @@
-package runtime_test
+package peers_test
 
 import (
 	"bytes"
@@ -11,24 +11,23 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
-
-const nobody = 65534
 
 // Images with USER nobody are everywhere, and most containers have no user namespace of their own.
 func TestNobodyServesNobodyWhereEveryIDIsMapped(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	path := publicPath(t)
-	if err := os.Chown(path[:strings.LastIndex(path, "/")], nobody, nobody); err != nil {
+	greetertest.NeedRoot(t)
+	path := greetertest.PublicPath(t)
+	if err := os.Chown(path[:strings.LastIndex(path, "/")], greetertest.Nobody, greetertest.Nobody); err != nil {
 		t.Fatal(err)
 	}
-	startAs(t, user{uid: nobody, gid: nobody}, "greeter", path).Line()
+	greetertest.StartAs(t, greetertest.User{UID: greetertest.Nobody, GID: greetertest.Nobody}, "greeter", path).Line()
 	for _, c := range []struct {
 		uid  uint32
 		want string
-	}{{nobody, "OK OK "}, {0, "PermissionDenied PermissionDenied uid 0, gid 0, process "}} {
-		if got := startAs(t, user{uid: c.uid, gid: c.uid}, "call all", path).Line(); !strings.HasPrefix(got, c.want) {
+	}{{greetertest.Nobody, "OK OK "}, {0, "PermissionDenied PermissionDenied uid 0, gid 0, process "}} {
+		if got := greetertest.StartAs(t, greetertest.User{UID: c.uid, GID: c.uid}, "call all", path).Line(); !strings.HasPrefix(got, c.want) {
 			t.Errorf("uid %d gets %q, want %q", c.uid, got, c.want)
 		}
 	}
@@ -69,7 +68,7 @@ func makeAsUnmapped(args []string) error {
 
 func TestSameUserOfAnUnmappedUserIsAnErrorAtOnce(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	greetertest.NeedRoot(t)
 	const (
 		refused = "false 0 "
 		told    = "true 1 "
@@ -84,13 +83,13 @@ func TestSameUserOfAnUnmappedUserIsAnErrorAtOnce(t *testing.T) {
 			want: []string{refused, refused, refused, told, silent, told, refused, silent},
 		},
 		"without root": {
-			uids: []syscall.SysProcIDMap{{ContainerID: nobody, HostID: nobody, Size: 1}},
+			uids: []syscall.SysProcIDMap{{ContainerID: greetertest.Nobody, HostID: greetertest.Nobody, Size: 1}},
 			want: []string{refused, refused, refused, refused, refused, refused, refused, refused},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := publicPath(t)
+			path := greetertest.PublicPath(t)
 			// For a user that is known, and open to all.
 			dir := path[:strings.LastIndex(path, "/")]
 			if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
@@ -102,7 +101,7 @@ func TestSameUserOfAnUnmappedUserIsAnErrorAtOnce(t *testing.T) {
 				UidMappings:                c.uids,
 				GidMappings:                c.uids,
 				GidMappingsEnableSetgroups: true,
-				Credential:                 &syscall.Credential{Uid: nobody, Gid: nobody},
+				Credential:                 &syscall.Credential{Uid: greetertest.Nobody, Gid: greetertest.Nobody},
 			}
 			cmd.Dir = "/"
 			p := testproc.StartCmd(t, cmd)

@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -25,6 +25,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -38,11 +39,11 @@ func serveActivated(paths []string) error {
 	defer stop()
 	served := make(chan error)
 	for _, path := range paths {
-		srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Authorize(runtime.Anyone()), runtime.SocketOwner(-1, os.Getgid()))
+		srv, err := greeterv1.NewGreeterUDSServer(path, greetertest.New(), runtime.Authorize(runtime.Anyone()), runtime.SocketOwner(-1, os.Getgid()))
 		if err != nil {
 			return err
 		}
-		adminv1.RegisterAdminServer(srv, admin{})
+		adminv1.RegisterAdminServer(srv, adminv1.UnimplementedAdminServer{})
 		go func() { served <- srv.Serve(ctx) }()
 	}
 	fmt.Println("serving")
@@ -145,13 +146,13 @@ func TestSystemdStartsTheServerWithTheFirstClient(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{fixture.FreePath(t), abstractName(t)} {
 		service := testproc.StartCmd(t, systemdActivated(t, path, "--listen="+path))
-		client, conn := dial(t, path)
+		client, conn := greetertest.Dial(t, path)
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		if err := conn.WaitReady(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if got := greet(t, client); got != service.Process.Pid {
+		if got := greetertest.Greet(t, client); got != service.Process.Pid {
 			t.Errorf("process %d answered, want %d", got, service.Process.Pid)
 		}
 		terminate(t, service)
@@ -170,7 +171,7 @@ func TestSystemdStartsTheServerAgain(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	f := manage(t, path)
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	var last int
 	for range 3 {
 		cmd := systemdActivated(t, path)
@@ -178,7 +179,7 @@ func TestSystemdStartsTheServerAgain(t *testing.T) {
 		cmd.Args = append([]string{"sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`, "sh"}, cmd.Args...)
 		cmd.ExtraFiles = []*os.File{f}
 		service := testproc.StartCmd(t, cmd)
-		now := greet(t, client)
+		now := greetertest.Greet(t, client)
 		if now != service.Process.Pid || now == last {
 			t.Errorf("process %d answered, want %d", now, service.Process.Pid)
 		}
@@ -196,8 +197,8 @@ func TestSystemdsSocketStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	service := activate(t, []*os.File{f}, path)
-	client, _ := dial(t, path)
-	greet(t, client)
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
 	terminate(t, service)
 	after, err := os.Lstat(path)
 	if err != nil || !os.SameFile(before, after) || before.Mode() != after.Mode() {
@@ -214,8 +215,8 @@ func TestOneProcessServesSeveralOfSystemdsSockets(t *testing.T) {
 	paths := []string{fixture.FreePath(t), abstractName(t)}
 	service := activate(t, []*os.File{manage(t, paths[0]), manage(t, paths[1])}, paths...)
 	for _, path := range paths {
-		client, _ := dial(t, path)
-		if got := greet(t, client); got != service.Process.Pid {
+		client, _ := greetertest.Dial(t, path)
+		if got := greetertest.Greet(t, client); got != service.Process.Pid {
 			t.Errorf("%s: process %d answered, want %d", path, got, service.Process.Pid)
 		}
 	}
@@ -289,17 +290,17 @@ func TestRestartsOfAnActivatedServerLoseNoCall(t *testing.T) {
 // The kernel tells clients that the manager is the server, since it listened.
 func TestClientTrustsTheManagersSocket(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
-	ann := user{uid: 1234, gid: 1234}
-	path := publicPath(t)
+	greetertest.NeedRoot(t)
+	ann := greetertest.User{UID: 1234, GID: 1234}
+	path := greetertest.PublicPath(t)
 	cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ann.uid, Gid: ann.gid}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ann.UID, Gid: ann.GID}}
 	service := testproc.StartCmd(t, cmd)
-	for _, u := range []user{ann, {}} {
-		caller := startAs(t, u, "call by default", path)
+	for _, u := range []greetertest.User{ann, {}} {
+		caller := greetertest.StartAs(t, u, "call by default", path)
 		if got := caller.Line(); got != "uid 0" {
-			t.Errorf("the server of uid %d is %q to its clients, want root, who passed the socket", ann.uid, got)
+			t.Errorf("the server of uid %d is %q to its clients, want root, who passed the socket", ann.UID, got)
 		}
 	}
 	terminate(t, service)

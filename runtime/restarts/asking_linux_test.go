@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // However many servers before it spoke HTTP/2 only.
@@ -18,7 +19,7 @@ func TestEveryServerIsAskedForTheDirectTransport(t *testing.T) {
 		t.Run(fmt.Sprintf("after %d", plain), func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			client, conn := dial(t, path)
+			client, conn := greetertest.Dial(t, path)
 			call := func() {
 				t.Helper()
 				if _, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true)); err != nil {
@@ -26,7 +27,7 @@ func TestEveryServerIsAskedForTheDirectTransport(t *testing.T) {
 				}
 			}
 			for range plain {
-				srv := serve(t, path, newGreeter(), runtime.HTTP2Only())
+				srv := greetertest.Serve(t, path, greetertest.New(), runtime.HTTP2Only())
 				call() // by which HTTP/2 connects
 				call() // which may ask
 				srv.Stop()
@@ -37,7 +38,7 @@ func TestEveryServerIsAskedForTheDirectTransport(t *testing.T) {
 			if n := conn.Stats().Calls.Direct; n != 0 {
 				t.Fatalf("%d calls went over the direct transport already", n)
 			}
-			serve(t, path, newGreeter())
+			greetertest.Serve(t, path, greetertest.New())
 			call()
 			call()
 			if conn.Stats().Calls.Direct == 0 {

@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -13,47 +13,48 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 func TestDrainFinishesCallsInFlightAndKeepsThePathUntilThen(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	g := newGreeter()
-	srv := serve(t, path, g, runtime.ShutdownTimeout(time.Minute))
-	client, _ := dial(t, path)
+	g := greetertest.New()
+	srv := greetertest.Serve(t, path, g, runtime.ShutdownTimeout(time.Minute))
+	client, _ := greetertest.Dial(t, path)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
 		answered <- err
 	}()
-	<-g.entered
+	<-g.Entered
 	srv.Stop()
 	fixture.AwaitMissing(t, path)
 	if _, err := runtime.NewServer(path); !errors.Is(err, socket.ErrInUse) {
 		t.Errorf("a successor could start during the drain: %v", err)
 	}
-	close(g.release)
+	close(g.Release)
 	if err := <-answered; err != nil {
 		t.Errorf("the call in flight was lost: %v", err)
 	}
 	if err := <-srv.Done; err != nil {
 		t.Error(err)
 	}
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 }
 
 func TestStreamsEndAtTheShutdownTimeout(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	g := newGreeter()
-	srv := serve(t, path, g, runtime.ShutdownTimeout(100*time.Millisecond))
-	client, _ := dial(t, path)
+	g := greetertest.New()
+	srv := greetertest.Serve(t, path, g, runtime.ShutdownTimeout(100*time.Millisecond))
+	client, _ := greetertest.Dial(t, path)
 	stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{From: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-g.entered
+	<-g.Entered
 	srv.Stop()
 	if err := <-srv.Done; err != nil {
 		t.Error(err)
@@ -62,16 +63,16 @@ func TestStreamsEndAtTheShutdownTimeout(t *testing.T) {
 		t.Errorf("what was sent before is lost: %v", err)
 	}
 	_, err = stream.Recv()
-	checkCode(t, err, codes.Unavailable)
-	<-g.entered // the handler saw its context end
+	greetertest.CheckCode(t, err, codes.Unavailable)
+	<-g.Entered // the handler saw its context end
 }
 
 func TestServeReturnsThoughAHandlerIgnoresItsContext(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	stuck := &stuckGreeter{entered: make(chan struct{}), release: make(chan struct{}), left: make(chan struct{})}
-	srv := serve(t, path, stuck, runtime.ShutdownTimeout(50*time.Millisecond))
-	client, _ := dial(t, path)
+	srv := greetertest.Serve(t, path, stuck, runtime.ShutdownTimeout(50*time.Millisecond))
+	client, _ := greetertest.Dial(t, path)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Gather(t.Context())
@@ -106,7 +107,7 @@ func TestDrainAnswersClientsInTheAcceptQueue(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		path := fixture.FreePath(t)
-		srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
+		srv, err := greeterv1.NewGreeterUDSServer(path, greetertest.New())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +115,7 @@ func TestDrainAnswersClientsInTheAcceptQueue(t *testing.T) {
 		answers := make(chan error, clients)
 		queued := make(chan error, clients)
 		for range clients {
-			client, _ := dial(t, path, runtime.WithGRPCDialOptions(grpc.WithContextDialer(
+			client, _ := greetertest.Dial(t, path, runtime.WithGRPCDialOptions(grpc.WithContextDialer(
 				func(ctx context.Context, _ string) (net.Conn, error) {
 					conn, err := (&socket.Dialer{}).DialContext(ctx, path)
 					queued <- err
@@ -130,7 +131,7 @@ func TestDrainAnswersClientsInTheAcceptQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s := run(t, srv)
+		s := greetertest.Run(t, srv)
 		s.Stop()
 		for range clients {
 			if err := <-answers; err != nil {

@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // considerate has an endless stream that ends when the server drains.
@@ -43,15 +44,15 @@ func (considerate) Greet(ctx context.Context, _ *greeterv1.GreetRequest) (*greet
 func TestHandlersLearnThatTheServerDrains(t *testing.T) {
 	t.Parallel()
 	for transport, opts := range map[string][]runtime.DialOption{"direct": nil, "http2": {runtime.WithHTTP2Only()}} {
-		for how, end := range map[string]func(*served){
-			"stop":  func(s *served) { s.Stop() },
-			"close": func(s *served) { s.Close() },
+		for how, end := range map[string]func(*greetertest.Served){
+			"stop":  func(s *greetertest.Served) { s.Stop() },
+			"close": func(s *greetertest.Served) { s.Close() },
 		} {
 			t.Run(how+" over "+transport, func(t *testing.T) {
 				t.Parallel()
 				path := fixture.FreePath(t)
-				srv := serve(t, path, considerate{}, runtime.ShutdownTimeout(fixture.Guard))
-				client, _ := dial(t, path, opts...)
+				srv := greetertest.Serve(t, path, considerate{}, runtime.ShutdownTimeout(fixture.Guard))
+				client, _ := greetertest.Dial(t, path, opts...)
 				stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
 				if err != nil {
 					t.Fatal(err)
@@ -68,7 +69,7 @@ func TestHandlersLearnThatTheServerDrains(t *testing.T) {
 				<-srv.Draining()
 				_, err = stream.Recv()
 				if how == "stop" {
-					checkCode(t, err, codes.Aborted)
+					greetertest.CheckCode(t, err, codes.Aborted)
 				}
 				if err := <-srv.Done; err != nil || srv.HandedOver() {
 					t.Errorf("Serve returned %v; that it has handed over is %v", err, srv.HandedOver())
@@ -82,12 +83,12 @@ func TestUnaryHandlerLearnsThatTheServerDrains(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	calls := make(chan struct{}, 1)
-	srv := serve(t, path, considerate{}, runtime.ShutdownTimeout(fixture.Guard), runtime.UnaryInterceptor(
+	srv := greetertest.Serve(t, path, considerate{}, runtime.ShutdownTimeout(fixture.Guard), runtime.UnaryInterceptor(
 		func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			calls <- struct{}{}
 			return next(ctx, req)
 		}))
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	ended := make(chan error, 1)
 	go func() {
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
@@ -95,7 +96,7 @@ func TestUnaryHandlerLearnsThatTheServerDrains(t *testing.T) {
 	}()
 	<-calls
 	srv.Stop()
-	checkCode(t, <-ended, codes.Aborted)
+	greetertest.CheckCode(t, <-ended, codes.Aborted)
 	if err := <-srv.Done; err != nil {
 		t.Error(err)
 	}
@@ -119,8 +120,8 @@ func TestHealthWatchDoesNotHoldADrain(t *testing.T) {
 			t.Run(transport+" "+service, func(t *testing.T) {
 				t.Parallel()
 				path := fixture.FreePath(t)
-				srv := serve(t, path, newGreeter(), runtime.Health(), runtime.ShutdownTimeout(fixture.Guard))
-				_, conn := dial(t, path, opts...)
+				srv := greetertest.Serve(t, path, greetertest.New(), runtime.Health(), runtime.ShutdownTimeout(fixture.Guard))
+				_, conn := greetertest.Dial(t, path, opts...)
 				watch, err := healthv1.NewHealthClient(conn).Watch(t.Context(), &healthv1.HealthCheckRequest{Service: service})
 				if err != nil {
 					t.Fatal(err)
@@ -133,7 +134,7 @@ func TestHealthWatchDoesNotHoldADrain(t *testing.T) {
 					t.Errorf("at the drain the watch says %v, %v", r, err)
 				}
 				_, err = watch.Recv()
-				checkCode(t, err, codes.Unavailable)
+				greetertest.CheckCode(t, err, codes.Unavailable)
 				if err := <-srv.Done; err != nil {
 					t.Error(err)
 				}

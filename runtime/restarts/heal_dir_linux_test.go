@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"errors"
@@ -15,14 +15,15 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // dirServer is a server whose directory is to be lost.
 type dirServer struct {
-	*served
+	*greetertest.Served
 	dir, path string
-	log       *syncBuffer
+	log       *greetertest.Buffer
 	health    healthv1.HealthClient // of a client that stays connected
 }
 
@@ -31,10 +32,10 @@ func serveInDir(t *testing.T, dir string) *dirServer {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := &dirServer{dir: dir, path: filepath.Join(dir, "s.sock"), log: &syncBuffer{}}
-	s.served = serve(t, s.path, newGreeter(), runtime.Health(), runtime.EventLog(slog.New(slog.NewTextHandler(s.log, nil))))
-	client, conn := dial(t, s.path)
-	greet(t, client)
+	s := &dirServer{dir: dir, path: filepath.Join(dir, "s.sock"), log: &greetertest.Buffer{}}
+	s.Served = greetertest.Serve(t, s.path, greetertest.New(), runtime.Health(), runtime.EventLog(slog.New(slog.NewTextHandler(s.log, nil))))
+	client, conn := greetertest.Dial(t, s.path)
+	greetertest.Greet(t, client)
 	s.health = healthv1.NewHealthClient(conn)
 	return s
 }
@@ -42,7 +43,7 @@ func serveInDir(t *testing.T, dir string) *dirServer {
 // logs waits for a record.
 func (s *dirServer) logs(t *testing.T, message string) {
 	t.Helper()
-	fixture.Eventually(t, message, func() bool { return slices.Contains(messages(s.log.String()), message) })
+	fixture.Eventually(t, message, func() bool { return slices.Contains(greetertest.Messages(s.log.String()), message) })
 }
 
 func (s *dirServer) awaitHealth(t *testing.T, want healthv1.HealthCheckResponse_ServingStatus) {
@@ -61,11 +62,11 @@ func (s *dirServer) awaitHealth(t *testing.T, want healthv1.HealthCheckResponse_
 // hasPath checks that new clients find the server, and that its path is locked.
 func (s *dirServer) hasPath(t *testing.T) {
 	t.Helper()
-	client, conn := dial(t, s.path)
+	client, conn := greetertest.Dial(t, s.path)
 	if err := conn.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 	if _, err := runtime.NewServer(s.path); !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), "holds its lock") {
 		t.Errorf("the path is not locked: %v", err)
 	}
@@ -104,7 +105,7 @@ func TestPathIsClaimedInADirectoryThatWasMadeAnew(t *testing.T) {
 			for range 3 {
 				want = append(want, "socket lost", "socket bound again")
 			}
-			if got := messages(s.log.String()); !slices.Equal(got, want) {
+			if got := greetertest.Messages(s.log.String()); !slices.Equal(got, want) {
 				t.Errorf("the events are %q, want %q", got, want)
 			}
 			s.Stop()
@@ -207,7 +208,7 @@ func TestPluginIntroducesItselfInADirectoryThatWasMadeAnew(t *testing.T) {
 	first := testproc.Start(t, "greeter", kubelet)
 	first.Line()
 	registered := make(chan struct{}, 10)
-	dial(t, kubelet, runtime.WithOnConnect(func() { registered <- struct{}{} }))
+	greetertest.Dial(t, kubelet, runtime.WithOnConnect(func() { registered <- struct{}{} }))
 	<-registered
 	first.Kill()
 	first.WaitExit()

@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -30,23 +31,23 @@ func TestLostSocketIsBoundAgainAndConnectionsStay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			log := &syncBuffer{}
-			connections := &connCounter{}
-			srv := serve(t, path, newGreeter(), runtime.SocketMode(0o660), runtime.StatsHandler(connections),
+			log := &greetertest.Buffer{}
+			connections := &greetertest.ConnCounter{}
+			srv := greetertest.Serve(t, path, greetertest.New(), runtime.SocketMode(0o660), runtime.StatsHandler(connections),
 				runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
-			old, _ := dial(t, path)
-			greet(t, old)
+			old, _ := greetertest.Dial(t, path)
+			greetertest.Greet(t, old)
 			for i := range 3 {
 				if err := lose(path); err != nil {
 					t.Fatal(err)
 				}
-				newcomer, conn := dial(t, path)
+				newcomer, conn := greetertest.Dial(t, path)
 				if err := conn.WaitReady(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				greet(t, newcomer)
-				greet(t, old)
-				if n := connections.ended.Load(); n != 0 {
+				greetertest.Greet(t, newcomer)
+				greetertest.Greet(t, old)
+				if n := connections.Ended.Load(); n != 0 {
 					t.Errorf("%d connections were lost", n)
 				}
 				if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o660 {
@@ -88,10 +89,10 @@ func TestPathThatSomebodyElseHasTakenIsLeftAloneAndReported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			log := &syncBuffer{}
-			srv := serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
-			client, _ := dial(t, path)
-			greet(t, client)
+			log := &greetertest.Buffer{}
+			srv := greetertest.Serve(t, path, greetertest.New(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+			client, _ := greetertest.Dial(t, path)
+			greetertest.Greet(t, client)
 			other := path + ".other"
 			c.take(t, other)
 			if err := os.Rename(other, path); err != nil { // at once, so that the path is never free
@@ -105,7 +106,7 @@ func TestPathThatSomebodyElseHasTakenIsLeftAloneAndReported(t *testing.T) {
 			if got := log.String(); !strings.Contains(got, c.want) || strings.Contains(got, "bound again") {
 				t.Errorf("the event log is %q, want %q in it", got, c.want)
 			}
-			greet(t, client)
+			greetertest.Greet(t, client)
 			srv.Stop()
 			if err := <-srv.Done; err != nil {
 				t.Error(err)
@@ -120,14 +121,14 @@ func TestPathThatSomebodyElseHasTakenIsLeftAloneAndReported(t *testing.T) {
 func TestServerHealsWhenThePathIsFreeAgain(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	if err := os.WriteFile(path+".file", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(path+".file", path); err != nil {
 		t.Fatal(err)
 	}
-	client, conn := dial(t, path)
+	client, conn := greetertest.Dial(t, path)
 	if _, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}); err == nil {
 		t.Fatal("the file has not replaced the socket")
 	}
@@ -137,26 +138,26 @@ func TestServerHealsWhenThePathIsFreeAgain(t *testing.T) {
 	if err := conn.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 }
 
 func TestHealedSocketCanBeTakenOver(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	old := serve(t, path, newGreeter())
+	old := greetertest.Serve(t, path, greetertest.New())
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	client, conn := dial(t, path)
+	client, conn := greetertest.Dial(t, path)
 	if err := conn.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	next := startSuccessor(t, path)
-	next.serve(t)
+	next := greetertest.StartSuccessor(t, path)
+	next.Serve(t)
 	if err := <-old.Done; err != nil {
 		t.Error(err)
 	}
-	if pid := greet(t, client); pid != next.Cmd.Process.Pid {
+	if pid := greetertest.Greet(t, client); pid != next.Cmd.Process.Pid {
 		t.Errorf("process %d answered, want the successor %d", pid, next.Cmd.Process.Pid)
 	}
 }
@@ -165,8 +166,8 @@ func TestHealedSocketCanBeTakenOver(t *testing.T) {
 func TestServerHealsWhenWhoHasTakenThePathDies(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	log := &syncBuffer{}
-	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	log := &greetertest.Buffer{}
+	greetertest.Serve(t, path, greetertest.New(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
 	other, err := net.ListenUnix("unix", &net.UnixAddr{Name: path + ".other", Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
@@ -180,9 +181,9 @@ func TestServerHealsWhenWhoHasTakenThePathDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	fixture.Eventually(t, "the socket to be bound again", func() bool { return strings.Contains(log.String(), "bound again") })
-	client, _ := dial(t, path)
-	greet(t, client)
-	if got, want := messages(log.String()), []string{"serving", "socket lost", "socket bound again"}; !slices.Equal(got, want) {
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
+	if got, want := greetertest.Messages(log.String()), []string{"serving", "socket lost", "socket bound again"}; !slices.Equal(got, want) {
 		t.Errorf("the events are %q, want %q", got, want)
 	}
 }
@@ -190,8 +191,8 @@ func TestServerHealsWhenWhoHasTakenThePathDies(t *testing.T) {
 func TestLockFileThatIsRemovedAloneIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	log := &syncBuffer{}
-	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	log := &greetertest.Buffer{}
+	greetertest.Serve(t, path, greetertest.New(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
 	for range 3 {
 		if err := os.Remove(fixture.LockPath(path)); err != nil {
 			t.Fatal(err)
@@ -214,7 +215,7 @@ func TestLockFileThatIsRemovedAloneIsMadeAnew(t *testing.T) {
 		t.Fatalf("the socket cannot be taken over: %v", err)
 	}
 	successor.Close()
-	if got := messages(log.String()); slices.Contains(got, "socket bound again") {
+	if got := greetertest.Messages(log.String()); slices.Contains(got, "socket bound again") {
 		t.Errorf("the socket was bound again without need: %q", got)
 	}
 }
@@ -224,8 +225,8 @@ func TestLockFileThatIsRemovedAloneIsMadeAnew(t *testing.T) {
 func TestLockFileThatSomebodyElseHasForAMomentIsTakenBack(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	log := &syncBuffer{}
-	serve(t, path, newGreeter(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	log := &greetertest.Buffer{}
+	greetertest.Serve(t, path, greetertest.New(), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
 	starter, err := os.Create(path + ".lock")
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -12,13 +12,14 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 func TestHooksFollowTheServerThroughRestarts(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	events := make(chan string, 100)
-	_, conn := dial(t, path,
+	_, conn := greetertest.Dial(t, path,
 		runtime.WithOnConnect(func() { events <- "connect" }),
 		runtime.WithOnDisconnect(func() { events <- "disconnect" }))
 	expect := func(want string) {
@@ -54,7 +55,7 @@ func TestClientRegistersWithEveryServerThatComes(t *testing.T) {
 	registered := make(chan int64, 100) // with the server of this process id
 	var client greeterv1.GreeterClient
 	dialed := make(chan struct{})
-	client, _ = dial(t, path, runtime.WithOnConnect(func() {
+	client, _ = greetertest.Dial(t, path, runtime.WithOnConnect(func() {
 		<-dialed
 		resp, err := client.Greet(context.Background(), &greeterv1.GreetRequest{})
 		if err != nil {
@@ -63,14 +64,14 @@ func TestClientRegistersWithEveryServerThatComes(t *testing.T) {
 		registered <- resp.GetServerPid()
 	}))
 	close(dialed)
-	owner := startSuccessor(t, path)
-	owner.serve(t)
+	owner := greetertest.StartSuccessor(t, path)
+	owner.Serve(t)
 	for range 10 { // without a moment at which nobody is there
 		if got := <-registered; got != int64(owner.Cmd.Process.Pid) {
 			t.Fatalf("registered with process %d, want %d", got, owner.Cmd.Process.Pid)
 		}
-		next := startSuccessor(t, path)
-		next.serve(t)
+		next := greetertest.StartSuccessor(t, path)
+		next.Serve(t)
 		if err := owner.WaitExit(); err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,7 @@ func TestRestartDuringAHookIsNotMissed(t *testing.T) {
 	path := fixture.FreePath(t)
 	events := make(chan string)
 	entered := make(chan struct{}, 10)
-	client, conn := dial(t, path,
+	client, conn := greetertest.Dial(t, path,
 		runtime.WithOnConnect(func() {
 			entered <- struct{}{}
 			events <- "connect"
@@ -121,12 +122,12 @@ func TestRestartDuringAHookIsNotMissed(t *testing.T) {
 func TestWithoutHooksNothingConnectsUnasked(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	connections := &connCounter{}
-	serve(t, path, newGreeter(), runtime.StatsHandler(connections))
-	dial(t, path)
-	client, _ := dial(t, path)
-	greet(t, client)
-	if n := connections.begun.Load(); n != 1 {
+	connections := &greetertest.ConnCounter{}
+	greetertest.Serve(t, path, greetertest.New(), runtime.StatsHandler(connections))
+	greetertest.Dial(t, path)
+	client, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, client)
+	if n := connections.Begun.Load(); n != 1 {
 		t.Errorf("%d connections were made, want that of the call", n)
 	}
 }
@@ -135,14 +136,14 @@ func TestWithoutHooksNothingConnectsUnasked(t *testing.T) {
 func TestHooksRunOnceForAConnectionWithOtherCredentials(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	var connected, disconnected atomic.Int64
-	client, conn := dial(t, path,
+	client, conn := greetertest.Dial(t, path,
 		runtime.WithGRPCDialOptions(grpc.WithTransportCredentials(insecure.NewCredentials())),
 		runtime.WithOnConnect(func() { connected.Add(1) }),
 		runtime.WithOnDisconnect(func() { disconnected.Add(1) }))
 	fixture.Eventually(t, "the connection", func() bool { return connected.Load() > 0 })
-	greet(t, client)
+	greetertest.Greet(t, client)
 	if err := conn.Close(); err != nil {
 		t.Error(err)
 	}

@@ -1,10 +1,9 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
 	"log/slog"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,18 +14,8 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
-
-var message = regexp.MustCompile(`msg=("[^"]*"|\S+)`)
-
-// messages are those of a log that slog's TextHandler has written.
-func messages(log string) []string {
-	var all []string
-	for _, m := range message.FindAllStringSubmatch(log, -1) {
-		all = append(all, strings.Trim(m[1], `"`))
-	}
-	return all
-}
 
 func TestClientLogsHowItsServerComesAndGoes(t *testing.T) {
 	t.Parallel()
@@ -34,20 +23,20 @@ func TestClientLogsHowItsServerComesAndGoes(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			log := &syncBuffer{}
-			client, conn := dial(t, path, append(opts, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))...)
+			log := &greetertest.Buffer{}
+			client, conn := greetertest.Dial(t, path, append(opts, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))...)
 			call := func() error {
 				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 				return err
 			}
 			fixture.Eventually(t, "connecting to fail again", func() bool {
-				checkCode(t, call(), codes.Unavailable)
+				greetertest.CheckCode(t, call(), codes.Unavailable)
 				return conn.Stats().Failed >= 3
 			})
-			if got := messages(log.String()); !slices.Equal(got, []string{"cannot connect"}) {
+			if got := greetertest.Messages(log.String()); !slices.Equal(got, []string{"cannot connect"}) {
 				t.Errorf("the events are %q, want one of the reason: %s", got, log)
 			}
-			first := serve(t, path, newGreeter())
+			first := greetertest.Serve(t, path, greetertest.New())
 			if err := conn.WaitReady(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +47,7 @@ func TestClientLogsHowItsServerComesAndGoes(t *testing.T) {
 			}
 			first.Stop()
 			<-first.Done
-			serve(t, path, newGreeter())
+			greetertest.Serve(t, path, greetertest.New())
 			if err := conn.WaitReady(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +60,7 @@ func TestClientLogsHowItsServerComesAndGoes(t *testing.T) {
 					t.Errorf("there is no %q in the log:\n%s", want, of)
 				}
 			}
-			got := messages(onlyOf(of, transport))
+			got := greetertest.Messages(onlyOf(of, transport))
 			if want := []string{"connected", "server lost", "connected"}; !slices.Equal(got, want) {
 				t.Errorf("the events are %q, want %q:\n%s", got, want, of)
 			}
@@ -103,10 +92,10 @@ func onlyOf(log, transport string) string {
 func TestFurtherConnectionsAreCountedAndNotLogged(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	g := newGreeter()
-	serve(t, path, g)
-	log := &syncBuffer{}
-	client, conn := dial(t, path, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))
+	g := greetertest.New()
+	greetertest.Serve(t, path, g)
+	log := &greetertest.Buffer{}
+	client, conn := greetertest.Dial(t, path, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))
 	const calls = 5
 	answered := make(chan error, calls)
 	for range calls {
@@ -116,9 +105,9 @@ func TestFurtherConnectionsAreCountedAndNotLogged(t *testing.T) {
 		}()
 	}
 	for range calls {
-		<-g.entered
+		<-g.Entered
 	}
-	close(g.release)
+	close(g.Release)
 	for range calls {
 		if err := <-answered; err != nil {
 			t.Error(err)
@@ -128,7 +117,7 @@ func TestFurtherConnectionsAreCountedAndNotLogged(t *testing.T) {
 	if got := conn.Stats(); got != want {
 		t.Errorf("the client counted %+v, want %+v", got, want)
 	}
-	if got := messages(log.String()); !slices.Equal(got, []string{"connected"}) {
+	if got := greetertest.Messages(log.String()); !slices.Equal(got, []string{"connected"}) {
 		t.Errorf("the events are %q", got)
 	}
 }
@@ -137,19 +126,19 @@ func TestFurtherConnectionsAreCountedAndNotLogged(t *testing.T) {
 func TestServerThatDiesInACallIsLost(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	g := newGreeter()
-	first := serve(t, path, g)
-	client, conn := dial(t, path)
+	g := greetertest.New()
+	first := greetertest.Serve(t, path, g)
+	client, conn := greetertest.Dial(t, path)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Greet(context.Background(), &greeterv1.GreetRequest{Name: "wait"})
 		answered <- err
 	}()
-	<-g.entered
+	<-g.Entered
 	first.Close()
-	checkCode(t, <-answered, codes.Unavailable)
-	serve(t, path, newGreeter())
-	greet(t, client)
+	greetertest.CheckCode(t, <-answered, codes.Unavailable)
+	greetertest.Serve(t, path, greetertest.New())
+	greetertest.Greet(t, client)
 	if got := conn.Stats().Reconnects.Direct; got != 1 {
 		t.Errorf("there are %d reconnects", got)
 	}
@@ -159,19 +148,19 @@ func TestServerThatDiesInACallIsLost(t *testing.T) {
 func TestCallerWhoGivesUpLosesNoServer(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	g := newGreeter()
-	serve(t, path, g)
-	client, conn := dial(t, path)
+	g := greetertest.New()
+	greetertest.Serve(t, path, g)
+	client, conn := greetertest.Dial(t, path)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Greet(ctx, &greeterv1.GreetRequest{Name: "wait"})
 		answered <- err
 	}()
-	<-g.entered
+	<-g.Entered
 	cancel()
-	checkCode(t, <-answered, codes.Canceled)
-	greet(t, client)
+	greetertest.CheckCode(t, <-answered, codes.Canceled)
+	greetertest.Greet(t, client)
 	if got := conn.Stats(); got.Reconnects != (runtime.ByTransport{}) || got.Connections.Direct != 2 {
 		t.Errorf("the client counted %+v", got)
 	}
@@ -196,18 +185,18 @@ func TestServerThatNeverAnswersIsNotConnectedTo(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	log := &syncBuffer{}
-	_, conn := dial(t, path, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))
+	log := &greetertest.Buffer{}
+	_, conn := greetertest.Dial(t, path, runtime.WithEventLog(slog.New(slog.NewTextHandler(log, nil))))
 	ctx, cancel := context.WithCancel(t.Context())
 	waited := make(chan error, 1)
 	go func() { waited <- conn.WaitReady(ctx) }()
 	fixture.Eventually(t, "some attempts", func() bool { return conn.Stats().Failed >= 3 })
-	if got := messages(log.String()); !slices.Equal(got, []string{"cannot connect"}) || !strings.Contains(log.String(), "does not answer") {
+	if got := greetertest.Messages(log.String()); !slices.Equal(got, []string{"cannot connect"}) || !strings.Contains(log.String(), "does not answer") {
 		t.Errorf("the events are %q: %s", got, log)
 	}
 	l.Close()
 	<-accepting
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	if err := <-waited; err != nil {
 		t.Error(err)
 	}
@@ -215,7 +204,7 @@ func TestServerThatNeverAnswersIsNotConnectedTo(t *testing.T) {
 	if got := conn.Stats(); got.Connections == (runtime.ByTransport{}) || got.Reconnects != (runtime.ByTransport{}) {
 		t.Errorf("the client counted %+v", got)
 	}
-	if got := messages(log.String()); len(got) < 2 || !slices.Contains(got, "connected") || slices.Contains(got, "server lost") {
+	if got := greetertest.Messages(log.String()); len(got) < 2 || !slices.Contains(got, "connected") || slices.Contains(got, "server lost") {
 		t.Errorf("the events are %q: %s", got, log)
 	}
 }

@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // load calls the greeter from several clients until it is stopped.
@@ -23,7 +24,7 @@ type load struct {
 func startLoad(t *testing.T, path string, clients int, opts ...grpc.CallOption) *load {
 	l := &load{stop: make(chan struct{})}
 	for range clients {
-		client, _ := dial(t, path)
+		client, _ := greetertest.Dial(t, path)
 		l.wg.Go(func() {
 			for !l.stopped() {
 				if _, err := client.Greet(context.Background(), &greeterv1.GreetRequest{}, opts...); err != nil {
@@ -34,7 +35,7 @@ func startLoad(t *testing.T, path string, clients int, opts ...grpc.CallOption) 
 			}
 		})
 	}
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	l.wg.Go(func() {
 		for !l.stopped() {
 			if err := stream(client, opts...); err != nil {

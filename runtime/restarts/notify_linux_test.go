@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // notifySocket is a service manager's socket for messages.
@@ -48,8 +49,8 @@ func TestManagerIsToldOfTheBeginningAndTheEnd(t *testing.T) {
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
 		service := testproc.StartCmd(t, cmd)
 		for _, path := range paths {
-			client, _ := dial(t, path)
-			greet(t, client)
+			client, _ := greetertest.Dial(t, path)
+			greetertest.Greet(t, client)
 		}
 		checkNotified(t, manager, "READY=1")
 		terminate(t, service)
@@ -69,7 +70,7 @@ func TestManagerIsToldOfTheEndWhileCallsAreStillFinished(t *testing.T) {
 	cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
 	service := testproc.StartCmd(t, cmd)
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stream, err := client.Countdown(ctx, &greeterv1.CountdownRequest{From: -1})
@@ -114,8 +115,8 @@ func TestManagerThatDoesNotListenDoesNotMatter(t *testing.T) {
 		cmd := activated(t, "serve activated", []*os.File{manage(t, path)}, path)
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name)
 		service := testproc.StartCmd(t, cmd)
-		client, _ := dial(t, path)
-		greet(t, client)
+		client, _ := greetertest.Dial(t, path)
+		greetertest.Greet(t, client)
 		hung := time.AfterFunc(20*time.Second, service.Kill)
 		terminate(t, service)
 		if !hung.Stop() {

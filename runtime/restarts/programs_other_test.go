@@ -1,8 +1,11 @@
 //go:build !linux
 
-package runtime_test
+package restarts_test
 
-import "github.com/udsgrpc/udsgrpc/internal/testproc"
+import (
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
+)
 
 // programs are the processes that tests start.
-var programs = map[string]testproc.Program{"greeter": serveGreeter}
+var programs = map[string]testproc.Program{"greeter": greetertest.Program}

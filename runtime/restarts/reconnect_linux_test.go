@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // awaitRest waits until a client has made no attempt to connect for two seconds, in which the backoff would
@@ -47,20 +48,20 @@ func TestClientThatNobodyWaitsForRestsUntilSomethingChanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			connected := make(chan struct{}, 10)
-			client, conn := dial(t, path, runtime.WithOnConnect(func() { connected <- struct{}{} }))
+			client, conn := greetertest.Dial(t, path, runtime.WithOnConnect(func() { connected <- struct{}{} }))
 			awaitRest(t, conn)
 
 			// A failed call makes the client try again, though nothing has changed.
 			before := conn.Stats().Failed
 			fixture.Eventually(t, "an attempt", func() bool {
 				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-				checkCode(t, err, codes.Unavailable)
+				greetertest.CheckCode(t, err, codes.Unavailable)
 				return conn.Stats().Failed > before
 			})
 			awaitRest(t, conn)
-			serve(t, path, newGreeter(), runtime.CreateDir())
+			greetertest.Serve(t, path, greetertest.New(), runtime.CreateDir())
 			<-connected
-			greet(t, client)
+			greetertest.Greet(t, client)
 		})
 	}
 }
@@ -73,7 +74,7 @@ func serveUnwatched(args []string) error {
 		return err
 	}
 	events := &raiseAfter{event: args[1], limit: limit}
-	return serveGreeterWith(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(events, nil))))
+	return greetertest.ServeUntilTerminated(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(events, nil))))
 }
 
 // raiseAfter writes to standard output, and raises a limit before the writer of an event goes on.
@@ -110,7 +111,7 @@ func TestServerThatCannotWatchHealsNeverthelessAndTriesAgainToWatch(t *testing.T
 			server := testproc.StartCmd(t, cmd)
 			await := map[string]bool{"socket not watched": true, "socket bound again": true, "socket watched again": true}
 			for len(await) > 0 {
-				for _, event := range messages(server.Line()) {
+				for _, event := range greetertest.Messages(server.Line()) {
 					delete(await, event)
 					if event != "socket not watched" {
 						continue

@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -16,12 +16,13 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 func TestClientRecoversFromKillMinusNine(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	for range 5 {
 		server := testproc.Start(t, "greeter", path)
 		server.Line()
@@ -65,18 +66,18 @@ func TestReturnOfTheServerCutsTheBackoffShort(t *testing.T) {
 			if err := prepare(path); err != nil {
 				t.Fatal(err)
 			}
-			client, conn := dial(t, path, runtime.WithGRPCDialOptions(grpc.WithConnectParams(grpc.ConnectParams{
+			client, conn := greetertest.Dial(t, path, runtime.WithGRPCDialOptions(grpc.WithConnectParams(grpc.ConnectParams{
 				// The first attempt after the socket has appeared may come before listen(2).
 				Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 600, MaxDelay: time.Minute},
 				MinConnectTimeout: time.Second,
 			})))
 			_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-			checkCode(t, err, codes.Unavailable)
+			greetertest.CheckCode(t, err, codes.Unavailable)
 			// The second attempt fails, too, and begins the long wait.
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			conn.WaitReady(ctx)
 			cancel()
-			serve(t, path, newGreeter(), runtime.CreateDir())
+			greetertest.Serve(t, path, greetertest.New(), runtime.CreateDir())
 			ctx, cancel = context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			if err := conn.WaitReady(ctx); err != nil {

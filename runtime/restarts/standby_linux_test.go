@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -26,15 +27,15 @@ func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
 	path := fixture.FreePath(t)
 	owner := testproc.Start(t, "greeter", path)
 	owner.Line()
-	client, _ := dial(t, path)
-	if pid := greet(t, client); pid != owner.Process.Pid {
+	client, _ := greetertest.Dial(t, path)
+	if pid := greetertest.Greet(t, client); pid != owner.Process.Pid {
 		t.Fatalf("process %d answered", pid)
 	}
 	made := make(chan error, 1)
 	var standby *runtime.Server
 	go func() {
 		var err error
-		standby, err = greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Standby(t.Context()))
+		standby, err = greeterv1.NewGreeterUDSServer(path, greetertest.New(), runtime.Standby(t.Context()))
 		made <- err
 	}()
 	select {
@@ -46,7 +47,7 @@ func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
 	if err := <-made; err != nil {
 		t.Fatal(err)
 	}
-	run(t, standby)
+	greetertest.Run(t, standby)
 	fixture.Eventually(t, "the standby to answer", func() bool {
 		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 		return err == nil && int(resp.GetServerPid()) == os.Getpid()
@@ -56,7 +57,7 @@ func TestStandbyServesWhenTheOwnerIsKilled(t *testing.T) {
 func TestStandbyEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := runtime.NewServer(path, runtime.Standby(ctx)); !errors.Is(err, context.Canceled) {
@@ -67,12 +68,12 @@ func TestStandbyEndsWithItsContext(t *testing.T) {
 func TestTakeoverWithStandbyTakesOverFromAWillingOwner(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	old := serve(t, path, newGreeter())
+	old := greetertest.Serve(t, path, greetertest.New())
 	next, err := runtime.NewServer(path, runtime.Takeover(), runtime.Standby(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, next)
+	greetertest.Run(t, next)
 	if err := <-old.Done; err != nil || !old.HandedOver() {
 		t.Errorf("Serve returned %v; that it has handed over is %v", err, old.HandedOver())
 	}
@@ -88,7 +89,7 @@ func TestTakeoverWithStandbyWaitsForAnOwnerThatCannotHandOver(t *testing.T) {
 	plain := grpc.NewServer()
 	served := make(chan error, 1)
 	go func() { served <- plain.Serve(l) }()
-	log := &syncBuffer{}
+	log := &greetertest.Buffer{}
 	made := make(chan error, 1)
 	go func() {
 		next, err := runtime.NewServer(path, runtime.Takeover(), runtime.Standby(t.Context()), runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
@@ -97,7 +98,7 @@ func TestTakeoverWithStandbyWaitsForAnOwnerThatCannotHandOver(t *testing.T) {
 		}
 		made <- err
 	}()
-	fixture.Eventually(t, "the event", func() bool { return len(messages(log.String())) > 0 })
+	fixture.Eventually(t, "the event", func() bool { return len(greetertest.Messages(log.String())) > 0 })
 	select {
 	case err := <-made:
 		t.Errorf("it does not wait: %v", err)
@@ -110,7 +111,7 @@ func TestTakeoverWithStandbyWaitsForAnOwnerThatCannotHandOver(t *testing.T) {
 	if err := <-made; err != nil {
 		t.Error(err)
 	}
-	if got := messages(log.String()); len(got) != 1 || got[0] != "standing by" {
+	if got := greetertest.Messages(log.String()); len(got) != 1 || got[0] != "standing by" {
 		t.Errorf("the events are %q", got)
 	}
 }
@@ -118,7 +119,7 @@ func TestTakeoverWithStandbyWaitsForAnOwnerThatCannotHandOver(t *testing.T) {
 func TestTakeoverWithStandbyEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
+	greetertest.Serve(t, path, greetertest.New())
 	first, err := runtime.NewServer(path, runtime.Takeover()) // and does not serve
 	if err != nil {
 		t.Fatal(err)

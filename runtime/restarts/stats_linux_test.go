@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"encoding/json"
@@ -10,18 +10,19 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 func TestBothEndsCountCallsAndConnectionsByTransport(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter(), runtime.Health())
-	fast, fastConn := dial(t, path)
-	slow, slowConn := dial(t, path, runtime.WithHTTP2Only())
+	srv := greetertest.Serve(t, path, greetertest.New(), runtime.Health())
+	fast, fastConn := greetertest.Dial(t, path)
+	slow, slowConn := greetertest.Dial(t, path, runtime.WithHTTP2Only())
 	for range 3 {
-		greet(t, fast)
+		greetertest.Greet(t, fast)
 	}
-	greet(t, slow)
+	greetertest.Greet(t, slow)
 	if err := stream(fast); err != nil {
 		t.Fatal(err)
 	}
@@ -46,11 +47,11 @@ func TestBothEndsCountCallsAndConnectionsByTransport(t *testing.T) {
 func TestRefusedCallersAreCounted(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter(), runtime.Authorize(runtime.Policy{}))
+	srv := greetertest.Serve(t, path, greetertest.New(), runtime.Authorize(runtime.Policy{}))
 	for _, opts := range [][]runtime.DialOption{nil, {runtime.WithHTTP2Only()}} {
-		client, _ := dial(t, path, opts...)
+		client, _ := greetertest.Dial(t, path, opts...)
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-		checkCode(t, err, codes.PermissionDenied)
+		greetertest.CheckCode(t, err, codes.PermissionDenied)
 	}
 	if got := srv.Stats(); got.Refused != 2 || got.Calls != (runtime.ByTransport{Direct: 1, HTTP2: 1}) {
 		t.Errorf("the server counted %+v", got)
@@ -60,10 +61,10 @@ func TestRefusedCallersAreCounted(t *testing.T) {
 func TestRefusedServersAreCounted(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter())
-	client, conn := dial(t, path, runtime.WithServerPolicy(runtime.Policy{}))
+	srv := greetertest.Serve(t, path, greetertest.New())
+	client, conn := greetertest.Dial(t, path, runtime.WithServerPolicy(runtime.Policy{}))
 	_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
-	checkCode(t, err, codes.PermissionDenied)
+	greetertest.CheckCode(t, err, codes.PermissionDenied)
 	if got := conn.Stats(); got.Refused == 0 || got.Failed < got.Refused || got.Connections != (runtime.ByTransport{}) {
 		t.Errorf("the client counted %+v", got)
 	}
@@ -75,8 +76,8 @@ func TestRefusedServersAreCounted(t *testing.T) {
 func TestHandoversAreCountedAtBothEnds(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	old := serve(t, path, newGreeter(), runtime.Takeover())
-	quitter, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+	old := greetertest.Serve(t, path, greetertest.New(), runtime.Takeover())
+	quitter, err := greeterv1.NewGreeterUDSServer(path, greetertest.New(), runtime.Takeover())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestHandoversAreCountedAtBothEnds(t *testing.T) {
 		t.Error(err)
 	}
 	fixture.Eventually(t, "the handover to fail", func() bool { return old.Stats().Handovers.Failed == 1 })
-	next := serve(t, path, newGreeter(), runtime.Takeover())
+	next := greetertest.Serve(t, path, greetertest.New(), runtime.Takeover())
 	if err := <-old.Done; err != nil {
 		t.Error(err)
 	}
@@ -102,8 +103,8 @@ func TestHandoversAreCountedAtBothEnds(t *testing.T) {
 func TestSocketsBoundAgainAreCounted(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	srv := serve(t, path, newGreeter())
-	_, conn := dial(t, path)
+	srv := greetertest.Serve(t, path, greetertest.New())
+	_, conn := greetertest.Dial(t, path)
 	for n := range int64(2) {
 		if err := conn.WaitReady(t.Context()); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package runtime_test
+package restarts_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // A stop of the owner and a takeover that begin together must not end with no server.
@@ -20,24 +21,24 @@ func TestSuccessorServesWhenTheOwnerIsStoppedMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			owner := startSuccessor(t, path) // nobody there yet: it just listens
-			owner.serve(t)
+			owner := greetertest.StartSuccessor(t, path) // nobody there yet: it just listens
+			owner.Serve(t)
 			load := startLoad(t, path, 2, grpc.WaitForReady(true)) // there is a gap, as in every restart
-			next := startSuccessor(t, path)
+			next := greetertest.StartSuccessor(t, path)
 			if err := owner.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
 			fixture.AwaitMissing(t, path)
 			if !ownerEnds {
-				next.serve(t)
+				next.Serve(t)
 			}
 			if err := owner.WaitExit(); err != nil {
 				t.Errorf("the owner ended with %v", err)
 			}
 			if ownerEnds {
-				next.serve(t)
+				next.Serve(t)
 			}
-			client, _ := dial(t, path)
+			client, _ := greetertest.Dial(t, path)
 			ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
 			defer cancel()
 			resp, err := client.Greet(ctx, &greeterv1.GreetRequest{}, grpc.WaitForReady(true))
@@ -62,13 +63,13 @@ func TestSuccessorServesWhenTheOwnerIsStoppedMeanwhile(t *testing.T) {
 func TestSuccessorServesWhenTheOwnerIsKilledMeanwhile(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	owner := startSuccessor(t, path)
-	owner.serve(t)
-	next := startSuccessor(t, path)
+	owner := greetertest.StartSuccessor(t, path)
+	owner.Serve(t)
+	next := greetertest.StartSuccessor(t, path)
 	owner.Kill()
 	owner.WaitExit()
-	next.serve(t)
-	client, _ := dial(t, path)
+	next.Serve(t)
+	client, _ := greetertest.Dial(t, path)
 	fixture.Eventually(t, "the successor to answer", func() bool {
 		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
 		return err == nil && int(resp.GetServerPid()) == next.Cmd.Process.Pid
@@ -81,16 +82,16 @@ func TestSuccessorThatWaitsForTheOwnersEndCanBeStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			g := newGreeter()
-			owner := serve(t, path, g)
-			client, _ := dial(t, path)
+			g := greetertest.New()
+			owner := greetertest.Serve(t, path, g)
+			client, _ := greetertest.Dial(t, path)
 			answered := make(chan error, 1)
 			go func() {
 				_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
 				answered <- err
 			}()
-			<-g.entered
-			next, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+			<-g.Entered
+			next, err := greeterv1.NewGreeterUDSServer(path, greetertest.New(), runtime.Takeover())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +117,7 @@ func TestSuccessorThatWaitsForTheOwnersEndCanBeStopped(t *testing.T) {
 			if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 				t.Errorf("Serve returned %v", err)
 			}
-			close(g.release)
+			close(g.Release)
 			if err := <-answered; err != nil {
 				t.Errorf("the owner's call was lost: %v", err)
 			}

@@ -1,14 +1,11 @@
-package runtime_test
+package restarts_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,52 +19,9 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
-
-// takeOverAndServe is a program: the next version of the greeter. It says "ready" when it has
-// the listener, waits for a line, and serves.
-func takeOverAndServe(args []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	srv, err := greeterv1.NewGreeterUDSServer(args[0], newGreeter(), runtime.Takeover())
-	if err != nil {
-		return err
-	}
-	fmt.Println("ready")
-	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
-		return err
-	}
-	return srv.Serve(ctx)
-}
-
-// successor is a running takeOverAndServe.
-type successor struct {
-	*testproc.Process
-	gate io.WriteCloser
-}
-
-// startSuccessor returns when the process has the listener but does not serve yet.
-func startSuccessor(t *testing.T, path string) *successor {
-	t.Helper()
-	cmd := testproc.Command(t, "take over and serve", path)
-	gate, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &successor{testproc.StartCmd(t, cmd), gate}
-	if line := h.Line(); line != "ready" {
-		t.Fatalf("the successor says %q", line)
-	}
-	return h
-}
-
-func (h *successor) serve(t *testing.T) {
-	t.Helper()
-	if _, err := io.WriteString(h.gate, "\n"); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 	t.Parallel()
@@ -76,8 +30,8 @@ func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 		handovers = 10
 	}
 	path := fixture.FreePath(t)
-	owner := startSuccessor(t, path) // nobody there yet: it just listens
-	owner.serve(t)
+	owner := greetertest.StartSuccessor(t, path) // nobody there yet: it just listens
+	owner.Serve(t)
 	file, err := os.Lstat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -85,14 +39,14 @@ func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 	load := startLoad(t, path, 4)
 	killed := 0
 	for i := range handovers {
-		next := startSuccessor(t, path)
+		next := greetertest.StartSuccessor(t, path)
 		if i%4 == 3 { // kill -9 in the middle of the handover
 			next.Kill()
 			next.WaitExit()
 			killed++
 			continue
 		}
-		next.serve(t)
+		next.Serve(t)
 		if err := owner.WaitExit(); err != nil {
 			t.Fatalf("handover %d: the former owner ended with %v", i, err)
 		}
@@ -118,10 +72,10 @@ func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	g := newGreeter()
-	log := &syncBuffer{}
-	old := serve(t, path, g, runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
-	client, _ := dial(t, path)
+	g := greetertest.New()
+	log := &greetertest.Buffer{}
+	old := greetertest.Serve(t, path, g, runtime.EventLog(slog.New(slog.NewTextHandler(log, nil))))
+	client, _ := greetertest.Dial(t, path)
 	answered := make(chan error, 1)
 	go func() {
 		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
@@ -130,20 +84,20 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 		}
 		answered <- err
 	}()
-	<-g.entered
-	next := startSuccessor(t, path)
-	next.serve(t)
+	<-g.Entered
+	next := greetertest.StartSuccessor(t, path)
+	next.Serve(t)
 	fixture.Eventually(t, "the successor to answer", func() bool {
-		newcomer, conn := dial(t, path)
+		newcomer, conn := greetertest.Dial(t, path)
 		defer conn.Close()
-		return greet(t, newcomer) == next.Cmd.Process.Pid
+		return greetertest.Greet(t, newcomer) == next.Cmd.Process.Pid
 	})
 	select {
 	case err := <-old.Done:
 		t.Fatalf("the former owner ended before its call did: %v", err)
 	default:
 	}
-	close(g.release)
+	close(g.Release)
 	if err := <-answered; err != nil {
 		t.Errorf("the call in flight was lost: %v", err)
 	}
@@ -153,7 +107,7 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the former owner removed the socket: %v", err)
 	}
-	if got, want := messages(log.String()), []string{"serving", "handed over"}; !slices.Equal(got, want) || !strings.Contains(log.String(), path) {
+	if got, want := greetertest.Messages(log.String()), []string{"serving", "handed over"}; !slices.Equal(got, want) || !strings.Contains(log.String(), path) {
 		t.Errorf("the events are %q, want %q: %s", got, want, log)
 	}
 }
@@ -161,18 +115,18 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 func TestOwnerServesOnWhenTheHeirGivesUp(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	serve(t, path, newGreeter())
-	client, _ := dial(t, path)
-	successor, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+	greetertest.Serve(t, path, greetertest.New())
+	client, _ := greetertest.Dial(t, path)
+	successor, err := greeterv1.NewGreeterUDSServer(path, greetertest.New(), runtime.Takeover())
 	if err != nil {
 		t.Fatal(err)
 	}
-	greet(t, client)
+	greetertest.Greet(t, client)
 	if err := successor.Close(); err != nil {
 		t.Error(err)
 	}
-	newcomer, _ := dial(t, path)
-	greet(t, newcomer)
+	newcomer, _ := greetertest.Dial(t, path)
+	greetertest.Greet(t, newcomer)
 	if _, err := runtime.NewServer(path); !errors.Is(err, socket.ErrInUse) {
 		t.Errorf("the path is free: %v", err)
 	}
@@ -184,8 +138,8 @@ func TestEndlessStreamDoesNotHoldAHandover(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			old := serve(t, path, considerate{}, runtime.ShutdownTimeout(fixture.Guard))
-			client, _ := dial(t, path, opts...)
+			old := greetertest.Serve(t, path, considerate{}, runtime.ShutdownTimeout(fixture.Guard))
+			client, _ := greetertest.Dial(t, path, opts...)
 			stream, err := client.Countdown(t.Context(), &greeterv1.CountdownRequest{})
 			if err != nil {
 				t.Fatal(err)
@@ -193,9 +147,9 @@ func TestEndlessStreamDoesNotHoldAHandover(t *testing.T) {
 			if _, err := stream.Recv(); err != nil {
 				t.Fatal(err)
 			}
-			startSuccessor(t, path).serve(t)
+			greetertest.StartSuccessor(t, path).Serve(t)
 			_, err = stream.Recv()
-			checkCode(t, err, codes.Aborted)
+			greetertest.CheckCode(t, err, codes.Aborted)
 			if err := <-old.Done; err != nil || !old.HandedOver() {
 				t.Errorf("Serve returned %v; that it has handed over is %v", err, old.HandedOver())
 			}
@@ -210,10 +164,10 @@ func TestSuccessorsTakeTurns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
-			old := serve(t, path, newGreeter())
-			client, _ := dial(t, path)
-			greet(t, client)
-			first, err := greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+			old := greetertest.Serve(t, path, greetertest.New())
+			client, _ := greetertest.Dial(t, path)
+			greetertest.Greet(t, client)
+			first, err := greeterv1.NewGreeterUDSServer(path, greetertest.New(), runtime.Takeover())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,7 +175,7 @@ func TestSuccessorsTakeTurns(t *testing.T) {
 			var second *runtime.Server
 			go func() {
 				var err error
-				second, err = greeterv1.NewGreeterUDSServer(path, newGreeter(), runtime.Takeover())
+				second, err = greeterv1.NewGreeterUDSServer(path, greetertest.New(), runtime.Takeover())
 				made <- err
 			}()
 			select {
@@ -231,7 +185,7 @@ func TestSuccessorsTakeTurns(t *testing.T) {
 			}
 			owner := old
 			if firstServes {
-				owner = run(t, first)
+				owner = greetertest.Run(t, first)
 				if err := <-old.Done; err != nil || !old.HandedOver() {
 					t.Errorf("Serve of the first owner returned %v; that it has handed over is %v", err, old.HandedOver())
 				}
@@ -241,11 +195,11 @@ func TestSuccessorsTakeTurns(t *testing.T) {
 			if err := <-made; err != nil {
 				t.Fatal(err)
 			}
-			run(t, second)
+			greetertest.Run(t, second)
 			if err := <-owner.Done; err != nil {
 				t.Errorf("the owner's Serve returned %v", err)
 			}
-			greet(t, client)
+			greetertest.Greet(t, client)
 			if stats := owner.Stats().Handovers; stats.Given != 1 {
 				t.Errorf("the owner's handovers are %+v", stats)
 			}
@@ -254,7 +208,9 @@ func TestSuccessorsTakeTurns(t *testing.T) {
 }
 
 // takeOverAtOnce is a program: the next version of the greeter, which needs no time to get ready.
-func takeOverAtOnce(args []string) error { return serveGreeterWith(args[0], runtime.Takeover()) }
+func takeOverAtOnce(args []string) error {
+	return greetertest.ServeUntilTerminated(args[0], runtime.Takeover())
+}
 
 func TestTakeoversWithoutPauseAllSucceed(t *testing.T) {
 	t.Parallel()
@@ -296,8 +252,8 @@ func TestTakeoversWithoutPauseAllSucceed(t *testing.T) {
 	}
 	load.end()
 	t.Logf("%d takeovers, %d at once: %d failed; %d calls, %d streams", rounds*atOnce, atOnce, failed, load.calls.Load(), load.streams.Load())
-	client, _ := dial(t, path)
-	if pid := greet(t, client); pid != owner.Process.Pid {
+	client, _ := greetertest.Dial(t, path)
+	if pid := greetertest.Greet(t, client); pid != owner.Process.Pid {
 		t.Errorf("process %d answers, want the last one, %d", pid, owner.Process.Pid)
 	}
 }
@@ -305,15 +261,15 @@ func TestTakeoversWithoutPauseAllSucceed(t *testing.T) {
 func TestTakeoverWaitsForAnOwnerThatDrains(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	g := newGreeter()
-	old := serve(t, path, g)
-	client, _ := dial(t, path)
+	g := greetertest.New()
+	old := greetertest.Serve(t, path, g)
+	client, _ := greetertest.Dial(t, path)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "wait"})
 		answered <- err
 	}()
-	<-g.entered
+	<-g.Entered
 	old.Stop()
 	fixture.AwaitMissing(t, path)
 	made := make(chan error, 1)
@@ -324,7 +280,7 @@ func TestTakeoverWaitsForAnOwnerThatDrains(t *testing.T) {
 		}
 		made <- err
 	}()
-	close(g.release)
+	close(g.Release)
 	if err := <-answered; err != nil {
 		t.Error(err)
 	}
@@ -354,7 +310,7 @@ func TestTakeoverFromAServerThatKnowsNoneFails(t *testing.T) {
 	if !errors.Is(err, socket.ErrInUse) || !strings.Contains(err.Error(), `step "receive the listener"`) {
 		t.Errorf("error is %v", err)
 	}
-	client, _ := dial(t, path)
+	client, _ := greetertest.Dial(t, path)
 	_, err = client.Greet(t.Context(), &greeterv1.GreetRequest{})
 	if status.Code(err) != codes.Unimplemented { // it has no services
 		t.Errorf("the plain server %v does not answer any more: %v", l.Addr(), err)

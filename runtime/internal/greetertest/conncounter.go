@@ -1,4 +1,4 @@
-package runtime_test
+package greetertest
 
 import (
 	"context"
@@ -7,18 +7,24 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// connCounter counts connections.
-type connCounter struct{ begun, ended atomic.Int64 }
+// ConnCounter is a [stats.Handler] that counts connections.
+type ConnCounter struct{ Begun, Ended atomic.Int64 }
 
-func (*connCounter) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
-func (*connCounter) HandleRPC(context.Context, stats.RPCStats)                         {}
-func (*connCounter) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+// TagRPC implements [stats.Handler].
+func (*ConnCounter) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
-func (c *connCounter) HandleConn(_ context.Context, s stats.ConnStats) {
+// HandleRPC implements [stats.Handler].
+func (*ConnCounter) HandleRPC(context.Context, stats.RPCStats) {}
+
+// TagConn implements [stats.Handler].
+func (*ConnCounter) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn implements [stats.Handler].
+func (c *ConnCounter) HandleConn(_ context.Context, s stats.ConnStats) {
 	switch s.(type) {
 	case *stats.ConnBegin:
-		c.begun.Add(1)
+		c.Begun.Add(1)
 	case *stats.ConnEnd:
-		c.ended.Add(1)
+		c.Ended.Add(1)
 	}
 }

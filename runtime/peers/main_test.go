@@ -1,0 +1,11 @@
+// Package peers_test has the tests of who may connect and call: identity of both ends, policies and declared rules,
+// refusals, the audit log, and users whom a namespace does not map.
+package peers_test
+
+import (
+	"testing"
+
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
+)
+
+func TestMain(m *testing.M) { testproc.Main(m, programs) }
