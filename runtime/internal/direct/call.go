@@ -3,17 +3,14 @@ package direct
 import (
 	"context"
 	"errors"
-	"math"
 	"time"
 
-	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 )
 
 // errClosing is grpc's, for calls of a client that was closed.
@@ -180,23 +177,6 @@ func (c *call) receivedStatus(h *statusHead, r *response, wireLength int) (metad
 	return md, err
 }
 
-// err returns the status as a caller gets it; nil for OK.
-func (h *statusHead) err() error {
-	if h.code == uint32(codes.OK) {
-		return nil
-	}
-	if h.code > math.MaxInt32 {
-		return status.Errorf(codes.Unknown, "transport: malformed grpc-status: strconv.ParseInt: parsing \"%d\": value out of range", h.code)
-	}
-	if details := h.md[detailsKey]; len(details) > 0 {
-		p := &spb.Status{}
-		if proto.Unmarshal([]byte(details[0]), p) == nil {
-			return status.ErrorProto(p)
-		}
-	}
-	return status.Error(codes.Code(h.code), h.message)
-}
-
 // Violations by a server.
 var (
 	errHeaderTwice = violation("the server sends a header after the header")
@@ -215,22 +195,6 @@ func unexpectedFrame(k kind) error {
 func isStatus(err error) bool {
 	_, ok := status.FromError(err)
 	return ok
-}
-
-func (f *reader) metadata(n int) (metadata.MD, error) {
-	b, err := f.head(n)
-	if err != nil {
-		return nil, err
-	}
-	return parseMetadata(b)
-}
-
-func (f *reader) status(n int) (statusHead, error) {
-	b, err := f.head(n)
-	if err != nil {
-		return statusHead{}, err
-	}
-	return parseStatus(b)
 }
 
 var errTooManyMessages = status.Error(codes.Internal, "cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message")

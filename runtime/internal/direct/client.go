@@ -143,7 +143,7 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) { return c.acquireI
 // connection if there is one. Otherwise they take turns with the existing ones, but only for a while,
 // because a stream without an end may hold each of them.
 func (c *Client) acquireLater(ctx context.Context) (*conn, error) {
-	deadline := time.Now().Add(helloTimeout)
+	deadline := time.Now().Add(prefaceTimeout)
 	for !c.conf.HTTP2Ready() && time.Now().Before(deadline) && ctx.Err() == nil {
 		conn, some := c.pool.await(ctx, awaitPause)
 		switch {
@@ -208,7 +208,7 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 // connect makes a new connection in the place that the caller has reserved.
 func (c *Client) connect(ctx context.Context) (*conn, error) {
 	generation := c.generation.Load()
-	dialing, cancel := context.WithTimeout(ctx, helloTimeout)
+	dialing, cancel := context.WithTimeout(ctx, prefaceTimeout)
 	defer cancel()
 	uds, info, err := c.conf.Dial(dialing)
 	if err != nil {
@@ -225,7 +225,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		}
 		return nil, ErrHTTP2
 	}
-	if err := greet(dialing, uds); err != nil {
+	if err := clientHandshake(dialing, uds); err != nil {
 		uds.Close()
 		c.pool.unreserve()
 		c.notGreeted(ctx, err)

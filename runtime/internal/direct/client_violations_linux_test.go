@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 var okFrame = statusFrame(statusHead{})
@@ -119,7 +121,7 @@ func TestClientRefusesMessagesOverTheLimitUnread(t *testing.T) {
 		w.skipCall()
 	}))
 	var err error
-	got := allocated(func() { _, err = invoke(t, c, "x") })
+	got := fixture.Allocated(func() { _, err = invoke(t, c, "x") })
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("the call comes to %v", err)
 	}

@@ -50,32 +50,6 @@ func (c oldCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return c.Codec.Unmarshal(data.Materialize(), v)
 }
 
-// payload is a message as bytes.
-type payload struct {
-	b      []byte          // all of it, unless
-	slices mem.BufferSlice // it is large, or from a codec of the program
-}
-
-func (p *payload) len() int {
-	if p.slices != nil {
-		return p.slices.Len()
-	}
-	return len(p.b)
-}
-
-func (p *payload) appendTo(b []byte) []byte {
-	b = append(b, p.b...)
-	for _, s := range p.slices {
-		b = append(b, s.ReadOnlyData()...)
-	}
-	return b
-}
-
-func (p *payload) free() {
-	p.slices.Free()
-	*p = payload{}
-}
-
 // marshal encodes a message for sending. A small one is appended to scratch. The errors are grpc's.
 func (c *codec) marshal(m any, limit int, scratch []byte) (payload, error) {
 	if m == nil {

@@ -13,7 +13,7 @@ func (c *conn) fill() error {
 	c.waited = false
 	waitErr := c.raw.Read(c.tryFill)
 	n, err := c.readResult(waitErr)
-	c.rd.w += n
+	c.rd.filled(n)
 	if err != nil {
 		c.rd.release()
 	}
@@ -23,11 +23,9 @@ func (c *conn) fill() error {
 // fillOnce is called by the poller, for fill, when there may be something to read.
 func (c *conn) fillOnce(fd uintptr) (done bool) {
 	f := &c.rd
-	if f.buf == nil {
-		f.buf = f.pool.Get(readBuffer)
-	}
+	space := f.space()
 	for {
-		c.readN, c.readErr = syscall.Read(int(fd), (*f.buf)[f.w:])
+		c.readN, c.readErr = syscall.Read(int(fd), space)
 		switch c.readErr {
 		case syscall.EINTR:
 		case syscall.EAGAIN:

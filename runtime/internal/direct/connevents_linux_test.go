@@ -66,7 +66,7 @@ func TestStopWhileConnectionsBegin(t *testing.T) {
 			h.accept(server)
 			w := newWire(t, client)
 			w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
-			if _, err := io.CopyN(io.Discard, w.in, int64(helloLen)); err != nil {
+			if _, err := io.CopyN(io.Discard, w.in, int64(answerLen)); err != nil {
 				t.Fatal(err)
 			}
 		}

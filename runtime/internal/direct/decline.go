@@ -19,9 +19,9 @@ func (s *Server) Decline(c *net.UnixConn, preface []byte, info credentials.AuthI
 	}
 	defer nc.Close()
 	// See serverConn.open.
-	slow := time.AfterFunc(helloTimeout, func() { nc.Close() })
+	slow := time.AfterFunc(prefaceTimeout, func() { nc.Close() })
 	defer slow.Stop()
-	_, err = answer(nc.UnixConn, &nc.rd, preface, true)
+	_, err = serverHandshake(nc.UnixConn, &nc.rd, preface, true)
 	if v := violation(""); errors.As(err, &v) {
 		return err
 	}

@@ -2,12 +2,13 @@ package direct
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // pieces is a source that returns its bytes in pieces.
@@ -18,11 +19,8 @@ type pieces struct {
 }
 
 func (p *pieces) fill() error {
-	if p.buf == nil {
-		p.buf = p.pool.Get(readBuffer)
-	}
-	n, err := p.Read((*p.buf)[p.w:])
-	p.w += n
+	n, err := p.Read(p.space())
+	p.filled(n)
 	if err != nil {
 		p.release()
 	}
@@ -70,9 +68,6 @@ func parse(stream []byte, cut func(int) int) (frames []parsed, err error) {
 		frames = append(frames, parsed{k, content})
 	}
 }
-
-// announce is the header of a frame whose content does not follow.
-func announce(k kind, n uint32) []byte { return binary.BigEndian.AppendUint32([]byte{byte(k)}, n) }
 
 func whole(left int) int { return left }
 
@@ -138,7 +133,7 @@ func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			stream := append(announce(tc.kind, tc.n), make([]byte, tc.sent)...)
 			var err error
-			got := allocated(func() { _, err = parse(stream, whole) })
+			got := fixture.Allocated(func() { _, err = parse(stream, whole) })
 			if !errors.Is(err, tc.want) {
 				t.Errorf("the error is %v, want %v", err, tc.want)
 			}
@@ -184,7 +179,7 @@ func TestReaderWithoutBytesHasNoBuffer(t *testing.T) {
 
 func concatFrames(n int) (b []byte) {
 	for range n {
-		b = append(b, endFrame...)
+		b = appendFrameHeader(b, kindEnd, 0)
 	}
 	return b
 }

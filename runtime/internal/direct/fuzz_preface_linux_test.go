@@ -55,9 +55,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte, full bool) {
 		preface := sent[:min(len(sent), PrefaceLen)]
 		var rd reader
-		rd.init(&pieces{&rd, sent[len(preface):], whole}, &buffers{})
+		rd.init(&testSource{&rd, bytes.NewReader(sent[len(preface):])}, &buffers{})
 		c := &scripted{}
-		md, err := answer(c, &rd, preface, full)
+		md, err := serverHandshake(c, &rd, preface, full)
 		v := violation("")
 		switch {
 		case err == nil:
@@ -69,7 +69,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("the metadata is %q; sent on, it is %v, %s", md, err, diff)
 			}
 		case err == errFull:
-			if !full || c.out.Len() != helloLen {
+			if !full || c.out.Len() != answerLen {
 				t.Errorf("full: %v, and the answer is %q", full, &c.out)
 			}
 		case errors.As(err, &v):
@@ -92,7 +92,7 @@ func FuzzGreet(f *testing.F) {
 		answerOf(0, 0),
 		answerOf(0, 1),
 		answerOf(2, 0),
-		answerOf(version, 0)[:helloLen-1],
+		answerOf(version, 0)[:answerLen-1],
 		[]byte(serverMagic)[:5],
 		append(answerOf(version, 0), okFrame...),
 		[]byte("\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"), // HTTP/2's settings
@@ -102,25 +102,25 @@ func FuzzGreet(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, answered []byte) {
 		c := &scripted{in: bytes.NewReader(answered)}
-		err := greet(t.Context(), c)
+		err := clientHandshake(t.Context(), c)
 		switch {
-		case bytes.HasPrefix(answered, answerOf(version, 0)[:helloLen-1]) && len(answered) >= helloLen:
+		case bytes.HasPrefix(answered, answerOf(version, 0)[:answerLen-1]) && len(answered) >= answerLen:
 			if err != nil {
 				t.Errorf("a server that speaks this version is refused: %v", err)
 			}
-		case bytes.HasPrefix(answered, []byte(serverMagic)) && len(answered) >= helloLen && answered[helloLen-1] == 1:
+		case bytes.HasPrefix(answered, []byte(serverMagic)) && len(answered) >= answerLen && answered[answerLen-1] == 1:
 			if err != errFull {
 				t.Errorf("a full server is taken for one with which %v", err)
 			}
 		default:
-			if !slices.ContainsFunc([]error{errPlain, errNoHello}, func(e error) bool { return errors.Is(err, e) }) {
+			if !slices.ContainsFunc([]error{errPlain, errNoAnswer}, func(e error) bool { return errors.Is(err, e) }) {
 				t.Errorf("%q comes to %v", answered, err)
 			}
 		}
 		sent := c.out.Bytes()
 		var rd reader
-		rd.init(&pieces{&rd, sent[PrefaceLen:], whole}, &buffers{})
-		if _, err := answer(&scripted{}, &rd, sent[:PrefaceLen], false); err != nil {
+		rd.init(&testSource{&rd, bytes.NewReader(sent[PrefaceLen:])}, &buffers{})
+		if _, err := serverHandshake(&scripted{}, &rd, sent[:PrefaceLen], false); err != nil {
 			t.Errorf("what the client has sent is refused: %v", err)
 		}
 	})

@@ -74,7 +74,7 @@ func FuzzServer(f *testing.F) {
 			client.Write(sent) // fails if the server has hung up
 			client.CloseWrite()
 		}()
-		if _, err := io.CopyN(io.Discard, w.in, int64(helloLen)); err != nil {
+		if _, err := io.CopyN(io.Discard, w.in, int64(answerLen)); err != nil {
 			t.Fatal(err)
 		}
 		for statuses := 0; ; {

@@ -171,7 +171,7 @@ func (in *inbox) ended() bool {
 		return false
 	}
 	last := &in.queue[len(in.queue)-1]
-	return last.err != nil || !last.kind.isFollowed() || last.kind == kindMessage && last.n > in.limit
+	return last.err != nil || !isFollowed(last.kind) || last.kind == kindMessage && last.n > in.limit
 }
 
 func (in *inbox) header() (a arrived) {
@@ -272,7 +272,7 @@ func (in *inbox) read(a *arrived) {
 }
 
 // isFollowed reports whether another frame of the same stream may come after one of kind k.
-func (k kind) isFollowed() bool { return k == kindMessage || k == kindHeader }
+func isFollowed(k kind) bool { return k == kindMessage || k == kindHeader }
 
 // attach continues with another connection, after the last frame of the previous one.
 func (in *inbox) attach(c *conn) {

@@ -122,3 +122,27 @@ func isNoTokenChar(r rune) bool {
 }
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+func appendMetadata(b []byte, md metadata.MD) []byte {
+	n := 0
+	for _, values := range md {
+		n += len(values)
+	}
+	b = binary.AppendUvarint(b, uint64(n))
+	for key, values := range md {
+		for _, value := range values {
+			b = binary.AppendUvarint(b, uint64(len(key)))
+			b = append(b, key...)
+			b = binary.AppendUvarint(b, uint64(len(value)))
+			b = append(b, value...)
+		}
+	}
+	return b
+}
+
+// parseMetadata reads the content of an intro or header frame, which is metadata alone.
+func parseMetadata(b []byte) (metadata.MD, error) {
+	c := cursor{rest: b}
+	md := c.metadata()
+	return md, c.end()
+}

@@ -30,7 +30,7 @@ func newSender(t *testing.T, limit int64) (*sender, *wire) {
 	t.Helper()
 	c, w := newConnPair(t)
 	s := &sender{}
-	s.init(&s.monitor, s, c, newBudget(limit), c.rd.pool)
+	s.init(&s.monitor, s, c, newBudget(limit), &buffers{})
 	return s, w
 }
 
@@ -175,7 +175,7 @@ func TestMemoryOfMessagesThatWait(t *testing.T) {
 	s, w := newSender(t, 0)
 	const size = 80
 	n := window / (size + frameHeaderLen)
-	got := allocated(func() {
+	got := fixture.Allocated(func() {
 		for i := range n {
 			if err := s.put(i, size, true); err != nil {
 				t.Fatal(err)

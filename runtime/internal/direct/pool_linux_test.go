@@ -288,8 +288,8 @@ func TestIdleConnectionsHoldNoBuffer(t *testing.T) {
 	mustEcho(t, c, "x")
 	conn := c.pool.get()
 	defer c.pool.put(conn)
-	if conn.rd.buf != nil {
-		t.Errorf("it holds %d bytes to read into", cap(*conn.rd.buf))
+	if conn.rd.holdsBuffer() {
+		t.Error("it holds a buffer to read into")
 	}
 	if n := cap(conn.out) + cap(conn.scratch); n > 2*keepIdle {
 		t.Errorf("it holds %d bytes to write from", n)

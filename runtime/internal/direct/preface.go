@@ -2,12 +2,6 @@ package direct
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"net"
-	"time"
 
 	"google.golang.org/grpc/metadata"
 )
@@ -21,45 +15,37 @@ const (
 	clientMagic = "UDSGRPC-DIRECT\r\n\r\n"
 	serverMagic = "UDSGRPC-DIRECT"
 
-	// Magic is the beginning of a client's preface.
-	Magic = clientMagic
-
 	// PrefaceLen is how much the client sends before it waits for an answer.
 	PrefaceLen = len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-	helloLen   = len(serverMagic) + 2
 
+	// answerLen is the length of the server's answer.
+	answerLen = len(serverMagic) + 2
+
+	// version is the only one that this package speaks.
 	version = 1
-
-	// helloTimeout is how long a client waits for the answer. A server that needs longer hangs or does
-	// not serve yet; HTTP/2 then waits for it.
-	helloTimeout = 2 * time.Second
 )
 
 // IsPreface reports whether the first PrefaceLen bytes from a client say that it speaks the direct
 // transport.
 func IsPreface(b []byte) bool { return len(b) == PrefaceLen && bytes.HasPrefix(b, []byte(clientMagic)) }
 
-var (
-	errPlain   = errors.New("the server speaks HTTP/2 only")
-	errFull    = errors.New("direct transport: too many connections, this one goes on with HTTP/2")
-	errNoHello = errors.New("the server did not answer")
-)
-
+// appendPreface appends the preface of a client that speaks the versions from lowest to highest.
 func appendPreface(b []byte, lowest, highest byte) []byte {
 	b = append(b, clientMagic...)
 	return append(b, lowest, highest, 0, 0, 0, 0)
 }
 
-// greet sends a client's preface and introduction, and reads the server's answer.
-func greet(ctx context.Context, c net.Conn) error {
-	deadline := time.Now().Add(helloTimeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
+// parsePreface returns the lowest and the highest version that a client speaks.
+func parsePreface(b []byte) (lowest, highest byte, err error) {
+	if !IsPreface(b) {
+		return 0, 0, violationf("begins with %q", b)
 	}
-	c.SetDeadline(deadline)
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(0, 0)) })
-	defer stop()
-	b := appendPreface(nil, version, version)
+	versions := b[len(clientMagic):]
+	return versions[0], versions[1], nil
+}
+
+// appendIntro appends the frame in which a client introduces itself, after its preface.
+func appendIntro(b []byte) []byte {
 	b, start := openFrame(b, kindIntro)
 	b = appendMetadata(b, metadata.MD{
 		":authority":   {authority},
@@ -67,69 +53,26 @@ func greet(ctx context.Context, c net.Conn) error {
 		"user-agent":   {userAgent},
 	})
 	closeFrame(b, start)
-	if _, err := c.Write(b); err != nil {
-		return fmt.Errorf("%w: %w", errNoHello, err)
-	}
-	hello := make([]byte, helloLen)
-	n, err := io.ReadFull(c, hello)
-	if !bytes.HasPrefix([]byte(serverMagic), hello[:min(n, len(serverMagic))]) {
-		return errPlain
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNoHello, err)
-	}
-	switch {
-	case hello[len(serverMagic)] == version:
-	case hello[len(serverMagic)+1] == 1:
-		return errFull
-	default:
-		return errPlain
-	}
-	if !stop() {
-		return ctx.Err()
-	}
-	return c.SetDeadline(time.Time{})
+	return b
 }
 
-// answer reads the introduction of a client whose preface was read, and tells it which version will be
-// spoken. It returns the metadata that all calls of the client have.
-func answer(c net.Conn, f *reader, preface []byte, full bool) (metadata.MD, error) {
-	versions, ok := bytes.CutPrefix(preface, []byte(clientMagic))
-	if !ok || len(preface) != PrefaceLen {
-		return nil, violationf("begins with %q", preface)
-	}
-	k, n, err := f.header()
-	if err != nil {
-		return nil, err
-	}
-	if k != kindIntro {
-		return nil, violationf("introduces itself with a frame of kind %q", k)
-	}
-	b, err := f.head(n)
-	if err != nil {
-		return nil, err
-	}
-	md, err := parseMetadata(b)
-	if err == nil {
-		err = checkReceived(md)
-	}
-	if err != nil {
-		return nil, err
-	}
-	speak, isFull := byte(version), byte(0)
-	if versions[0] > version || versions[1] < version {
-		speak = 0
-	} else if full {
-		speak, isFull = 0, 1
-	}
-	if _, err := c.Write(append([]byte(serverMagic), speak, isFull)); err != nil {
-		return nil, err
-	}
+// appendAnswer appends the server's answer to a preface: the version that both ends speak from now on, 0
+// for none, and whether it has too many connections.
+func appendAnswer(b []byte, version byte, full bool) []byte {
+	b = append(append(b, serverMagic...), version, 0)
 	if full {
-		return nil, errFull
+		b[len(b)-1] = 1
 	}
-	if speak == 0 {
-		return nil, violationf("speaks versions %d to %d, and this end %d", versions[0], versions[1], version)
-	}
-	return md, nil
+	return b
+}
+
+// beginsAnswer reports whether b may be the beginning of an answer, or a whole one.
+func beginsAnswer(b []byte) bool {
+	return bytes.HasPrefix([]byte(serverMagic), b[:min(len(b), len(serverMagic))])
+}
+
+// parseAnswer reads an answer of answerLen bytes, for which beginsAnswer is true. Only the number 1 means
+// that the server has too many connections.
+func parseAnswer(b []byte) (version byte, full bool) {
+	return b[len(serverMagic)], b[len(serverMagic)+1] == 1
 }

@@ -144,8 +144,8 @@ func (h *host) connect() *wire {
 	h.accept(server)
 	w := newWire(h.t, client)
 	w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
-	hello := make([]byte, helloLen)
-	if _, err := io.ReadFull(w.in, hello); err != nil || hello[helloLen-2] != version {
+	hello := make([]byte, answerLen)
+	if _, err := io.ReadFull(w.in, hello); err != nil || hello[answerLen-2] != version {
 		h.t.Fatalf("hello is %q, %v", hello, err)
 	}
 	return w

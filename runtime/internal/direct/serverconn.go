@@ -54,9 +54,9 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 // open answers the client's preface.
 func (sc *serverConn) open(preface []byte, full bool) error {
 	// Not a deadline of the connection: grpc, which accepted it, may still be about to set one.
-	slow := time.AfterFunc(helloTimeout, func() { sc.Close() })
+	slow := time.AfterFunc(prefaceTimeout, func() { sc.Close() })
 	defer slow.Stop()
-	intro, err := answer(sc.UnixConn, &sc.rd, preface, full)
+	intro, err := serverHandshake(sc.UnixConn, &sc.rd, preface, full)
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-var (
-	// errHeaderSent is grpc's.
-	errHeaderSent = status.Error(codes.Internal, "transport: SendHeader called multiple times")
-	errHeaderSize = status.Error(codes.Internal, "transport: trying to send header list size larger than the limit set by peer")
-)
+// errHeaderSent is grpc's.
+var errHeaderSent = status.Error(codes.Internal, "transport: SendHeader called multiple times")
 
 func (s *serverStream) SetHeader(md metadata.MD) error {
 	if md.Len() == 0 {

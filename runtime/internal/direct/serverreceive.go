@@ -34,7 +34,7 @@ func (s *serverStream) readRequest() error {
 		return err
 	}
 	s.hasMessage = true
-	if rd.w-rd.r < frameHeaderLen {
+	if !rd.hasHeader() {
 		s.message.b = bytes.Clone(s.message.b) // what follows overwrites the buffer
 	}
 	k, n, err = rd.header()

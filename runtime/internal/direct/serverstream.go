@@ -4,11 +4,9 @@ import (
 	"context"
 	"sync"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 )
 
 // serverStream is a call in the server, and the [grpc.ServerStream] of its handler. It sends through out
@@ -200,32 +198,4 @@ func (s *serverStream) requestEnded() bool {
 		s.readEnd()
 	}
 	return s.request == requestEnded
-}
-
-const detailsKey = "grpc-status-details-bin"
-
-// appendStatus appends the frame that ends the call.
-func appendStatus(b []byte, st *status.Status, trailer metadata.MD, last bool) []byte {
-	md := sendable(trailer)
-	if err := unreadable(md); err != nil {
-		st, md = status.Convert(err), nil
-	}
-	// Handlers may return a text that is not UTF-8; status messages must be UTF-8.
-	h := statusHead{last: last, code: uint32(st.Code()), message: string([]rune(st.Message())), md: md}
-	if st.Code() != codes.OK {
-		if p := st.Proto(); len(p.GetDetails()) > 0 {
-			if details, err := proto.Marshal(p); err == nil {
-				h.md = metadata.Join(h.md, nil)
-				h.md[detailsKey] = []string{string(details)}
-			}
-		}
-	}
-	if sizeOf(h.md)+len(h.message) > maxHead {
-		st := status.Convert(errHeaderSize)
-		h = statusHead{last: last, code: uint32(st.Code()), message: st.Message()}
-	}
-	b, start := openFrame(b, kindStatus)
-	b = h.append(b)
-	closeFrame(b, start)
-	return b
 }

@@ -18,11 +18,11 @@ func hello(t *testing.T, h *host, lowest, highest byte) string {
 	h.accept(server)
 	w := newWire(t, client)
 	w.send(appendPreface(nil, lowest, highest), frame(kindIntro, 0))
-	b := make([]byte, helloLen)
+	b := make([]byte, answerLen)
 	if _, err := io.ReadFull(w.in, b); err != nil {
 		t.Fatal(err)
 	}
-	if b[helloLen-2] == 0 {
+	if b[answerLen-2] == 0 {
 		w.wantClosed()
 	}
 	return string(b)
@@ -217,7 +217,7 @@ func TestOneCallFindsOutForAll(t *testing.T) {
 	await(t, "the server", ended)
 }
 
-// The time limit of greet also holds for a server that answers byte by byte.
+// The time limit of the handshake also holds for a server that answers byte by byte.
 func TestGreetEndsWithItsContext(t *testing.T) {
 	client, server := pair(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -226,9 +226,9 @@ func TestGreetEndsWithItsContext(t *testing.T) {
 		io.WriteString(server, serverMagic[:3])
 		cancel()
 	}()
-	err := greet(ctx, client)
-	if !errors.Is(err, errNoHello) || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("greet comes to %v", err)
+	err := clientHandshake(ctx, client)
+	if !errors.Is(err, errNoAnswer) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the handshake comes to %v", err)
 	}
 	if _, err := client.Read(make([]byte, 1)); err == nil {
 		t.Error("the connection is still good")

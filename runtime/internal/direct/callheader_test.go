@@ -2,33 +2,22 @@ package direct
 
 import (
 	"encoding/binary"
-	"errors"
 	"math"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// allocated returns how many bytes f allocates. It also counts other goroutines, so its callers need
-// generous bounds.
-func allocated(f func()) int {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int(after.TotalAlloc - before.TotalAlloc)
-}
-
-// leastAllocated is allocated for a fuzz target, whose engine allocates at the same time: it runs f again
+// leastAllocated is fixture.Allocated for a fuzz target, whose engine allocates at the same time: it runs f again
 // if that was more than bound.
 func leastAllocated(bound int, f func()) (n int) {
 	for range 5 {
-		if n = allocated(f); n <= bound {
+		if n = fixture.Allocated(f); n <= bound {
 			break
 		}
 	}
@@ -63,11 +52,6 @@ func TestMalformedHeadsAreRefused(t *testing.T) {
 	}
 }
 
-func isViolation(err error, reason string) bool {
-	var v violation
-	return errors.As(err, &v) && strings.Contains(err.Error(), reason)
-}
-
 // A count or length that exceeds what was received is refused before anything is allocated for it.
 func TestHugeCountsInHeadsCostNothing(t *testing.T) {
 	for _, n := range []uint64{3, 1 << 20, math.MaxUint32, math.MaxInt64, math.MaxUint64} {
@@ -78,7 +62,7 @@ func TestHugeCountsInHeadsCostNothing(t *testing.T) {
 			"method": func() error { _, err := parseCall(append([]byte{0}, b...)); return err },
 		} {
 			var err error
-			got := allocated(func() { err = parse() })
+			got := fixture.Allocated(func() { err = parse() })
 			if name == "method" && n == 3 {
 				continue // it is there
 			}
@@ -107,7 +91,7 @@ func TestLargestHeadsAllocateABoundedMultiple(t *testing.T) {
 			}
 			b := append(binary.AppendUvarint(nil, uint64(n)), pairs...)
 			var err error
-			got := allocated(func() { _, err = parseMetadata(b) })
+			got := fixture.Allocated(func() { _, err = parseMetadata(b) })
 			if err != nil {
 				t.Fatal(err)
 			}

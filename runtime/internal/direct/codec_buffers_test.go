@@ -1,0 +1,129 @@
+package direct
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unsafe"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// testSource is a source whose bytes a test provides.
+type testSource struct {
+	rd *reader
+	io.Reader
+}
+
+func (s *testSource) fill() error {
+	n, err := s.Read(s.rd.space())
+	s.rd.filled(n)
+	if err != nil {
+		s.rd.release()
+	}
+	return err
+}
+
+// Copying is slow between places of different alignment, and the fields of a decoded message begin a page.
+func TestFirstFieldOfALargeMessageBeginsACacheLine(t *testing.T) {
+	p := &buffers{}
+	c := newCodec(p)
+	const cacheLine = 64
+	for _, n := range []int{64 << 10, 1 << 20, 2<<20 - 1} {
+		content := bytes.Repeat([]byte{'x'}, n)
+		for range 2 { // a new buffer, and one that is used again
+			message, err := c.marshal(&wrapperspb.BytesValue{Value: content}, defaultMaxSend, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			encoded := message.slices[0].ReadOnlyData()
+			first := &encoded[len(encoded)-n]
+			if at := uintptr(unsafe.Pointer(first)) % cacheLine; at != 0 {
+				t.Errorf("%d bytes begin at byte %d of a cache line", n, at)
+			}
+			message.free()
+		}
+	}
+}
+
+// Buffers are not cleared, so the old content of a buffer must not come out as part of a message that is
+// read into it or written from it.
+func TestDirtyBuffersDoNotShow(t *testing.T) {
+	p := &buffers{}
+	dirty := bytes.Repeat([]byte{0xdd}, 1<<21)
+	dirt := func() {
+		var held []*[]byte
+		for size := range 22 {
+			b := p.Get(1 << size)
+			copy(*b, dirty)
+			held = append(held, b)
+		}
+		for _, b := range held {
+			p.Put(b)
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	c := newCodec(p)
+	var scratch []byte
+	for range 100 {
+		dirt()
+		content := bytes.Repeat([]byte{byte(random.IntN(100))}, random.IntN(1<<random.IntN(20)))
+		want := &wrapperspb.BytesValue{Value: content}
+		out, err := c.marshal(want, defaultMaxSend, scratch[:0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.slices == nil {
+			scratch = out.b
+		}
+		encoded := out.appendTo(nil)
+		if plain, _ := proto.Marshal(want); !bytes.Equal(encoded, plain) {
+			t.Fatalf("a message of %d bytes is encoded wrongly", len(content))
+		}
+		out.free()
+
+		dirt()
+		stream := append(appendFrameHeader(nil, kindMessage, len(encoded)), encoded...)
+		var f reader
+		f.init(&testSource{&f, iotest.HalfReader(bytes.NewReader(stream))}, p)
+		_, n, err := f.header()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := f.message(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := &wrapperspb.BytesValue{}
+		if err := c.unmarshal(in, got); err != nil {
+			t.Fatal(err)
+		}
+		dirt() // in the buffer from which the message was read
+		if !bytes.Equal(got.Value, content) {
+			t.Fatalf("a message of %d bytes comes out as one of %d, or other bytes", len(content), len(got.Value))
+		}
+	}
+}
+
+// A decoded message belongs to the caller, and does not change when its buffer is used again.
+func TestDecodedMessagesOwnTheirBytes(t *testing.T) {
+	c := newCodec(&buffers{})
+	for _, n := range []int{10, readBuffer} {
+		b, err := proto.Marshal(&wrapperspb.StringValue{Value: strings.Repeat("x", n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := &wrapperspb.StringValue{}
+		if err := c.unmarshal(payload{b: b}, got); err != nil {
+			t.Fatal(err)
+		}
+		clear(b)
+		if got.Value != strings.Repeat("x", n) {
+			t.Error("the message has changed with the buffer")
+		}
+	}
+}

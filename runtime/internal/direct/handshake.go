@@ -1,0 +1,86 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+)
+
+// Magic is the beginning of a client's preface.
+const Magic = clientMagic
+
+// prefaceTimeout is how long a client waits for the answer to its preface, and a server for the rest of a
+// client's introduction. A server that needs longer hangs or does not serve yet; HTTP/2 then waits for it.
+const prefaceTimeout = 2 * time.Second
+
+var (
+	errPlain    = errors.New("the server speaks HTTP/2 only")
+	errFull     = errors.New("direct transport: too many connections, this one goes on with HTTP/2")
+	errNoAnswer = errors.New("the server did not answer")
+)
+
+// clientHandshake sends a client's preface and introduction, and reads the server's answer.
+func clientHandshake(ctx context.Context, c net.Conn) error {
+	deadline := time.Now().Add(prefaceTimeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	c.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(0, 0)) })
+	defer stop()
+	if _, err := c.Write(appendIntro(appendPreface(nil, version, version))); err != nil {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	answer := make([]byte, answerLen)
+	n, err := io.ReadFull(c, answer)
+	if !beginsAnswer(answer[:n]) {
+		return errPlain
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	switch speak, full := parseAnswer(answer); {
+	case speak == version:
+	case full:
+		return errFull
+	default:
+		return errPlain
+	}
+	if !stop() {
+		return ctx.Err()
+	}
+	return c.SetDeadline(time.Time{})
+}
+
+// serverHandshake reads the introduction of a client whose preface was read, and tells it which version
+// will be spoken. It returns the metadata that all calls of the client have.
+func serverHandshake(c net.Conn, f *reader, preface []byte, full bool) (metadata.MD, error) {
+	lowest, highest, err := parsePreface(preface)
+	if err != nil {
+		return nil, err
+	}
+	md, err := f.intro()
+	if err != nil {
+		return nil, err
+	}
+	known := lowest <= version && version <= highest
+	speak := byte(version)
+	if !known || full {
+		speak = 0
+	}
+	if _, err := c.Write(appendAnswer(nil, speak, known && full)); err != nil {
+		return nil, err
+	}
+	if full {
+		return nil, errFull
+	}
+	if !known {
+		return nil, violationf("speaks versions %d to %d, and this end %d", lowest, highest, version)
+	}
+	return md, nil
+}

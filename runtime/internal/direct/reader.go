@@ -1,0 +1,250 @@
+package direct
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+)
+
+const (
+	// readBuffer holds a whole call of the usual size, so that it takes one read(2), and hundreds of
+	// small messages of a stream.
+	readBuffer = 16 << 10
+
+	// smallFirst is how much is allocated for content of which nothing has arrived yet.
+	smallFirst = 64 << 10
+
+	// growth is how many times as much as has arrived is allocated next. It is not small, because what has
+	// arrived is copied each time.
+	growth = 16
+)
+
+// reader reads frames. It reads as much as there is, so a call that was written at once is read at once.
+// It has a buffer only while that holds something, because most connections are idle.
+type reader struct {
+	src  source
+	pool *buffers
+	buf  *[]byte // nil while r == w
+	r, w int     // buf[r:w] was read from src and not yet from here
+}
+
+// source is what a reader reads from.
+type source interface {
+	// fill waits until there is something to read, puts it into the reader's space, and reports it with
+	// filled. The error is io.EOF at the end.
+	fill() error
+	io.Reader
+}
+
+func (f *reader) init(src source, pool *buffers) { f.src, f.pool = src, pool }
+
+// need ensures that n bytes are in the buffer, if it can hold them. The error is io.EOF if the other end
+// has closed the connection and the buffer is empty.
+func (f *reader) need(n int) error {
+	for f.w-f.r < n {
+		if f.r > 0 && f.r < f.w {
+			copy(*f.buf, (*f.buf)[f.r:f.w])
+		}
+		f.r, f.w = 0, f.w-f.r
+		if err := f.src.fill(); err != nil {
+			if errors.Is(err, io.EOF) && f.w > 0 {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// header reads the header of the next frame. The length is between 0 and maxFrame. The error is io.EOF
+// if the other end has closed the connection between two frames.
+func (f *reader) header() (kind, int, error) {
+	if err := f.need(frameHeaderLen); err != nil {
+		return 0, 0, err
+	}
+	h := (*f.buf)[f.r:]
+	f.r += frameHeaderLen
+	n := binary.BigEndian.Uint32(h[1:frameHeaderLen])
+	if n > maxFrame {
+		return 0, 0, violationf("a frame of %d bytes, and %d is the limit", n, maxFrame)
+	}
+	return kind(h[0]), int(n), nil
+}
+
+// space returns where to put bytes that are read from the source. It gets a buffer if there is none.
+func (f *reader) space() []byte {
+	if f.buf == nil {
+		f.buf = f.pool.Get(readBuffer)
+	}
+	return (*f.buf)[f.w:]
+}
+
+// filled records that n bytes were put into space.
+func (f *reader) filled(n int) { f.w += n }
+
+// release gives the buffer back if it is empty. What head returned is no longer valid.
+func (f *reader) release() {
+	if f.buf != nil && f.r == f.w {
+		f.pool.Put(f.buf)
+		f.buf, f.r, f.w = nil, 0, 0
+	}
+}
+
+// holdsBuffer reports whether there is a buffer, as while something in it was not read yet.
+func (f *reader) holdsBuffer() bool { return f.buf != nil }
+
+// empty reports whether all that was read is consumed.
+func (f *reader) empty() bool { return f.r == f.w }
+
+// hasHeader reports whether the header of the next frame has arrived.
+func (f *reader) hasHeader() bool { return f.w-f.r >= frameHeaderLen }
+
+// buffered reports whether the next frame is of kind k and has arrived already.
+func (f *reader) buffered(k kind) bool {
+	return f.w-f.r >= frameHeaderLen && (*f.buf)[f.r] == byte(k)
+}
+
+// Read reads content.
+func (f *reader) Read(p []byte) (int, error) {
+	if f.r == f.w {
+		return f.src.Read(p)
+	}
+	n := copy(p, (*f.buf)[f.r:f.w])
+	f.r += n
+	return n, nil
+}
+
+// head reads the content of a frame that is no message. It is valid until the next use of f.
+func (f *reader) head(n int) ([]byte, error) {
+	if n > maxHead {
+		return nil, violationf("a frame of %d bytes, and %d is the limit", n, maxHead)
+	}
+	if n <= readBuffer {
+		return f.small(n)
+	}
+	return f.grow(make([]byte, min(n, smallFirst)), n, func(n int) []byte { return make([]byte, n) }, nil)
+}
+
+// intro reads the frame in which a client introduces itself, and returns its metadata.
+func (f *reader) intro() (metadata.MD, error) {
+	k, n, err := f.header()
+	if err != nil {
+		return nil, err
+	}
+	if k != kindIntro {
+		return nil, violationf("introduces itself with a frame of kind %q", k)
+	}
+	md, err := f.metadata(n)
+	if err == nil {
+		err = checkReceived(md)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return md, nil
+}
+
+// metadata reads the content of a header frame.
+func (f *reader) metadata(n int) (metadata.MD, error) {
+	b, err := f.head(n)
+	if err != nil {
+		return nil, err
+	}
+	return parseMetadata(b)
+}
+
+// status reads the content of a status frame.
+func (f *reader) status(n int) (statusHead, error) {
+	b, err := f.head(n)
+	if err != nil {
+		return statusHead{}, err
+	}
+	return parseStatus(b)
+}
+
+// small reads content that the buffer can hold. It is valid until the next use of f.
+func (f *reader) small(n int) ([]byte, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	if err := f.need(n); err != nil {
+		return nil, unexpectedEOF(err)
+	}
+	b := (*f.buf)[f.r : f.r+n : f.r+n]
+	f.r += n
+	return b, nil
+}
+
+// message reads the content of a message. It is valid until the next use of f.
+func (f *reader) message(n int) (payload, error) {
+	if n <= readBuffer {
+		b, err := f.small(n)
+		return payload{b: b}, err
+	}
+	b, err := f.large(n)
+	return payload{slices: b}, err
+}
+
+func (f *reader) large(n int) (mem.BufferSlice, error) {
+	if held := f.pool.takeLarge(n); held != nil {
+		if _, err := io.ReadFull(f, *held); err != nil {
+			f.pool.Put(held)
+			return nil, unexpectedEOF(err)
+		}
+		return mem.BufferSlice{mem.NewBuffer(held, f.pool)}, nil
+	}
+	held := f.pool.Get(min(n, smallFirst))
+	get := func(n int) []byte {
+		held = f.pool.Get(n)
+		return *held
+	}
+	put := func(b []byte) { f.pool.Put(&b) }
+	b, err := f.grow(*held, n, get, put)
+	if err != nil {
+		f.pool.Put(held)
+		return nil, err
+	}
+	*held = b
+	return mem.BufferSlice{mem.NewBuffer(held, f.pool)}, nil
+}
+
+// grow reads n bytes, first into b and then into longer buffers, so that a peer that announces much and
+// sends little costs little.
+func (f *reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) ([]byte, error) {
+	for have := 0; ; {
+		if _, err := io.ReadFull(f, b[have:]); err != nil {
+			return nil, unexpectedEOF(err)
+		}
+		have = len(b)
+		if have == n {
+			return b, nil
+		}
+		size := grown(have, n)
+		next := get(size)[:size]
+		copy(next, b)
+		if put != nil {
+			put(b)
+		}
+		b = next
+	}
+}
+
+// grown returns how much to allocate when have bytes of n have arrived. A product without this check could
+// exceed n, or an int.
+func grown(have, n int) int {
+	if have < n/growth {
+		return growth * have
+	}
+	return n
+}
+
+// unexpectedEOF turns an end in the middle of a frame into io.ErrUnexpectedEOF.
+func unexpectedEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
