@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// buffers is a [mem.BufferPool] for messages. grpc's own pool clears every buffer before it is used again,
+// Buffers is a [mem.BufferPool] for messages. grpc's own pool clears every buffer before it is used again,
 // which for a large message takes as long as copying it. Here the whole buffer is written before it is
 // read, so it is not cleared.
-type buffers struct {
+type Buffers struct {
 	small [largestSmall + 1]sync.Pool // of *[]byte; the index is log2 of their capacity
 
 	mu    sync.Mutex
@@ -37,7 +37,7 @@ const (
 	cacheLine = 64
 )
 
-func (p *buffers) Get(n int) *[]byte {
+func (p *Buffers) Get(n int) *[]byte {
 	size := bits.Len(uint(max(n, 1) - 1))
 	if size > largestSmall {
 		return p.getLarge(n)
@@ -51,7 +51,7 @@ func (p *buffers) Get(n int) *[]byte {
 	return b
 }
 
-func (p *buffers) getLarge(n int) *[]byte {
+func (p *Buffers) getLarge(n int) *[]byte {
 	if b := p.takeLarge(n); b != nil {
 		return b
 	}
@@ -62,7 +62,7 @@ func (p *buffers) getLarge(n int) *[]byte {
 }
 
 // takeLarge returns a large buffer if there is one, else nil.
-func (p *buffers) takeLarge(n int) *[]byte {
+func (p *Buffers) takeLarge(n int) *[]byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, b := range p.large {
@@ -77,7 +77,7 @@ func (p *buffers) takeLarge(n int) *[]byte {
 	return nil
 }
 
-func (p *buffers) Put(b *[]byte) {
+func (p *Buffers) Put(b *[]byte) {
 	size := bits.Len(uint(cap(*b))) - 1
 	switch {
 	case size > largestSmall || size == largestSmall && cap(*b) != 1<<size:
@@ -88,7 +88,7 @@ func (p *buffers) Put(b *[]byte) {
 }
 
 // putLarge keeps the largest buffers.
-func (p *buffers) putLarge(b *[]byte) {
+func (p *Buffers) putLarge(b *[]byte) {
 	if cap(*b) > largestLarge {
 		return
 	}

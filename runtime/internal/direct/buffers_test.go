@@ -7,7 +7,7 @@ import (
 // A buffer has the requested length, and a new one has room for no more than twice as much.
 func TestBuffersSizes(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 1023, 1024, 1025, smallFirst - 1, smallFirst, smallFirst + 1, 1 << 20, largestLarge, largestLarge + 1} {
-		p := &buffers{}
+		p := &Buffers{}
 		for range 3 {
 			b, other := p.Get(n), p.Get(n)
 			if len(*b) != n || cap(*b) > max(2*n, 1) {
@@ -24,7 +24,7 @@ func TestBuffersSizes(t *testing.T) {
 
 // Only a few large buffers are kept, and only those that messages of the usual limit need.
 func TestFewLargeBuffersAreKept(t *testing.T) {
-	p := &buffers{}
+	p := &Buffers{}
 	for n := 1 << largestSmall; n < 2*largestLarge; n += 100 << 10 {
 		b := make([]byte, n)
 		p.Put(&b)
@@ -46,7 +46,7 @@ func TestFewLargeBuffersAreKept(t *testing.T) {
 
 // A buffer that did not come from the pool, or was cut, must not come out of it as a larger one.
 func TestBuffersOfOthersAreNotKept(t *testing.T) {
-	p := &buffers{}
+	p := &Buffers{}
 	odd := [][]byte{nil, make([]byte, 0, 3), make([]byte, 5, 1000), make([]byte, 0, largestLarge+1), make([]byte, 1<<largestSmall+1), make([]byte, 10)[2:]}
 	for _, b := range odd {
 		p.Put(&b)

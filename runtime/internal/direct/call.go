@@ -20,7 +20,7 @@ var errClosing = status.Error(codes.Canceled, "grpc: the client connection is cl
 var errUnprocessed = errors.New("no server has processed the call")
 
 // endFrame says that there are no more messages.
-var endFrame = appendFrameHeader(nil, kindEnd, 0)
+var endFrame = AppendFrameHeader(nil, KindEnd, 0)
 
 // call is what a unary call and a client stream have in common. It does not change once the call has
 // begun.
@@ -43,10 +43,10 @@ func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
 		return ErrHTTP2
 	}
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
-		if validate(md) != nil || sizeOf(md)+len(c.method) > maxHead {
+		if ValidateMetadata(md) != nil || MetadataSize(md)+len(c.method) > MaxControl {
 			return ErrHTTP2
 		}
-		c.md = sendable(md)
+		c.md = Sendable(md)
 	}
 	if err := ctx.Err(); err != nil {
 		err = status.FromContextError(err).Err()
@@ -82,7 +82,7 @@ func (c *call) begin(p *peer.Peer) {
 	c.ctx = hs.tagRPC(c.caller, &stats.RPCTagInfo{FullMethodName: c.method, FailFast: c.opts.failFast})
 	// A stats handler may have added what carries a trace.
 	md, _ := metadata.FromOutgoingContext(c.ctx)
-	c.md = sendable(md)
+	c.md = Sendable(md)
 	hs.rpc(c.ctx, &stats.Begin{
 		Client:         true,
 		BeginTime:      c.beginTime,
@@ -96,10 +96,10 @@ func (c *call) begin(p *peer.Peer) {
 	hs.rpc(c.ctx, &stats.OutHeader{
 		Client:     true,
 		FullMethod: c.method,
-		Authority:  authority,
+		Authority:  Authority,
 		RemoteAddr: p.Addr,
 		LocalAddr:  p.LocalAddr,
-		Header:     metadata.Join(c.md, metadata.MD{"user-agent": {userAgent}}),
+		Header:     metadata.Join(c.md, metadata.MD{"user-agent": {UserAgent}}),
 	})
 }
 
@@ -109,21 +109,21 @@ func (c *call) appendCall(b []byte) []byte {
 	if deadline, ok := c.caller.Deadline(); ok {
 		timeout = max(time.Until(deadline), 1)
 	}
-	b, start := openFrame(b, kindCall)
-	b = appendCall(b, timeout, c.method, c.md)
-	closeFrame(b, start)
+	b, start := OpenFrame(b, KindCall)
+	b = AppendCallHeader(b, timeout, c.method, c.md)
+	CloseFrame(b, start)
 	return b
 }
 
 func (c *call) sentMessage(m any, n int) {
 	if hs := c.client.conf.Stats; hs != nil {
-		hs.rpc(c.ctx, &stats.OutPayload{Client: true, Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n, SentTime: time.Now()})
+		hs.rpc(c.ctx, &stats.OutPayload{Client: true, Payload: m, Length: n, WireLength: n + FrameHeaderLen, CompressedLength: n, SentTime: time.Now()})
 	}
 }
 
 func (c *call) receivedMessage(m any, n int) {
 	if hs := c.client.conf.Stats; hs != nil {
-		hs.rpc(c.ctx, &stats.InPayload{Client: true, RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n})
+		hs.rpc(c.ctx, &stats.InPayload{Client: true, RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + FrameHeaderLen, CompressedLength: n})
 	}
 }
 
@@ -148,7 +148,7 @@ func (c *call) receivedHeader(md metadata.MD, wireLength int) metadata.MD {
 	if md == nil {
 		md = metadata.MD{}
 	}
-	md["content-type"] = []string{contentType}
+	md["content-type"] = []string{ContentType}
 	if hs := c.client.conf.Stats; hs != nil {
 		hs.rpc(c.ctx, &stats.InHeader{Client: true, WireLength: wireLength, Header: md.Copy()})
 	}
@@ -156,21 +156,21 @@ func (c *call) receivedHeader(md metadata.MD, wireLength int) metadata.MD {
 }
 
 // receivedStatus returns the result of the call, io.EOF for success, and the trailer.
-func (c *call) receivedStatus(h *statusHead, r *response, wireLength int) (metadata.MD, error) {
-	md := h.md
+func (c *call) receivedStatus(h *Status, r *response, wireLength int) (metadata.MD, error) {
+	md := h.Trailer
 	if c.observed() {
 		if md == nil {
 			md = metadata.MD{}
 		}
 		if !r.hasHeader {
 			// Over HTTP/2 such a trailer would have been a header as well.
-			md["content-type"] = []string{contentType}
+			md["content-type"] = []string{ContentType}
 		}
 	}
 	if hs := c.client.conf.Stats; hs != nil {
 		hs.rpc(c.ctx, &stats.InTrailer{Client: true, WireLength: wireLength, Trailer: md.Copy()})
 	}
-	err := h.err()
+	err := h.Err()
 	if err == nil && !c.desc.ServerStreams && r.messages == 0 {
 		err = status.Error(codes.Internal, "cardinality violation: received no response message from non-server-streaming RPC")
 	}
@@ -179,16 +179,16 @@ func (c *call) receivedStatus(h *statusHead, r *response, wireLength int) (metad
 
 // Violations by a server.
 var (
-	errHeaderTwice = violation("the server sends a header after the header")
-	errGoesAway    = violation("the server goes away in the middle of a call")
+	errHeaderTwice = Violation("the server sends a header after the header")
+	errGoesAway    = Violation("the server goes away in the middle of a call")
 )
 
 // unexpectedFrame is the error for a frame of kind k in an answer.
-func unexpectedFrame(k kind) error {
-	if k == kindGoAway {
+func unexpectedFrame(k Kind) error {
+	if k == KindGoAway {
 		return errGoesAway
 	}
-	return violationf("the server sends a frame of kind %q", k)
+	return Violationf("the server sends a frame of kind %q", k)
 }
 
 // isStatus returns the status of a call for an error of its connection.
@@ -231,7 +231,7 @@ func (c *call) broken(err error, generation int64) error {
 	if c.client.pool.isClosed() {
 		return errClosing
 	}
-	if v := violation(""); errors.As(err, &v) {
+	if v := Violation(""); errors.As(err, &v) {
 		return status.Error(codes.Internal, err.Error())
 	}
 	if errors.Is(err, ErrHTTP2) {

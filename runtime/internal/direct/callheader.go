@@ -7,7 +7,7 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// callHead is the content of a call frame:
+// CallHeader is the content of a call frame:
 //
 //	uvarint  nanoseconds until the deadline; 0 if there is none
 //	bytes    full method name
@@ -15,27 +15,27 @@ import (
 //
 // where bytes are an uvarint length and that many bytes, and metadata an uvarint count and so many
 // pairs of bytes, key and value.
-type callHead struct {
-	timeout time.Duration // 0 for none
-	method  []byte
-	md      metadata.MD // nil if empty
+type CallHeader struct {
+	Timeout  time.Duration // 0 for none
+	Method   []byte
+	Metadata metadata.MD // nil if empty
 }
 
-func appendCall(b []byte, timeout time.Duration, method string, md metadata.MD) []byte {
+func AppendCallHeader(b []byte, timeout time.Duration, method string, md metadata.MD) []byte {
 	b = binary.AppendUvarint(b, uint64(timeout))
 	b = binary.AppendUvarint(b, uint64(len(method)))
 	b = append(b, method...)
-	return appendMetadata(b, md)
+	return AppendMetadata(b, md)
 }
 
-// parseCall reads what appendCall wrote; the method is a part of b.
-func parseCall(b []byte) (h callHead, err error) {
+// ParseCallHeader reads what appendCall wrote; the method is a part of b.
+func ParseCallHeader(b []byte) (h CallHeader, err error) {
 	c := cursor{rest: b}
-	h.timeout = time.Duration(c.uvarint())
-	if h.timeout < 0 {
-		h.timeout = 1<<63 - 1
+	h.Timeout = time.Duration(c.uvarint())
+	if h.Timeout < 0 {
+		h.Timeout = 1<<63 - 1
 	}
-	h.method = c.bytes()
-	h.md = c.metadata()
+	h.Method = c.bytes()
+	h.Metadata = c.metadata()
 	return h, c.end()
 }

@@ -12,18 +12,18 @@ import (
 // heads are the seed contents of frames: valid ones, and some with one mistake.
 func heads() [][]byte {
 	md := metadata.MD{"k": {"v", ""}, "k-bin": {"\x00\xff"}}
-	full := statusHead{last: true, code: 5, message: "no", md: md}
+	full := Status{Last: true, Code: 5, Message: "no", Trailer: md}
 	return [][]byte{
 		nil,
 		{0},
-		appendCall(nil, 0, "/t.T/M", nil),
-		appendCall(nil, time.Second, "/t.T/M", md),
-		appendCall(nil, -1, "", md),
-		full.append(nil),
-		(&statusHead{}).append(nil),
-		appendMetadata(nil, md),
-		append(appendMetadata(nil, md), 0),                 // one byte too many
-		appendMetadata(nil, md)[:5],                        // ends within a field
+		AppendCallHeader(nil, 0, "/t.T/M", nil),
+		AppendCallHeader(nil, time.Second, "/t.T/M", md),
+		AppendCallHeader(nil, -1, "", md),
+		full.Append(nil),
+		(&Status{}).Append(nil),
+		AppendMetadata(nil, md),
+		append(AppendMetadata(nil, md), 0),                 // one byte too many
+		AppendMetadata(nil, md)[:5],                        // ends within a field
 		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},   // a count beyond everything
 		bytes.Repeat([]byte{0x80}, 11),                     // a number that does not end
 		{2, 0, 0, 0, 0},                                    // empty keys
@@ -42,19 +42,19 @@ func FuzzCall(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := parseCall(b)
+		h, err := ParseCallHeader(b)
 		if err != nil {
 			return
 		}
-		again, err := parseCall(appendCall(nil, h.timeout, string(h.method), h.md))
+		again, err := ParseCallHeader(AppendCallHeader(nil, h.Timeout, string(h.Method), h.Metadata))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(h, again, cmp.AllowUnexported(callHead{})); diff != "" {
+		if diff := cmp.Diff(h, again, cmp.AllowUnexported(CallHeader{})); diff != "" {
 			t.Error(diff)
 		}
-		if h.timeout < 0 {
-			t.Errorf("timeout is %v", h.timeout)
+		if h.Timeout < 0 {
+			t.Errorf("timeout is %v", h.Timeout)
 		}
 	})
 }
@@ -64,16 +64,16 @@ func FuzzStatus(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := parseStatus(b)
+		h, err := ParseStatus(b)
 		if err != nil {
 			return
 		}
-		_ = h.err() // does not panic, whatever the details are
-		again, err := parseStatus(h.append(nil))
+		_ = h.Err() // does not panic, whatever the details are
+		again, err := ParseStatus(h.Append(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(h, again, cmp.AllowUnexported(statusHead{})); diff != "" {
+		if diff := cmp.Diff(h, again, cmp.AllowUnexported(Status{})); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -87,13 +87,13 @@ func FuzzMetadata(f *testing.F) {
 		var md metadata.MD
 		var err error
 		bound := 4096 + allocationFactor*len(b)
-		if got := leastAllocated(bound, func() { md, err = parseMetadata(b) }); got > bound {
+		if got := leastAllocated(bound, func() { md, err = ParseMetadata(b) }); got > bound {
 			t.Errorf("%d bytes are allocated for %d", got, len(b))
 		}
 		if err != nil {
 			return
 		}
-		again, err := parseMetadata(appendMetadata(nil, md))
+		again, err := ParseMetadata(AppendMetadata(nil, md))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,9 +31,9 @@ func TestMalformedHeadsAreRefused(t *testing.T) {
 		b     []byte
 		parse func([]byte) error
 	}{
-		"call":     {appendCall(nil, time.Second, "/t.T/M", md), func(b []byte) error { _, err := parseCall(b); return err }},
-		"status":   {(&statusHead{code: 5, message: "no", md: md}).append(nil), func(b []byte) error { _, err := parseStatus(b); return err }},
-		"metadata": {appendMetadata(nil, md), func(b []byte) error { _, err := parseMetadata(b); return err }},
+		"call":     {AppendCallHeader(nil, time.Second, "/t.T/M", md), func(b []byte) error { _, err := ParseCallHeader(b); return err }},
+		"status":   {(&Status{Code: 5, Message: "no", Trailer: md}).Append(nil), func(b []byte) error { _, err := ParseStatus(b); return err }},
+		"metadata": {AppendMetadata(nil, md), func(b []byte) error { _, err := ParseMetadata(b); return err }},
 	}
 	for name, head := range whole {
 		t.Run(name, func(t *testing.T) {
@@ -57,9 +57,9 @@ func TestHugeCountsInHeadsCostNothing(t *testing.T) {
 	for _, n := range []uint64{3, 1 << 20, math.MaxUint32, math.MaxInt64, math.MaxUint64} {
 		b := append(binary.AppendUvarint(nil, n), "abc"...)
 		for name, parse := range map[string]func() error{
-			"pairs":  func() error { _, err := parseMetadata(b); return err },
-			"key":    func() error { _, err := parseMetadata(append([]byte{1}, b...)); return err },
-			"method": func() error { _, err := parseCall(append([]byte{0}, b...)); return err },
+			"pairs":  func() error { _, err := ParseMetadata(b); return err },
+			"key":    func() error { _, err := ParseMetadata(append([]byte{1}, b...)); return err },
+			"method": func() error { _, err := ParseCallHeader(append([]byte{0}, b...)); return err },
 		} {
 			var err error
 			got := fixture.Allocated(func() { err = parse() })
@@ -86,12 +86,12 @@ func TestLargestHeadsAllocateABoundedMultiple(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var pairs []byte
 			n := 0
-			for ; len(pairs) < maxHead-200; n++ {
+			for ; len(pairs) < MaxControl-200; n++ {
 				pairs = append(pairs, pair(n)...)
 			}
 			b := append(binary.AppendUvarint(nil, uint64(n)), pairs...)
 			var err error
-			got := fixture.Allocated(func() { _, err = parseMetadata(b) })
+			got := fixture.Allocated(func() { _, err = ParseMetadata(b) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,9 +106,9 @@ func TestLargestHeadsAllocateABoundedMultiple(t *testing.T) {
 func TestTimeoutsBeyondAllBounds(t *testing.T) {
 	for _, n := range []uint64{math.MaxInt64, math.MaxInt64 + 1, math.MaxUint64} {
 		b := append(binary.AppendUvarint(nil, n), 0, 0)
-		h, err := parseCall(b)
-		if err != nil || h.timeout != math.MaxInt64 {
-			t.Errorf("%d is %v, %v", n, h.timeout, err)
+		h, err := ParseCallHeader(b)
+		if err != nil || h.Timeout != math.MaxInt64 {
+			t.Errorf("%d is %v, %v", n, h.Timeout, err)
 		}
 	}
 }
@@ -117,9 +117,9 @@ func TestTimeoutsBeyondAllBounds(t *testing.T) {
 func TestCodesBeyondAllBoundsAreErrors(t *testing.T) {
 	for _, code := range []uint64{math.MaxInt32 + 1, math.MaxUint32, 1 << 32, 1<<32 + 5, math.MaxUint64} {
 		b := append(binary.AppendUvarint([]byte{0}, code), 0, 0)
-		h, err := parseStatus(b)
-		if err == nil && status.Code(h.err()) != codes.Unknown {
-			t.Errorf("%d is %v", code, h.err())
+		h, err := ParseStatus(b)
+		if err == nil && status.Code(h.Err()) != codes.Unknown {
+			t.Errorf("%d is %v", code, h.Err())
 		}
 	}
 }

@@ -68,7 +68,7 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.Lost == nil {
 		conf.Lost = func() {}
 	}
-	return &Client{conf: conf, codec: newCodec(&buffers{}), greeting: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
+	return &Client{conf: conf, codec: newCodec(&Buffers{}), greeting: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
 // SendWaits returns how often the Send of a stream waited because the budget was used up.

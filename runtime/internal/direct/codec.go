@@ -22,12 +22,12 @@ const (
 type codec struct {
 	encoding.CodecV2
 	plain bool // it is grpc's own, which does what package proto does
-	pool  *buffers
+	pool  *Buffers
 }
 
 // newCodec returns the codec that the program registered for protobuf, or grpc's own. As in grpc, a codec
 // of the older kind has priority.
-func newCodec(pool *buffers) codec {
+func newCodec(pool *Buffers) codec {
 	if old := encoding.GetCodec(grpcproto.Name); old != nil {
 		return codec{oldCodec{old}, false, pool}
 	}
@@ -51,28 +51,28 @@ func (c oldCodec) Unmarshal(data mem.BufferSlice, v any) error {
 }
 
 // marshal encodes a message for sending. A small one is appended to scratch. The errors are grpc's.
-func (c *codec) marshal(m any, limit int, scratch []byte) (payload, error) {
+func (c *codec) marshal(m any, limit int, scratch []byte) (Payload, error) {
 	if m == nil {
-		return payload{}, nil
+		return Payload{}, nil
 	}
 	p, err := c.encode(m, scratch)
 	if err != nil {
-		return payload{}, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err.Error())
+		return Payload{}, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err.Error())
 	}
-	if n := p.len(); n > min(limit, maxFrame) {
-		p.free()
-		return payload{}, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, min(limit, maxFrame))
+	if n := p.Len(); n > min(limit, MaxFrame) {
+		p.Free()
+		return Payload{}, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, min(limit, MaxFrame))
 	}
 	return p, nil
 }
 
 // encode does what grpc's codec does, but gives a small message no buffer of its own, and a large one a
 // buffer that was not cleared.
-func (c *codec) encode(m any, scratch []byte) (payload, error) {
+func (c *codec) encode(m any, scratch []byte) (Payload, error) {
 	pm, ok := m.(proto.Message)
 	if !ok || !c.plain {
 		slices, err := c.Marshal(m)
-		return payload{slices: slices}, err
+		return Payload{Slices: slices}, err
 	}
 	n := proto.Size(pm)
 	options := proto.MarshalOptions{UseCachedSize: true}
@@ -81,16 +81,16 @@ func (c *codec) encode(m any, scratch []byte) (payload, error) {
 			scratch = make([]byte, 0, n)
 		}
 		b, err := options.MarshalAppend(scratch, pm)
-		return payload{b: b}, err
+		return Payload{Bytes: b}, err
 	}
 	held := c.pool.Get(n)
 	b, err := options.MarshalAppend((*held)[:0], pm)
 	if err != nil {
 		c.pool.Put(held)
-		return payload{}, err
+		return Payload{}, err
 	}
 	*held = b
-	return payload{slices: mem.BufferSlice{mem.NewBuffer(held, c.pool)}}, nil
+	return Payload{Slices: mem.BufferSlice{mem.NewBuffer(held, c.pool)}}, nil
 }
 
 // tooLarge returns the error for a message of n bytes that is not read.
@@ -99,21 +99,21 @@ func tooLarge(n, limit int) error {
 }
 
 // unmarshal decodes a message, and frees p.
-func (c *codec) unmarshal(p payload, m any) error {
+func (c *codec) unmarshal(p Payload, m any) error {
 	if err := c.decode(p, m); err != nil {
 		return status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", err)
 	}
 	return nil
 }
 
-func (c *codec) decode(p payload, m any) error {
-	if p.slices == nil {
+func (c *codec) decode(p Payload, m any) error {
+	if p.Slices == nil {
 		if pm, ok := m.(proto.Message); ok && c.plain {
-			return proto.Unmarshal(p.b, pm)
+			return proto.Unmarshal(p.Bytes, pm)
 		}
 		// A codec of the program may keep what it is given.
-		p.slices = mem.BufferSlice{mem.SliceBuffer(bytes.Clone(p.b))}
+		p.Slices = mem.BufferSlice{mem.SliceBuffer(bytes.Clone(p.Bytes))}
 	}
-	defer p.slices.Free()
-	return c.Unmarshal(p.slices, m)
+	defer p.Slices.Free()
+	return c.Unmarshal(p.Slices, m)
 }

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"unsafe"
 
 	"google.golang.org/protobuf/proto"
@@ -15,22 +14,35 @@ import (
 
 // testSource is a source whose bytes a test provides.
 type testSource struct {
-	rd *reader
-	io.Reader
+	rd  *Reader
+	in  []byte
+	cut int // how much comes at once; 0 for all
 }
 
-func (s *testSource) fill() error {
-	n, err := s.Read(s.rd.space())
-	s.rd.filled(n)
+func (s *testSource) Read(b []byte) (int, error) {
+	if len(s.in) == 0 {
+		return 0, io.EOF
+	}
+	if s.cut > 0 {
+		b = b[:min(len(b), s.cut)]
+	}
+	n := copy(b, s.in)
+	s.in = s.in[n:]
+	return n, nil
+}
+
+func (s *testSource) Fill() error {
+	n, err := s.Read(s.rd.Space())
+	s.rd.Filled(n)
 	if err != nil {
-		s.rd.release()
+		s.rd.FreeBuffer()
 	}
 	return err
 }
 
 // Copying is slow between places of different alignment, and the fields of a decoded message begin a page.
 func TestFirstFieldOfALargeMessageBeginsACacheLine(t *testing.T) {
-	p := &buffers{}
+	p := &Buffers{}
 	c := newCodec(p)
 	const cacheLine = 64
 	for _, n := range []int{64 << 10, 1 << 20, 2<<20 - 1} {
@@ -40,12 +52,12 @@ func TestFirstFieldOfALargeMessageBeginsACacheLine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			encoded := message.slices[0].ReadOnlyData()
+			encoded := message.Slices[0].ReadOnlyData()
 			first := &encoded[len(encoded)-n]
 			if at := uintptr(unsafe.Pointer(first)) % cacheLine; at != 0 {
 				t.Errorf("%d bytes begin at byte %d of a cache line", n, at)
 			}
-			message.free()
+			message.Free()
 		}
 	}
 }
@@ -53,7 +65,7 @@ func TestFirstFieldOfALargeMessageBeginsACacheLine(t *testing.T) {
 // Buffers are not cleared, so the old content of a buffer must not come out as part of a message that is
 // read into it or written from it.
 func TestDirtyBuffersDoNotShow(t *testing.T) {
-	p := &buffers{}
+	p := &Buffers{}
 	dirty := bytes.Repeat([]byte{0xdd}, 1<<21)
 	dirt := func() {
 		var held []*[]byte
@@ -77,24 +89,24 @@ func TestDirtyBuffersDoNotShow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out.slices == nil {
-			scratch = out.b
+		if out.Slices == nil {
+			scratch = out.Bytes
 		}
-		encoded := out.appendTo(nil)
+		encoded := out.AppendTo(nil)
 		if plain, _ := proto.Marshal(want); !bytes.Equal(encoded, plain) {
 			t.Fatalf("a message of %d bytes is encoded wrongly", len(content))
 		}
-		out.free()
+		out.Free()
 
 		dirt()
-		stream := append(appendFrameHeader(nil, kindMessage, len(encoded)), encoded...)
-		var f reader
-		f.init(&testSource{&f, iotest.HalfReader(bytes.NewReader(stream))}, p)
-		_, n, err := f.header()
+		stream := append(AppendFrameHeader(nil, KindMessage, len(encoded)), encoded...)
+		var f Reader
+		f.Init(&testSource{&f, stream, 1 + random.IntN(len(stream))}, p)
+		_, n, err := f.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := f.message(n)
+		in, err := f.Message(n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,14 +123,14 @@ func TestDirtyBuffersDoNotShow(t *testing.T) {
 
 // A decoded message belongs to the caller, and does not change when its buffer is used again.
 func TestDecodedMessagesOwnTheirBytes(t *testing.T) {
-	c := newCodec(&buffers{})
-	for _, n := range []int{10, readBuffer} {
+	c := newCodec(&Buffers{})
+	for _, n := range []int{10, ReadBuffer} {
 		b, err := proto.Marshal(&wrapperspb.StringValue{Value: strings.Repeat("x", n)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := &wrapperspb.StringValue{}
-		if err := c.unmarshal(payload{b: b}, got); err != nil {
+		if err := c.unmarshal(Payload{Bytes: b}, got); err != nil {
 			t.Fatal(err)
 		}
 		clear(b)

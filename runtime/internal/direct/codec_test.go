@@ -57,7 +57,7 @@ func (k *oldKeeper) Unmarshal(data []byte, v any) error {
 func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
 	for name, cc := range map[string]encoding.CodecV2{"new": &keeper{}, "old": oldCodec{&oldKeeper{}}} {
 		t.Run(name, func(t *testing.T) {
-			pool := &buffers{}
+			pool := &Buffers{}
 			c := codec{cc, false, pool}
 			var stream []byte
 			var sent, got [][]byte
@@ -68,20 +68,20 @@ func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				stream = p.appendTo(appendFrameHeader(stream, kindMessage, p.len()))
-				p.free()
+				stream = p.AppendTo(AppendFrameHeader(stream, KindMessage, p.Len()))
+				p.Free()
 			}
-			var f reader
-			f.init(&pieces{&f, stream, func(int) int { return 1000 }}, pool)
+			var f Reader
+			f.Init(&testSource{&f, stream, 1000}, pool)
 			for {
-				_, n, err := f.header()
+				_, n, err := f.Next()
 				if err == io.EOF {
 					break
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				p, err := f.message(n)
+				p, err := f.Message(n)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -100,7 +100,7 @@ func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
 
 // The errors for messages that cannot be sent or read are those of grpc.
 func TestCodecErrors(t *testing.T) {
-	c := newCodec(&buffers{})
+	c := newCodec(&Buffers{})
 	small := &wrapperspb.BytesValue{Value: make([]byte, 8)}
 	for name, tc := range map[string]struct {
 		do   func() error
@@ -114,9 +114,9 @@ func TestCodecErrors(t *testing.T) {
 			_, err := c.marshal(wrapperspb.String(string(bytes.Repeat([]byte{0xff}, 100<<10))), defaultMaxSend, nil)
 			return err
 		}, codes.Internal},
-		"no protobuf":       {func() error { return c.unmarshal(payload{b: []byte{0xff}}, &wrapperspb.BytesValue{}) }, codes.Internal},
-		"into no message":   {func() error { return c.unmarshal(payload{}, "text") }, codes.Internal},
-		"nil is no message": {func() error { p, err := c.marshal(nil, 0, nil); _ = p.len(); return err }, codes.OK},
+		"no protobuf":       {func() error { return c.unmarshal(Payload{Bytes: []byte{0xff}}, &wrapperspb.BytesValue{}) }, codes.Internal},
+		"into no message":   {func() error { return c.unmarshal(Payload{}, "text") }, codes.Internal},
+		"nil is no message": {func() error { p, err := c.marshal(nil, 0, nil); _ = p.Len(); return err }, codes.OK},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := tc.do(); status.Code(err) != tc.code {
@@ -128,7 +128,7 @@ func TestCodecErrors(t *testing.T) {
 
 // grpc's own codec is recognized. Otherwise every call would take the slow path.
 func TestOwnCodecIsKnown(t *testing.T) {
-	if c := newCodec(&buffers{}); !c.plain {
+	if c := newCodec(&Buffers{}); !c.plain {
 		t.Errorf("%T is not taken for grpc's", c.CodecV2)
 	}
 }

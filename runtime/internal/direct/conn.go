@@ -24,7 +24,7 @@ type conn struct {
 	raw  syscall.RawConn
 	peer peer.Peer
 
-	rd      reader                // used by the reading goroutine
+	rd      Reader                // used by the reading goroutine
 	tryFill func(fd uintptr) bool // fillOnce, made once
 	readN   int                   // what the last read(2) returned
 	readErr error
@@ -51,13 +51,13 @@ type conn struct {
 	hangUp     func()                 // shutDown, made once
 }
 
-func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *buffers) (*conn, error) {
+func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *Buffers) (*conn, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
 	n := &conn{UnixConn: c, raw: raw, peer: peer.Peer{Addr: c.RemoteAddr(), LocalAddr: c.LocalAddr(), AuthInfo: info}}
-	n.rd.init(n, pool)
+	n.rd.Init(n, pool)
 	n.tryFill, n.tryWrite = n.fillOnce, n.writeOnce
 	return n, nil
 }
@@ -88,9 +88,9 @@ func (c *conn) write(wait bool) (n int, all bool, err error) {
 }
 
 // writeAll writes b, then data and the frames after it. It returns how much the kernel has accepted.
-func (c *conn) writeAll(b []byte, data payload, after []byte) (taken int, err error) {
+func (c *conn) writeAll(b []byte, data Payload, after []byte) (taken int, err error) {
 	c.pieces = append(c.pieces[:0], b)
-	for _, d := range data.slices {
+	for _, d := range data.Slices {
 		c.pieces = append(c.pieces, d.ReadOnlyData())
 	}
 	if len(after) > 0 {

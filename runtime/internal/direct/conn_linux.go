@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fill has a buffer of its own only while there is something to read.
-func (c *conn) fill() error {
+// Fill has a buffer of its own only while there is something to read.
+func (c *conn) Fill() error {
 	c.waited = false
 	waitErr := c.raw.Read(c.tryFill)
 	n, err := c.readResult(waitErr)
-	c.rd.filled(n)
+	c.rd.Filled(n)
 	if err != nil {
-		c.rd.release()
+		c.rd.FreeBuffer()
 	}
 	return err
 }
@@ -23,14 +23,14 @@ func (c *conn) fill() error {
 // fillOnce is called by the poller, for fill, when there may be something to read.
 func (c *conn) fillOnce(fd uintptr) (done bool) {
 	f := &c.rd
-	space := f.space()
+	space := f.Space()
 	for {
 		c.readN, c.readErr = syscall.Read(int(fd), space)
 		switch c.readErr {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			c.waited = true
-			f.release()
+			f.FreeBuffer()
 			return false
 		default:
 			return true

@@ -18,15 +18,15 @@ import (
 )
 
 // newConnPair returns a conn and the other end of its connection.
-func newConnPair(t *testing.T) (*conn, *wire) {
+func newConnPair(t *testing.T) (*conn, *rawConn) {
 	t.Helper()
 	a, b := pair(t)
-	c, err := newConn(a, nil, &buffers{})
+	c, err := newConn(a, nil, &Buffers{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return c, newWire(t, b)
+	return c, newRawConn(t, b)
 }
 
 // A request whose end is late does not change, though its connection gives its buffer back while it waits,
@@ -39,11 +39,11 @@ func TestRequestsWhoseEndIsLate(t *testing.T) {
 		slow.send(concat(callFrame(unaryMethod, nil), messageFrame(content)))
 		for range 20 {
 			quick.send(unaryCall(strings.Repeat("quick", 1000)))
-			quick.want(kindMessage)
+			quick.want(KindMessage)
 			quick.wantStatus()
 		}
 		slow.send(endFrame)
-		if got := slow.want(kindMessage); !bytes.Equal(got, messageFrame(content)[frameHeaderLen:]) {
+		if got := slow.want(KindMessage); !bytes.Equal(got, messageFrame(content)[FrameHeaderLen:]) {
 			t.Fatalf("the request has become %.100q", got)
 		}
 		slow.wantStatus()

@@ -6,7 +6,7 @@ import "errors"
 
 // There is no direct transport but on Linux; see Supported.
 
-func (c *conn) fill() error { return errors.ErrUnsupported }
+func (c *conn) Fill() error { return errors.ErrUnsupported }
 
 func (c *conn) fillOnce(uintptr) bool { return true }
 

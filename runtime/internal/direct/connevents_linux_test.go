@@ -39,8 +39,8 @@ func TestConnectionsThatBeginEnd(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{Stats: handlers{events}})
 			client, server := pair(t)
 			h.accept(server)
-			w := newWire(t, client)
-			w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
+			w := newRawConn(t, client)
+			w.send(AppendPreface(nil, Version, Version), frame(KindIntro, 0))
 			await(t, "the connection", events.tagged)
 			if stop {
 				h.Stop()
@@ -64,9 +64,9 @@ func TestStopWhileConnectionsBegin(t *testing.T) {
 		for range 4 {
 			client, server := pair(t)
 			h.accept(server)
-			w := newWire(t, client)
-			w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
-			if _, err := io.CopyN(io.Discard, w.in, int64(answerLen)); err != nil {
+			w := newRawConn(t, client)
+			w.send(AppendPreface(nil, Version, Version), frame(KindIntro, 0))
+			if _, err := io.CopyN(io.Discard, w.in, int64(AnswerLen)); err != nil {
 				t.Fatal(err)
 			}
 		}

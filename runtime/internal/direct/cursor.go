@@ -57,9 +57,9 @@ func (c *cursor) metadata() metadata.MD {
 func (c *cursor) end() error {
 	switch {
 	case c.broken:
-		return violation("a frame ends within a field")
+		return Violation("a frame ends within a field")
 	case len(c.rest) > 0:
-		return violationf("a frame has %d bytes too many", len(c.rest))
+		return Violationf("a frame has %d bytes too many", len(c.rest))
 	}
 	return nil
 }

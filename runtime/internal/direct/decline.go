@@ -22,7 +22,7 @@ func (s *Server) Decline(c *net.UnixConn, preface []byte, info credentials.AuthI
 	slow := time.AfterFunc(prefaceTimeout, func() { nc.Close() })
 	defer slow.Stop()
 	_, err = serverHandshake(nc.UnixConn, &nc.rd, preface, true)
-	if v := violation(""); errors.As(err, &v) {
+	if v := Violation(""); errors.As(err, &v) {
 		return err
 	}
 	return nil

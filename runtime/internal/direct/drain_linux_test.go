@@ -256,9 +256,9 @@ func content(i, size int) []byte {
 
 // A call is not sent again for ever. In the end it fails as if there were no server.
 func TestCallsAreBegunAnewOnlySoOften(t *testing.T) {
-	c, s := newClient(t, fake(t, func(w *wire) {
+	c, s := newClient(t, fake(t, func(w *rawConn) {
 		w.skipCall()
-		w.Write(frame(kindGoAway))
+		w.Write(frame(KindGoAway))
 		w.skipCall()
 	}))
 	_, err := invoke(t, c, "x")
@@ -275,10 +275,10 @@ func TestCallsAreBegunAnewOnlySoOften(t *testing.T) {
 func TestCallsBegunAnewWithNoServer(t *testing.T) {
 	var s *site
 	c, s := newClient(t, nil)
-	s.move(fake(t, func(w *wire) {
+	s.move(fake(t, func(w *rawConn) {
 		w.next()
 		s.move(nil)
-		w.Write(frame(kindGoAway))
+		w.Write(frame(KindGoAway))
 		w.skipCall()
 	}))
 	refuse := s.accept

@@ -6,49 +6,49 @@ import (
 	"math"
 )
 
-// kind says what a frame is. A frame is its kind, the length of its content (4 bytes, big
+// Kind says what a frame is. A frame is its kind, the length of its content (4 bytes, big
 // endian), and the content.
-type kind byte
+type Kind byte
 
 const (
-	kindIntro   kind = 'I' // client, once: metadata that goes with all its calls
-	kindCall    kind = 'C' // client: a call begins; see callHead
-	kindMessage kind = 'M' // both: a message
-	kindEnd     kind = 'E' // client: no more messages in this call
-	kindHeader  kind = 'H' // server: metadata that comes before the messages
-	kindStatus  kind = 'S' // server: the call is over; see statusHead
-	kindGoAway  kind = 'G' // server: the call was not and will not be processed
+	KindIntro   Kind = 'I' // client, once: metadata that goes with all its calls
+	KindCall    Kind = 'C' // client: a call begins; see callHead
+	KindMessage Kind = 'M' // both: a message
+	KindEnd     Kind = 'E' // client: no more messages in this call
+	KindHeader  Kind = 'H' // server: metadata that comes before the messages
+	KindStatus  Kind = 'S' // server: the call is over; see statusHead
+	KindGoAway  Kind = 'G' // server: the call was not and will not be processed
 )
 
 const (
-	frameHeaderLen = 5
+	FrameHeaderLen = 5
 
-	// maxFrame is the largest length of a frame. No protobuf message is longer, and every length up to it
+	// MaxFrame is the largest length of a frame. No protobuf message is longer, and every length up to it
 	// fits an int on 32-bit systems, where a longer one would become negative.
-	maxFrame = math.MaxInt32
+	MaxFrame = math.MaxInt32
 
-	// maxHead is the largest length of a frame other than a message. It is sixteen times what grpc
+	// MaxControl is the largest length of a frame other than a message. It is sixteen times what grpc
 	// suggests for all metadata of a call, and a fraction of what grpc-go accepts.
-	maxHead = 1 << 20
+	MaxControl = 1 << 20
 )
 
-// violation says how the other end broke the protocol. The connection is of no further use.
-type violation string
+// Violation says how the other end broke the protocol. The connection is of no further use.
+type Violation string
 
-func (v violation) Error() string { return "direct transport: " + string(v) }
+func (v Violation) Error() string { return "direct transport: " + string(v) }
 
-func violationf(format string, args ...any) error { return violation(fmt.Sprintf(format, args...)) }
+func Violationf(format string, args ...any) error { return Violation(fmt.Sprintf(format, args...)) }
 
-func appendFrameHeader(b []byte, k kind, n int) []byte {
+func AppendFrameHeader(b []byte, k Kind, n int) []byte {
 	return binary.BigEndian.AppendUint32(append(b, byte(k)), uint32(n))
 }
 
-// openFrame appends the header of a frame whose length is set by closeFrame.
-func openFrame(b []byte, k kind) ([]byte, int) {
-	b = appendFrameHeader(b, k, 0)
+// OpenFrame appends the header of a frame whose length is set by closeFrame.
+func OpenFrame(b []byte, k Kind) ([]byte, int) {
+	b = AppendFrameHeader(b, k, 0)
 	return b, len(b)
 }
 
-func closeFrame(b []byte, start int) {
+func CloseFrame(b []byte, start int) {
 	binary.BigEndian.PutUint32(b[start-4:], uint32(len(b)-start))
 }

@@ -13,16 +13,16 @@ import (
 
 // pieces is a source that returns its bytes in pieces.
 type pieces struct {
-	*reader
+	*Reader
 	rest []byte
 	cut  func(left int) int // how much comes next
 }
 
-func (p *pieces) fill() error {
-	n, err := p.Read(p.space())
-	p.filled(n)
+func (p *pieces) Fill() error {
+	n, err := p.Read(p.Space())
+	p.Filled(n)
 	if err != nil {
-		p.release()
+		p.FreeBuffer()
 	}
 	return err
 }
@@ -37,29 +37,29 @@ func (p *pieces) Read(b []byte) (int, error) {
 }
 
 type parsed struct {
-	kind    kind
+	kind    Kind
 	content []byte
 }
 
 // parse reads all frames of a stream, and the error after them.
 func parse(stream []byte, cut func(int) int) (frames []parsed, err error) {
-	var f reader
-	f.init(&pieces{&f, stream, cut}, &buffers{})
+	var f Reader
+	f.Init(&pieces{&f, stream, cut}, &Buffers{})
 	for {
-		k, n, err := f.header()
+		k, n, err := f.Next()
 		if err != nil {
 			return frames, err
 		}
 		var content []byte
-		if k == kindMessage {
-			p, err := f.message(n)
+		if k == KindMessage {
+			p, err := f.Message(n)
 			if err != nil {
 				return frames, err
 			}
-			content = p.appendTo(nil)
-			p.free()
+			content = p.AppendTo(nil)
+			p.Free()
 		} else {
-			b, err := f.head(n)
+			b, err := f.Control(n)
 			if err != nil {
 				return frames, err
 			}
@@ -75,30 +75,30 @@ func whole(left int) int { return left }
 // were only announced.
 func FuzzReader(f *testing.F) {
 	var all []byte
-	for _, k := range []kind{kindIntro, kindCall, kindMessage, kindEnd, kindHeader, kindStatus, kindGoAway, 0, 'x'} {
-		one := append(appendFrameHeader(nil, k, 3), "abc"...)
+	for _, k := range []Kind{KindIntro, KindCall, KindMessage, KindEnd, KindHeader, KindStatus, KindGoAway, 0, 'x'} {
+		one := append(AppendFrameHeader(nil, k, 3), "abc"...)
 		all = append(all, one...)
 		f.Add(one, uint64(1))
 	}
 	f.Add(all, uint64(7))
-	f.Add(append(append(appendFrameHeader(nil, kindMessage, readBuffer+1), make([]byte, readBuffer+1)...), all...), uint64(3))
-	f.Add(append(append(appendFrameHeader(nil, kindCall, smallFirst+1), make([]byte, smallFirst+1)...), all...), uint64(4))
-	f.Add(appendFrameHeader(nil, kindMessage, maxFrame), uint64(0))
-	f.Add(announce(kindMessage, maxFrame+1), uint64(0))
-	f.Add(announce(kindCall, math.MaxUint32), uint64(0))
-	f.Add(appendFrameHeader(nil, kindCall, maxHead), uint64(0))
+	f.Add(append(append(AppendFrameHeader(nil, KindMessage, ReadBuffer+1), make([]byte, ReadBuffer+1)...), all...), uint64(3))
+	f.Add(append(append(AppendFrameHeader(nil, KindCall, smallFirst+1), make([]byte, smallFirst+1)...), all...), uint64(4))
+	f.Add(AppendFrameHeader(nil, KindMessage, MaxFrame), uint64(0))
+	f.Add(announce(KindMessage, MaxFrame+1), uint64(0))
+	f.Add(announce(KindCall, math.MaxUint32), uint64(0))
+	f.Add(AppendFrameHeader(nil, KindCall, MaxControl), uint64(0))
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
 		want, wantErr := parse(stream, whole)
 		// A random generator that is good enough for cutting.
 		random := func(left int) int {
 			seed = seed*6364136223846793005 + 1442695040888963407
-			return 1 + int((seed>>33)%min(uint64(left), 1+(seed>>20)%(2*readBuffer)))
+			return 1 + int((seed>>33)%min(uint64(left), 1+(seed>>20)%(2*ReadBuffer)))
 		}
 		var got []parsed
 		var gotErr error
 		// What grows is copied, so all of it together is a little more than the last buffer. The test
 		// copies too.
-		bound := 4*(readBuffer+smallFirst) + (2*growth+100)*len(stream)
+		bound := 4*(ReadBuffer+smallFirst) + (2*growth+100)*len(stream)
 		size := leastAllocated(bound, func() { got, gotErr = parse(stream, random) })
 		if !slices.EqualFunc(got, want, func(a, b parsed) bool { return a.kind == b.kind && bytes.Equal(a.content, b.content) }) {
 			t.Errorf("cut, %d frames come out, and whole %d", len(got), len(want))
@@ -115,20 +115,20 @@ func FuzzReader(f *testing.F) {
 // A peer that announces much and sends little costs little.
 func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 	for name, tc := range map[string]struct {
-		kind kind
+		kind Kind
 		n    uint32 // announced
 		sent int
 		want error
 	}{
-		"2 GiB message, nothing sent": {kindMessage, maxFrame, 0, io.ErrUnexpectedEOF},
-		"2 GiB message, 1 KiB sent":   {kindMessage, maxFrame, 1 << 10, io.ErrUnexpectedEOF},
-		"2 GiB message, 64 KiB sent":  {kindMessage, maxFrame, smallFirst, io.ErrUnexpectedEOF},
-		"message over the limit":      {kindMessage, maxFrame + 1, 0, violation("a frame of 2147483648 bytes, and 2147483647 is the limit")},
-		"4 GiB message":               {kindMessage, math.MaxUint32, 0, violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
-		"1 MiB head, nothing sent":    {kindCall, maxHead, 0, io.ErrUnexpectedEOF},
-		"1 MiB head, 1 KiB sent":      {kindCall, maxHead, 1 << 10, io.ErrUnexpectedEOF},
-		"head over the limit":         {kindCall, maxHead + 1, 0, violationf("a frame of %d bytes, and %d is the limit", maxHead+1, maxHead)},
-		"4 GiB head":                  {kindStatus, math.MaxUint32, 0, violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
+		"2 GiB message, nothing sent": {KindMessage, MaxFrame, 0, io.ErrUnexpectedEOF},
+		"2 GiB message, 1 KiB sent":   {KindMessage, MaxFrame, 1 << 10, io.ErrUnexpectedEOF},
+		"2 GiB message, 64 KiB sent":  {KindMessage, MaxFrame, smallFirst, io.ErrUnexpectedEOF},
+		"message over the limit":      {KindMessage, MaxFrame + 1, 0, Violation("a frame of 2147483648 bytes, and 2147483647 is the limit")},
+		"4 GiB message":               {KindMessage, math.MaxUint32, 0, Violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
+		"1 MiB head, nothing sent":    {KindCall, MaxControl, 0, io.ErrUnexpectedEOF},
+		"1 MiB head, 1 KiB sent":      {KindCall, MaxControl, 1 << 10, io.ErrUnexpectedEOF},
+		"head over the limit":         {KindCall, MaxControl + 1, 0, Violationf("a frame of %d bytes, and %d is the limit", MaxControl+1, MaxControl)},
+		"4 GiB head":                  {KindStatus, math.MaxUint32, 0, Violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stream := append(announce(tc.kind, tc.n), make([]byte, tc.sent)...)
@@ -138,7 +138,7 @@ func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 				t.Errorf("the error is %v, want %v", err, tc.want)
 			}
 			// A large buffer has an eighth more.
-			if bound := 2*(readBuffer+smallFirst) + growth*tc.sent*9/8; got > bound {
+			if bound := 2*(ReadBuffer+smallFirst) + growth*tc.sent*9/8; got > bound {
 				t.Errorf("%d bytes are allocated; %d are allowed", got, bound)
 			}
 		})
@@ -148,7 +148,7 @@ func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 // The next allocation is never more than was announced, always fits an int on 32-bit systems, and is
 // always more than what has arrived.
 func TestBuffersGrowWithinTheAnnouncedLength(t *testing.T) {
-	for _, n := range []int{smallFirst + 1, growth*smallFirst - 1, growth * smallFirst, maxFrame / growth, 1 << 28, maxFrame - 1, maxFrame} {
+	for _, n := range []int{smallFirst + 1, growth*smallFirst - 1, growth * smallFirst, MaxFrame / growth, 1 << 28, MaxFrame - 1, MaxFrame} {
 		for have := smallFirst; have < n; {
 			next := grown(have, n)
 			if next <= have || next > n || next < n && next/growth != have {
@@ -161,15 +161,15 @@ func TestBuffersGrowWithinTheAnnouncedLength(t *testing.T) {
 
 // There is a buffer only while it holds something: most connections are idle.
 func TestReaderWithoutBytesHasNoBuffer(t *testing.T) {
-	var f reader
+	var f Reader
 	src := &pieces{&f, concatFrames(3), whole}
-	f.init(src, &buffers{})
+	f.Init(src, &Buffers{})
 	for range 3 {
-		if _, _, err := f.header(); err != nil {
+		if _, _, err := f.Next(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := f.header(); err != io.EOF {
+	if _, _, err := f.Next(); err != io.EOF {
 		t.Fatal(err)
 	}
 	if f.buf != nil {
@@ -179,14 +179,14 @@ func TestReaderWithoutBytesHasNoBuffer(t *testing.T) {
 
 func concatFrames(n int) (b []byte) {
 	for range n {
-		b = appendFrameHeader(b, kindEnd, 0)
+		b = AppendFrameHeader(b, KindEnd, 0)
 	}
 	return b
 }
 
 // An end within a frame is distinguished from an end between frames.
 func TestEndsBetweenAndWithinFrames(t *testing.T) {
-	stream := append(appendFrameHeader(nil, kindMessage, 3), "abc"...)
+	stream := append(AppendFrameHeader(nil, KindMessage, 3), "abc"...)
 	for n := range len(stream) + 1 {
 		want := io.ErrUnexpectedEOF
 		if n == 0 || n == len(stream) {

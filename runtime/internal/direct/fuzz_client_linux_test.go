@@ -17,8 +17,8 @@ import (
 
 // serverBytes are what servers answer, right and wrong.
 func serverBytes() [][]byte {
-	header := frame(kindHeader, appendMetadata(nil, metadata.MD{"k": {"v"}})...)
-	failed := statusFrame(statusHead{last: true, code: 5, message: "no", md: metadata.MD{"k": {"v"}, detailsKey: {"\x08\x05"}}})
+	header := frame(KindHeader, AppendMetadata(nil, metadata.MD{"k": {"v"}})...)
+	failed := statusFrame(Status{Last: true, Code: 5, Message: "no", Trailer: metadata.MD{"k": {"v"}, DetailsKey: {"\x08\x05"}}})
 	seeds := [][]byte{
 		nil,
 		concat(messageFrame("x"), okFrame),
@@ -31,15 +31,15 @@ func serverBytes() [][]byte {
 		concat(messageFrame("x"), okFrame[:3]),
 		concat(header, header),
 		concat(messageFrame("x"), header),
-		frame(kindGoAway),
-		concat(header, frame(kindGoAway)),
-		frame(kindMessage, 0xff),
-		messageFrame(string(make([]byte, 2*readBuffer))),
-		announce(kindMessage, math.MaxUint32),
-		announce(kindHeader, maxHead),
-		announce(kindStatus, maxHead+1),
+		frame(KindGoAway),
+		concat(header, frame(KindGoAway)),
+		frame(KindMessage, 0xff),
+		messageFrame(string(make([]byte, 2*ReadBuffer))),
+		announce(KindMessage, math.MaxUint32),
+		announce(KindHeader, MaxControl),
+		announce(KindStatus, MaxControl+1),
 	}
-	for _, k := range []kind{kindIntro, kindCall, kindMessage, kindEnd, kindHeader, kindStatus, kindGoAway, 'x'} {
+	for _, k := range []Kind{KindIntro, KindCall, KindMessage, KindEnd, KindHeader, KindStatus, KindGoAway, 'x'} {
 		seeds = append(seeds, frame(k), frame(k, 0), concat(header, frame(k, 0)))
 	}
 	return seeds
@@ -53,7 +53,7 @@ func FuzzClient(f *testing.F) {
 		f.Add(b, true)
 	}
 	f.Fuzz(func(t *testing.T, answer []byte, stream bool) {
-		s := &site{t: t, accept: fake(t, func(w *wire) {
+		s := &site{t: t, accept: fake(t, func(w *rawConn) {
 			if w.skipCall() {
 				w.Write(answer)
 				w.CloseWrite()
@@ -69,7 +69,7 @@ func FuzzClient(f *testing.F) {
 			_, err = invoke(t, c, "x")
 		}
 		st, ok := status.FromError(err)
-		if !ok || st.Code() == codes.DeadlineExceeded && !strings.Contains(string(answer), string(kindStatus)) {
+		if !ok || st.Code() == codes.DeadlineExceeded && !strings.Contains(string(answer), string(KindStatus)) {
 			t.Errorf("the call comes to %v", err)
 		}
 		// The fake has sent everything; the client may not have received it yet.
@@ -81,7 +81,7 @@ func FuzzClient(f *testing.F) {
 		if strings.Contains(st.Message(), "direct transport: ") && st.Code() == codes.Internal {
 			t.Errorf("after %v the connection is used again", err)
 		}
-		if !conn.rd.empty() {
+		if !conn.rd.Empty() {
 			t.Error("the connection is used again, and bytes were left in it")
 		}
 	})

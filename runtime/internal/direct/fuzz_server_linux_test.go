@@ -26,15 +26,15 @@ func clientBytes() [][]byte {
 		concat(callFrame(unaryMethod, nil), messageFrame("a"), messageFrame("b"), endFrame),
 		concat(callFrame("/t.T/None", nil), messageFrame("x"), endFrame),
 		concat(callFrame("no method", nil), endFrame),
-		concat(frame(kindCall, appendCall(nil, time.Hour, bothMethod, md)...), messageFrame("x"), endFrame),
-		concat(frame(kindCall, appendCall(nil, 1, bothMethod, md)...), messageFrame("x"), endFrame),
-		concat(callFrame(bothMethod, nil), messageFrame(string(make([]byte, 2*readBuffer))), endFrame, unaryCall("x")),
-		concat(callFrame(bothMethod, nil), frame(kindMessage, 0xff), endFrame),
-		concat(callFrame(bothMethod, nil), announce(kindMessage, math.MaxUint32)),
-		announce(kindCall, maxHead),
-		announce(kindCall, maxHead+1),
+		concat(frame(KindCall, AppendCallHeader(nil, time.Hour, bothMethod, md)...), messageFrame("x"), endFrame),
+		concat(frame(KindCall, AppendCallHeader(nil, 1, bothMethod, md)...), messageFrame("x"), endFrame),
+		concat(callFrame(bothMethod, nil), messageFrame(string(make([]byte, 2*ReadBuffer))), endFrame, unaryCall("x")),
+		concat(callFrame(bothMethod, nil), frame(KindMessage, 0xff), endFrame),
+		concat(callFrame(bothMethod, nil), announce(KindMessage, math.MaxUint32)),
+		announce(KindCall, MaxControl),
+		announce(KindCall, MaxControl+1),
 	}
-	for _, k := range []kind{kindIntro, kindCall, kindMessage, kindEnd, kindHeader, kindStatus, kindGoAway, 'x'} {
+	for _, k := range []Kind{KindIntro, KindCall, KindMessage, KindEnd, KindHeader, KindStatus, KindGoAway, 'x'} {
 		seeds = append(seeds, frame(k), frame(k, 0), concat(callFrame(bothMethod, nil), frame(k, 0)), concat(callFrame(unaryMethod, nil), frame(k, 0)))
 	}
 	return seeds
@@ -53,7 +53,7 @@ func FuzzServer(f *testing.F) {
 		}
 		if md, ok := metadata.FromIncomingContext(ctx); !ok {
 			panic("a handler has no metadata")
-		} else if _, ok := ctx.Deadline(); ok && ctx.Err() == nil && md.Len() > maxHead {
+		} else if _, ok := ctx.Deadline(); ok && ctx.Err() == nil && md.Len() > MaxControl {
 			panic("more metadata than the limit allows")
 		}
 	}
@@ -68,13 +68,13 @@ func FuzzServer(f *testing.F) {
 		client, server := pair(t)
 		h := &host{Server: h.Server, t: t, errs: make(chan error, 1)}
 		h.accept(server)
-		w := newWire(t, client)
-		w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
+		w := newRawConn(t, client)
+		w.send(AppendPreface(nil, Version, Version), frame(KindIntro, 0))
 		go func() {
 			client.Write(sent) // fails if the server has hung up
 			client.CloseWrite()
 		}()
-		if _, err := io.CopyN(io.Discard, w.in, int64(answerLen)); err != nil {
+		if _, err := io.CopyN(io.Discard, w.in, int64(AnswerLen)); err != nil {
 			t.Fatal(err)
 		}
 		for statuses := 0; ; {
@@ -83,24 +83,24 @@ func FuzzServer(f *testing.F) {
 				break
 			}
 			switch k {
-			case kindStatus:
+			case KindStatus:
 				statuses++
-				if h, err := parseStatus(b); err != nil {
+				if h, err := ParseStatus(b); err != nil {
 					t.Errorf("status %q: %v", b, err)
-				} else if h.last {
+				} else if h.Last {
 					w.wantClosed()
 				}
-			case kindHeader:
-				if _, err := parseMetadata(b); err != nil {
+			case KindHeader:
+				if _, err := ParseMetadata(b); err != nil {
 					t.Errorf("header %q: %v", b, err)
 				}
-			case kindMessage, kindGoAway:
+			case KindMessage, KindGoAway:
 			default:
 				t.Errorf("the server sends a frame of kind %q", k)
 			}
 		}
 		err := await(t, "Serve", h.errs)
-		if v := violation(""); err != nil && !errors.As(err, &v) {
+		if v := Violation(""); err != nil && !errors.As(err, &v) {
 			t.Errorf("Serve comes to %v", err)
 		}
 		h.runs.Wait()

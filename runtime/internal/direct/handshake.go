@@ -12,7 +12,7 @@ import (
 )
 
 // Magic is the beginning of a client's preface.
-const Magic = clientMagic
+const Magic = ClientMagic
 
 // prefaceTimeout is how long a client waits for the answer to its preface, and a server for the rest of a
 // client's introduction. A server that needs longer hangs or does not serve yet; HTTP/2 then waits for it.
@@ -33,19 +33,19 @@ func clientHandshake(ctx context.Context, c net.Conn) error {
 	c.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(0, 0)) })
 	defer stop()
-	if _, err := c.Write(appendIntro(appendPreface(nil, version, version))); err != nil {
+	if _, err := c.Write(AppendIntro(AppendPreface(nil, Version, Version))); err != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	answer := make([]byte, answerLen)
+	answer := make([]byte, AnswerLen)
 	n, err := io.ReadFull(c, answer)
-	if !beginsAnswer(answer[:n]) {
+	if !BeginsAnswer(answer[:n]) {
 		return errPlain
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	switch speak, full := parseAnswer(answer); {
-	case speak == version:
+	switch speak, full := ParseAnswer(answer); {
+	case speak == Version:
 	case full:
 		return errFull
 	default:
@@ -59,28 +59,28 @@ func clientHandshake(ctx context.Context, c net.Conn) error {
 
 // serverHandshake reads the introduction of a client whose preface was read, and tells it which version
 // will be spoken. It returns the metadata that all calls of the client have.
-func serverHandshake(c net.Conn, f *reader, preface []byte, full bool) (metadata.MD, error) {
-	lowest, highest, err := parsePreface(preface)
+func serverHandshake(c net.Conn, f *Reader, preface []byte, full bool) (metadata.MD, error) {
+	lowest, highest, err := ParsePreface(preface)
 	if err != nil {
 		return nil, err
 	}
-	md, err := f.intro()
+	md, err := f.Intro()
 	if err != nil {
 		return nil, err
 	}
-	known := lowest <= version && version <= highest
-	speak := byte(version)
+	known := lowest <= Version && Version <= highest
+	speak := byte(Version)
 	if !known || full {
 		speak = 0
 	}
-	if _, err := c.Write(appendAnswer(nil, speak, known && full)); err != nil {
+	if _, err := c.Write(AppendAnswer(nil, speak, known && full)); err != nil {
 		return nil, err
 	}
 	if full {
 		return nil, errFull
 	}
 	if !known {
-		return nil, violationf("speaks versions %d to %d, and this end %d", lowest, highest, version)
+		return nil, Violationf("speaks versions %d to %d, and this end %d", lowest, highest, Version)
 	}
 	return md, nil
 }

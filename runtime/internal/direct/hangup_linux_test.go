@@ -68,7 +68,7 @@ func TestHangUpsWakeWhoWaits(t *testing.T) {
 				return err
 			}}, ServerConfig{})
 			w := h.connect()
-			w.send(callFrame(bothMethod, nil), announce(kindMessage, 100), []byte("part"))
+			w.send(callFrame(bothMethod, nil), announce(KindMessage, 100), []byte("part"))
 			await(t, "the handler", entered)
 			w.Close()
 			if err := await(t, "the handler", ended); status.Code(err) != codes.Canceled {
@@ -83,9 +83,9 @@ func watch(t *testing.T, h *hangups) (local, remote *conn, heard chan struct{}) 
 	t.Helper()
 	a, b := pair(t)
 	var conns [2]*conn
-	for i, c := range []*wire{{UnixConn: a}, {UnixConn: b}} {
+	for i, c := range []*rawConn{{UnixConn: a}, {UnixConn: b}} {
 		var err error
-		if conns[i], err = newConn(c.UnixConn, nil, &buffers{}); err != nil {
+		if conns[i], err = newConn(c.UnixConn, nil, &Buffers{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,7 +165,7 @@ func TestForgottenConnections(t *testing.T) {
 	h := newWatch(t)
 	_, fence, fenced := watch(t, h)
 	a, b := pair(t)
-	c, err := newConn(a, nil, &buffers{})
+	c, err := newConn(a, nil, &Buffers{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,9 @@ import (
 )
 
 // announce is the header of a frame whose content does not follow.
-func announce(k kind, n uint32) []byte { return binary.BigEndian.AppendUint32([]byte{byte(k)}, n) }
+func announce(k Kind, n uint32) []byte { return binary.BigEndian.AppendUint32([]byte{byte(k)}, n) }
 
 func isViolation(err error, reason string) bool {
-	var v violation
+	var v Violation
 	return errors.As(err, &v) && strings.Contains(err.Error(), reason)
 }

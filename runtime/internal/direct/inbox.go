@@ -31,23 +31,23 @@ type inbox struct {
 // inboxOwner is the stream that an inbox belongs to.
 type inboxOwner interface {
 	// arrived is called with mu held when a frame was taken in.
-	arrived(k kind)
+	arrived(k Kind)
 	// sendWaits reports whether a Send waits for room. It is called with mu held.
 	sendWaits() bool
 }
 
 // arrived is a frame that was taken in.
 type arrived struct {
-	kind    kind
+	kind    Kind
 	n       int
-	content payload // empty for a message over the limit
+	content Payload // empty for a message over the limit
 	err     error   // of reading; then the other fields are zero
 	waited  bool    // the receiver had to wait for it
 }
 
 // peek waits for the next frame and returns its header. It returns the same one until head, message or
 // skip is called.
-func (in *inbox) peek() (kind, int, error) {
+func (in *inbox) peek() (Kind, int, error) {
 	c := &in.current
 	if !in.peeked {
 		if !in.active || !in.take() {
@@ -76,7 +76,7 @@ func (in *inbox) take() bool {
 	in.current.waited = false // it was there before the receiver asked
 	in.queue[0] = arrived{}
 	in.queue = in.queue[1:]
-	in.count(-in.current.content.len())
+	in.count(-in.current.content.Len())
 	return true
 }
 
@@ -84,9 +84,9 @@ func (in *inbox) take() bool {
 func (in *inbox) head() ([]byte, error) {
 	in.peeked = false
 	if in.active {
-		return in.current.content.b, nil
+		return in.current.content.Bytes, nil
 	}
-	return in.conn.rd.head(in.current.n)
+	return in.conn.rd.Control(in.current.n)
 }
 
 // count adds n to the bytes taken in; n may be negative. The caller holds mu.
@@ -98,14 +98,14 @@ func (in *inbox) count(n int) {
 }
 
 // message returns the content of the next frame, which is a message. It is valid until the next message.
-func (in *inbox) message() (payload, error) {
+func (in *inbox) message() (Payload, error) {
 	in.peeked = false
 	if in.active {
 		p := in.current.content
-		in.current.content = payload{}
+		in.current.content = Payload{}
 		return p, nil
 	}
-	return in.conn.rd.message(in.current.n)
+	return in.conn.rd.Message(in.current.n)
 }
 
 // drained reports whether the stream has received everything that is there.
@@ -120,11 +120,11 @@ func (in *inbox) drained() bool {
 			return false
 		}
 	}
-	return in.conn.rd.empty()
+	return in.conn.rd.Empty()
 }
 
 // buffered reports whether the next frame is of kind k and has arrived. It does not wait.
-func (in *inbox) buffered(k kind) bool {
+func (in *inbox) buffered(k Kind) bool {
 	if in.peeked {
 		return in.current.kind == k
 	}
@@ -138,7 +138,7 @@ func (in *inbox) buffered(k kind) bool {
 			return false
 		}
 	}
-	return in.conn.rd.buffered(k)
+	return in.conn.rd.NextIs(k)
 }
 
 // startTaking starts the goroutine that takes frames in while a Send waits. It ends with the first frame
@@ -171,11 +171,11 @@ func (in *inbox) ended() bool {
 		return false
 	}
 	last := &in.queue[len(in.queue)-1]
-	return last.err != nil || !isFollowed(last.kind) || last.kind == kindMessage && last.n > in.limit
+	return last.err != nil || !isFollowed(last.kind) || last.kind == KindMessage && last.n > in.limit
 }
 
 func (in *inbox) header() (a arrived) {
-	a.kind, a.n, a.err = in.conn.rd.header()
+	a.kind, a.n, a.err = in.conn.rd.Next()
 	a.waited = in.conn.waited
 	return a
 }
@@ -186,13 +186,13 @@ func (in *inbox) takeIn(a arrived) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed {
-		a.content.free()
+		a.content.Free()
 		in.taking = false
 		in.mu.broadcast()
 		return false
 	}
 	in.queue = append(in.queue, a)
-	in.count(a.content.len())
+	in.count(a.content.Len())
 	if a.err == nil {
 		in.owner.arrived(a.kind)
 	}
@@ -210,7 +210,7 @@ func (in *inbox) takeRest() {
 	}
 	if in.peeked && in.active {
 		in.queue = slices.Insert(in.queue, 0, in.current)
-		in.count(in.current.content.len())
+		in.count(in.current.content.Len())
 		in.peeked = false
 	}
 	more := !in.ended()
@@ -223,7 +223,7 @@ func (in *inbox) takeRest() {
 		in.peeked = false
 		in.active = true
 		in.takeIn(a)
-		if a.err == nil && a.kind == kindMessage && a.n > in.limit {
+		if a.err == nil && a.kind == KindMessage && a.n > in.limit {
 			_, err := io.CopyN(io.Discard, &in.conn.rd, int64(a.n))
 			more = err == nil
 			continue
@@ -240,14 +240,14 @@ func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.queue = slices.DeleteFunc(in.queue, func(a arrived) bool {
-		if a.kind == kindMessage && a.err == nil {
+		if a.kind == KindMessage && a.err == nil {
 			return false
 		}
-		in.count(-a.content.len())
+		in.count(-a.content.Len())
 		switch {
-		case a.kind == kindMessage:
+		case a.kind == KindMessage:
 			cut = true
-		case a.err == nil && (a.kind == kindHeader || a.kind == kindStatus):
+		case a.err == nil && (a.kind == KindHeader || a.kind == KindStatus):
 			heads = append(heads, a)
 		}
 		return true
@@ -259,20 +259,20 @@ func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
 func (in *inbox) read(a *arrived) {
 	rd := &in.conn.rd
 	switch {
-	case a.err != nil || a.kind == kindMessage && a.n > in.limit:
-	case a.kind == kindMessage:
-		a.content, a.err = rd.message(a.n)
-		if a.content.slices == nil {
-			a.content.b = bytes.Clone(a.content.b)
+	case a.err != nil || a.kind == KindMessage && a.n > in.limit:
+	case a.kind == KindMessage:
+		a.content, a.err = rd.Message(a.n)
+		if a.content.Slices == nil {
+			a.content.Bytes = bytes.Clone(a.content.Bytes)
 		}
-	case a.kind == kindHeader || a.kind == kindStatus:
-		a.content.b, a.err = rd.head(a.n)
-		a.content.b = bytes.Clone(a.content.b)
+	case a.kind == KindHeader || a.kind == KindStatus:
+		a.content.Bytes, a.err = rd.Control(a.n)
+		a.content.Bytes = bytes.Clone(a.content.Bytes)
 	}
 }
 
 // isFollowed reports whether another frame of the same stream may come after one of kind k.
-func isFollowed(k kind) bool { return k == kindMessage || k == kindHeader }
+func isFollowed(k Kind) bool { return k == KindMessage || k == KindHeader }
 
 // attach continues with another connection, after the last frame of the previous one.
 func (in *inbox) attach(c *conn) {
@@ -297,8 +297,8 @@ func (in *inbox) close() {
 	defer in.mu.Unlock()
 	in.closed = true
 	for i := range in.queue {
-		in.count(-in.queue[i].content.len())
-		in.queue[i].content.free()
+		in.count(-in.queue[i].content.Len())
+		in.queue[i].content.Free()
 	}
 	in.queue = nil
 }

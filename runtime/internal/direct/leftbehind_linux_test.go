@@ -158,13 +158,13 @@ func TestDeadlinesOfCallsThatAreOverTouchNoOtherCall(t *testing.T) {
 		}
 	}}}})
 	w := h.connect()
-	w.send(frame(kindCall, appendCall(nil, 500*time.Millisecond, bothMethod, nil)...), endFrame)
-	if st := w.wantStatus(); st.code != 0 || st.last {
+	w.send(frame(KindCall, AppendCallHeader(nil, 500*time.Millisecond, bothMethod, nil)...), endFrame)
+	if st := w.wantStatus(); st.Code != 0 || st.Last {
 		t.Fatalf("the status is %+v", st)
 	}
 	for range 2 {
 		w.send(callFrame(bothMethod, nil), messageFrame("x"), endFrame)
-		if k, _, err := w.next(); err != nil || k != kindMessage {
+		if k, _, err := w.next(); err != nil || k != KindMessage {
 			t.Fatalf("the next call gets %q, %v", k, err)
 		}
 		w.wantStatus()

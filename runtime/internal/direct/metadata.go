@@ -11,10 +11,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// validate returns an error for metadata that grpc does not send, with grpc's text: a key with other
+// ValidateMetadata returns an error for metadata that grpc does not send, with grpc's text: a key with other
 // characters than 0-9 a-z - _ . or a value that is not printable ASCII, unless the key ends in "-bin". As
 // in grpc, a key that begins with a colon passes, and is not sent.
-func validate(md metadata.MD) error {
+func ValidateMetadata(md metadata.MD) error {
 	for key, values := range md {
 		if key == "" {
 			return fmt.Errorf("there is an empty key in the header")
@@ -37,10 +37,10 @@ func validate(md metadata.MD) error {
 	return nil
 }
 
-// checkReceived refuses what a client must not send: handlers may write metadata to logs.
-func checkReceived(md metadata.MD) error {
-	if err := validate(md); err != nil {
-		return violation(err.Error())
+// CheckRequestMetadata refuses what a client must not send: handlers may write metadata to logs.
+func CheckRequestMetadata(md metadata.MD) error {
+	if err := ValidateMetadata(md); err != nil {
+		return Violation(err.Error())
 	}
 	return nil
 }
@@ -63,8 +63,8 @@ func isReserved(key string) bool {
 	return false
 }
 
-// sendable returns md without what grpc does not send.
-func sendable(md metadata.MD) metadata.MD {
+// Sendable returns md without what grpc does not send.
+func Sendable(md metadata.MD) metadata.MD {
 	var out metadata.MD
 	for key := range md {
 		if isReserved(key) {
@@ -80,8 +80,8 @@ func sendable(md metadata.MD) metadata.MD {
 	return md
 }
 
-// sizeOf returns how many bytes md takes in a frame at most, with a few for the other fields.
-func sizeOf(md metadata.MD) int {
+// MetadataSize returns how many bytes md takes in a frame at most, with a few for the other fields.
+func MetadataSize(md metadata.MD) int {
 	n := 64
 	for key, values := range md {
 		for _, value := range values {
@@ -93,14 +93,14 @@ func sizeOf(md metadata.MD) int {
 
 // What HTTP/2 adds to the metadata of a program. This package adds the same.
 const (
-	authority   = "localhost"
-	contentType = "application/grpc"
-	userAgent   = "grpc-go/" + grpc.Version
+	Authority   = "localhost"
+	ContentType = "application/grpc"
+	UserAgent   = "grpc-go/" + grpc.Version
 )
 
-// unreadable is the error of a client that receives metadata a server must not send, with the text of
+// CheckAnswerMetadata is the error of a client that receives metadata a server must not send, with the text of
 // HTTP/2. A server's [grpc.SetHeader] and the like do not validate.
-func unreadable(md metadata.MD) error {
+func CheckAnswerMetadata(md metadata.MD) error {
 	for key, values := range md {
 		if key == "" || strings.ContainsFunc(key, isNoTokenChar) {
 			return status.Errorf(codes.Internal, "invalid header field name %q", key)
@@ -123,7 +123,7 @@ func isNoTokenChar(r rune) bool {
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
-func appendMetadata(b []byte, md metadata.MD) []byte {
+func AppendMetadata(b []byte, md metadata.MD) []byte {
 	n := 0
 	for _, values := range md {
 		n += len(values)
@@ -140,8 +140,8 @@ func appendMetadata(b []byte, md metadata.MD) []byte {
 	return b
 }
 
-// parseMetadata reads the content of an intro or header frame, which is metadata alone.
-func parseMetadata(b []byte) (metadata.MD, error) {
+// ParseMetadata reads the content of an intro or header frame, which is metadata alone.
+func ParseMetadata(b []byte) (metadata.MD, error) {
 	c := cursor{rest: b}
 	md := c.metadata()
 	return md, c.end()

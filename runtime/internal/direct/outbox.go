@@ -44,7 +44,7 @@ type outbox struct {
 	mu     *monitor // the stream's; guards all fields
 	owner  outboxOwner
 	budget *budget
-	pool   *buffers
+	pool   *Buffers
 
 	conn    *conn // nil while a client looks for another server
 	pieces  []piece
@@ -80,7 +80,7 @@ type piece struct {
 	held mem.Buffer // the memory of a large message; nil for small frames
 }
 
-func (o *outbox) init(mu *monitor, owner outboxOwner, c *conn, budget *budget, pool *buffers) {
+func (o *outbox) init(mu *monitor, owner outboxOwner, c *conn, budget *budget, pool *Buffers) {
 	o.mu, o.owner, o.conn, o.budget, o.pool = mu, owner, c, budget, pool
 	o.pieces = o.first[:0]
 }
@@ -132,18 +132,18 @@ func (o *outbox) append(frames []byte) {
 }
 
 // appendMessage queues a message and takes ownership of it. The caller holds mu.
-func (o *outbox) appendMessage(p payload) {
-	n := p.len()
-	o.queued += frameHeaderLen + n
+func (o *outbox) appendMessage(p Payload) {
+	n := p.Len()
+	o.queued += FrameHeaderLen + n
 	if n <= copyLimit {
-		b := o.chunk(frameHeaderLen + n)
-		*b = p.appendTo(appendFrameHeader(*b, kindMessage, n))
-		p.free()
+		b := o.chunk(FrameHeaderLen + n)
+		*b = p.AppendTo(AppendFrameHeader(*b, KindMessage, n))
+		p.Free()
 		return
 	}
-	b := o.chunk(frameHeaderLen)
-	*b = appendFrameHeader(*b, kindMessage, n)
-	for _, held := range p.slices {
+	b := o.chunk(FrameHeaderLen)
+	*b = AppendFrameHeader(*b, KindMessage, n)
+	for _, held := range p.Slices {
 		o.pieces = append(o.pieces, piece{held.ReadOnlyData(), held})
 	}
 }

@@ -26,20 +26,20 @@ func (s *sender) taken()   { s.accepted.Store(true) }
 func (s *sender) waits()   {}
 func (s *sender) written() {}
 
-func newSender(t *testing.T, limit int64) (*sender, *wire) {
+func newSender(t *testing.T, limit int64) (*sender, *rawConn) {
 	t.Helper()
 	c, w := newConnPair(t)
 	s := &sender{}
-	s.init(&s.monitor, s, c, newBudget(limit), &buffers{})
+	s.init(&s.monitor, s, c, newBudget(limit), &Buffers{})
 	return s, w
 }
 
 // put sends a message with number i.
 func (s *sender) put(i, size int, soon bool) error {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, size), uint32(i))[:size]
-	p := payload{b: b}
+	p := Payload{Bytes: b}
 	if size > copyLimit {
-		p = payload{slices: mem.BufferSlice{mem.SliceBuffer(b)}}
+		p = Payload{Slices: mem.BufferSlice{mem.SliceBuffer(b)}}
 	}
 	s.monitor.Lock()
 	defer s.monitor.Unlock()
@@ -82,7 +82,7 @@ func TestOutboxKeepsTheOrder(t *testing.T) {
 		}
 	}()
 	for i := range n {
-		b := w.want(kindMessage)
+		b := w.want(KindMessage)
 		if got := int(binary.BigEndian.Uint32(b)); got != i || len(b) != sizes[i%len(sizes)] {
 			t.Fatalf("message %d of %d bytes comes when message %d is due", got, len(b), i)
 		}
@@ -90,9 +90,9 @@ func TestOutboxKeepsTheOrder(t *testing.T) {
 }
 
 // slivers returns a message of n pieces of memory, as a codec of the program can make it.
-func slivers(n int) (p payload) {
+func slivers(n int) (p Payload) {
 	for i := range n {
-		p.slices = append(p.slices, mem.SliceBuffer(bytes.Repeat([]byte{byte(i)}, 10)))
+		p.Slices = append(p.Slices, mem.SliceBuffer(bytes.Repeat([]byte{byte(i)}, 10)))
 	}
 	return p
 }
@@ -100,14 +100,14 @@ func slivers(n int) (p payload) {
 // A message may be of more pieces than the kernel takes at once.
 func TestMessageOfManyPieces(t *testing.T) {
 	const n = 5000
-	want := slivers(n).slices.Materialize()
+	want := slivers(n).Slices.Materialize()
 	t.Run("in a stream", func(t *testing.T) {
 		s, w := newSender(t, 0)
 		s.monitor.Lock()
 		s.appendMessage(slivers(n))
 		s.send(false)
 		s.monitor.Unlock()
-		if got := w.want(kindMessage); !bytes.Equal(got, want) {
+		if got := w.want(KindMessage); !bytes.Equal(got, want) {
 			t.Errorf("%d bytes come, %d were sent", len(got), len(want))
 		}
 	})
@@ -115,13 +115,13 @@ func TestMessageOfManyPieces(t *testing.T) {
 		c, w := newConnPair(t)
 		written := make(chan error, 1)
 		go func() {
-			_, err := c.writeAll(appendFrameHeader(nil, kindMessage, len(want)), slivers(n), endFrame)
+			_, err := c.writeAll(AppendFrameHeader(nil, KindMessage, len(want)), slivers(n), endFrame)
 			written <- err
 		}()
-		if got := w.want(kindMessage); !bytes.Equal(got, want) {
+		if got := w.want(KindMessage); !bytes.Equal(got, want) {
 			t.Errorf("%d bytes come, %d were sent", len(got), len(want))
 		}
-		w.want(kindEnd)
+		w.want(KindEnd)
 		if err := await(t, "the message to be written", written); err != nil {
 			t.Error(err)
 		}
@@ -135,7 +135,7 @@ func TestFlusherNeedsNoHelp(t *testing.T) {
 		if err := s.put(i, 10, true); err != nil {
 			t.Fatal(err)
 		}
-		w.want(kindMessage)
+		w.want(KindMessage)
 	}
 }
 
@@ -152,14 +152,14 @@ func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
 				}
 				sent++
 			}
-			if bytes := sent * (size + frameHeaderLen); bytes < window {
+			if bytes := sent * (size + FrameHeaderLen); bytes < window {
 				t.Fatalf("%d bytes fill the window", bytes)
 			}
 			more := make(chan error, 1)
 			go func() { more <- s.put(sent, size, true) }()
 			s.awaitWait(t)
 			for i := range sent + 1 {
-				if got := int(binary.BigEndian.Uint32(w.want(kindMessage))); got != i {
+				if got := int(binary.BigEndian.Uint32(w.want(KindMessage))); got != i {
 					t.Fatalf("message %d comes when %d is due", got, i)
 				}
 			}
@@ -174,7 +174,7 @@ func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
 func TestMemoryOfMessagesThatWait(t *testing.T) {
 	s, w := newSender(t, 0)
 	const size = 80
-	n := window / (size + frameHeaderLen)
+	n := window / (size + FrameHeaderLen)
 	got := fixture.Allocated(func() {
 		for i := range n {
 			if err := s.put(i, size, true); err != nil {
@@ -186,7 +186,7 @@ func TestMemoryOfMessagesThatWait(t *testing.T) {
 		t.Errorf("%d bytes are allocated; %d are allowed", got, bound)
 	}
 	for range n {
-		w.want(kindMessage)
+		w.want(KindMessage)
 	}
 	fixture.Eventually(t, "the memory to be given back", func() bool {
 		s.monitor.Lock()
@@ -217,13 +217,13 @@ func TestBudgetHoldsUpAllStreams(t *testing.T) {
 		t.Errorf("%d sends count as held up by the budget", b.budget.waited.Load())
 	}
 	for range sent {
-		aw.want(kindMessage)
+		aw.want(KindMessage)
 	}
 	if err := await(t, "the message that was held up", held); err != nil {
 		t.Error(err)
 	}
-	bw.want(kindMessage)
-	bw.want(kindMessage)
+	bw.want(KindMessage)
+	bw.want(KindMessage)
 	fixture.Eventually(t, "the budget to be given back", func() bool { return a.budget.used.Load() == 0 })
 }
 
@@ -256,7 +256,7 @@ func TestFlusherEnds(t *testing.T) {
 		if err := s.put(i, 10, true); err != nil {
 			t.Fatal(err)
 		}
-		w.want(kindMessage)
+		w.want(KindMessage)
 	}
 	fixture.Eventually(t, "the flushers to end", func() bool { return runtime.NumGoroutine() <= before })
 }
@@ -298,7 +298,7 @@ func TestCloseOfAConnWakesAll(t *testing.T) {
 		}
 	}()
 	go func() {
-		_, _, err := s.conn.rd.header()
+		_, _, err := s.conn.rd.Next()
 		ended <- err
 	}()
 	s.awaitWait(t)
@@ -318,28 +318,28 @@ func TestLargeMessagesThroughASmallQueue(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
 	var both sync.WaitGroup
 	for _, uds := range []*net.UnixConn{a, b} {
-		c, err := newConn(uds, nil, &buffers{})
+		c, err := newConn(uds, nil, &Buffers{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		both.Go(func() {
-			header := appendFrameHeader(nil, kindMessage, len(content))
-			taken, err := c.writeAll(header, payload{slices: mem.BufferSlice{mem.SliceBuffer(content)}}, endFrame)
+			header := AppendFrameHeader(nil, KindMessage, len(content))
+			taken, err := c.writeAll(header, Payload{Slices: mem.BufferSlice{mem.SliceBuffer(content)}}, endFrame)
 			if want := len(header) + len(content) + len(endFrame); taken != want || err != nil {
 				t.Errorf("%d bytes are taken, %v; want %d", taken, err, want)
 			}
 		})
 		both.Go(func() {
-			_, n, err := c.rd.header()
+			_, n, err := c.rd.Next()
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			p, err := c.rd.message(n)
-			if err != nil || !bytes.Equal(p.appendTo(nil), content) {
-				t.Errorf("%d bytes come, %v", p.len(), err)
+			p, err := c.rd.Message(n)
+			if err != nil || !bytes.Equal(p.AppendTo(nil), content) {
+				t.Errorf("%d bytes come, %v", p.Len(), err)
 			}
-			if k, _, err := c.rd.header(); k != kindEnd {
+			if k, _, err := c.rd.Next(); k != KindEnd {
 				t.Errorf("after them comes %q, %v", k, err)
 			}
 		})

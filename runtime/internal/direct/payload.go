@@ -2,28 +2,28 @@ package direct
 
 import "google.golang.org/grpc/mem"
 
-// payload is a message as bytes.
-type payload struct {
-	b      []byte          // all of it, unless
-	slices mem.BufferSlice // it is large, or from a codec of the program
+// Payload is a message as bytes.
+type Payload struct {
+	Bytes  []byte          // all of it, unless
+	Slices mem.BufferSlice // it is large, or from a codec of the program
 }
 
-func (p *payload) len() int {
-	if p.slices != nil {
-		return p.slices.Len()
+func (p *Payload) Len() int {
+	if p.Slices != nil {
+		return p.Slices.Len()
 	}
-	return len(p.b)
+	return len(p.Bytes)
 }
 
-func (p *payload) appendTo(b []byte) []byte {
-	b = append(b, p.b...)
-	for _, s := range p.slices {
+func (p *Payload) AppendTo(b []byte) []byte {
+	b = append(b, p.Bytes...)
+	for _, s := range p.Slices {
 		b = append(b, s.ReadOnlyData()...)
 	}
 	return b
 }
 
-func (p *payload) free() {
-	p.slices.Free()
-	*p = payload{}
+func (p *Payload) Free() {
+	p.Slices.Free()
+	*p = Payload{}
 }

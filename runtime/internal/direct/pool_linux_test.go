@@ -183,7 +183,7 @@ func echoOne(ss grpc.ServerStream) error {
 
 // Once a server has received a part of a call, nobody knows what it did. The caller gets the error.
 func TestCallsThatWereReadAreNotBegunAnew(t *testing.T) {
-	c, s := newClient(t, fake(t, func(w *wire) { w.skipCall() }))
+	c, s := newClient(t, fake(t, func(w *rawConn) { w.skipCall() }))
 	_, err := invoke(t, c, "x")
 	if status.Code(err) != codes.Unavailable || !strings.HasPrefix(status.Convert(err).Message(), "error reading from server: ") {
 		t.Errorf("the call comes to %v", err)
@@ -288,7 +288,7 @@ func TestIdleConnectionsHoldNoBuffer(t *testing.T) {
 	mustEcho(t, c, "x")
 	conn := c.pool.get()
 	defer c.pool.put(conn)
-	if conn.rd.holdsBuffer() {
+	if conn.rd.HoldsBuffer() {
 		t.Error("it holds a buffer to read into")
 	}
 	if n := cap(conn.out) + cap(conn.scratch); n > 2*keepIdle {

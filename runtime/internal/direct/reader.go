@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// readBuffer holds a whole call of the usual size, so that it takes one read(2), and hundreds of
+	// ReadBuffer holds a whole call of the usual size, so that it takes one read(2), and hundreds of
 	// small messages of a stream.
-	readBuffer = 16 << 10
+	ReadBuffer = 16 << 10
 
 	// smallFirst is how much is allocated for content of which nothing has arrived yet.
 	smallFirst = 64 << 10
@@ -22,34 +22,34 @@ const (
 	growth = 16
 )
 
-// reader reads frames. It reads as much as there is, so a call that was written at once is read at once.
+// Reader reads frames. It reads as much as there is, so a call that was written at once is read at once.
 // It has a buffer only while that holds something, because most connections are idle.
-type reader struct {
-	src  source
-	pool *buffers
+type Reader struct {
+	src  Source
+	pool *Buffers
 	buf  *[]byte // nil while r == w
 	r, w int     // buf[r:w] was read from src and not yet from here
 }
 
-// source is what a reader reads from.
-type source interface {
+// Source is what a reader reads from.
+type Source interface {
 	// fill waits until there is something to read, puts it into the reader's space, and reports it with
 	// filled. The error is io.EOF at the end.
-	fill() error
+	Fill() error
 	io.Reader
 }
 
-func (f *reader) init(src source, pool *buffers) { f.src, f.pool = src, pool }
+func (f *Reader) Init(src Source, pool *Buffers) { f.src, f.pool = src, pool }
 
 // need ensures that n bytes are in the buffer, if it can hold them. The error is io.EOF if the other end
 // has closed the connection and the buffer is empty.
-func (f *reader) need(n int) error {
+func (f *Reader) need(n int) error {
 	for f.w-f.r < n {
 		if f.r > 0 && f.r < f.w {
 			copy(*f.buf, (*f.buf)[f.r:f.w])
 		}
 		f.r, f.w = 0, f.w-f.r
-		if err := f.src.fill(); err != nil {
+		if err := f.src.Fill(); err != nil {
 			if errors.Is(err, io.EOF) && f.w > 0 {
 				err = io.ErrUnexpectedEOF
 			}
@@ -59,56 +59,56 @@ func (f *reader) need(n int) error {
 	return nil
 }
 
-// header reads the header of the next frame. The length is between 0 and maxFrame. The error is io.EOF
+// Next reads the header of the next frame. The length is between 0 and maxFrame. The error is io.EOF
 // if the other end has closed the connection between two frames.
-func (f *reader) header() (kind, int, error) {
-	if err := f.need(frameHeaderLen); err != nil {
+func (f *Reader) Next() (Kind, int, error) {
+	if err := f.need(FrameHeaderLen); err != nil {
 		return 0, 0, err
 	}
 	h := (*f.buf)[f.r:]
-	f.r += frameHeaderLen
-	n := binary.BigEndian.Uint32(h[1:frameHeaderLen])
-	if n > maxFrame {
-		return 0, 0, violationf("a frame of %d bytes, and %d is the limit", n, maxFrame)
+	f.r += FrameHeaderLen
+	n := binary.BigEndian.Uint32(h[1:FrameHeaderLen])
+	if n > MaxFrame {
+		return 0, 0, Violationf("a frame of %d bytes, and %d is the limit", n, MaxFrame)
 	}
-	return kind(h[0]), int(n), nil
+	return Kind(h[0]), int(n), nil
 }
 
-// space returns where to put bytes that are read from the source. It gets a buffer if there is none.
-func (f *reader) space() []byte {
+// Space returns where to put bytes that are read from the source. It gets a buffer if there is none.
+func (f *Reader) Space() []byte {
 	if f.buf == nil {
-		f.buf = f.pool.Get(readBuffer)
+		f.buf = f.pool.Get(ReadBuffer)
 	}
 	return (*f.buf)[f.w:]
 }
 
-// filled records that n bytes were put into space.
-func (f *reader) filled(n int) { f.w += n }
+// Filled records that n bytes were put into space.
+func (f *Reader) Filled(n int) { f.w += n }
 
-// release gives the buffer back if it is empty. What head returned is no longer valid.
-func (f *reader) release() {
+// FreeBuffer gives the buffer back if it is empty. What head returned is no longer valid.
+func (f *Reader) FreeBuffer() {
 	if f.buf != nil && f.r == f.w {
 		f.pool.Put(f.buf)
 		f.buf, f.r, f.w = nil, 0, 0
 	}
 }
 
-// holdsBuffer reports whether there is a buffer, as while something in it was not read yet.
-func (f *reader) holdsBuffer() bool { return f.buf != nil }
+// HoldsBuffer reports whether there is a buffer, as while something in it was not read yet.
+func (f *Reader) HoldsBuffer() bool { return f.buf != nil }
 
-// empty reports whether all that was read is consumed.
-func (f *reader) empty() bool { return f.r == f.w }
+// Empty reports whether all that was read is consumed.
+func (f *Reader) Empty() bool { return f.r == f.w }
 
-// hasHeader reports whether the header of the next frame has arrived.
-func (f *reader) hasHeader() bool { return f.w-f.r >= frameHeaderLen }
+// HasNext reports whether the header of the next frame has arrived.
+func (f *Reader) HasNext() bool { return f.w-f.r >= FrameHeaderLen }
 
-// buffered reports whether the next frame is of kind k and has arrived already.
-func (f *reader) buffered(k kind) bool {
-	return f.w-f.r >= frameHeaderLen && (*f.buf)[f.r] == byte(k)
+// NextIs reports whether the next frame is of kind k and has arrived already.
+func (f *Reader) NextIs(k Kind) bool {
+	return f.w-f.r >= FrameHeaderLen && (*f.buf)[f.r] == byte(k)
 }
 
 // Read reads content.
-func (f *reader) Read(p []byte) (int, error) {
+func (f *Reader) Read(p []byte) (int, error) {
 	if f.r == f.w {
 		return f.src.Read(p)
 	}
@@ -117,29 +117,29 @@ func (f *reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// head reads the content of a frame that is no message. It is valid until the next use of f.
-func (f *reader) head(n int) ([]byte, error) {
-	if n > maxHead {
-		return nil, violationf("a frame of %d bytes, and %d is the limit", n, maxHead)
+// Control reads the content of a frame that is no message. It is valid until the next use of f.
+func (f *Reader) Control(n int) ([]byte, error) {
+	if n > MaxControl {
+		return nil, Violationf("a frame of %d bytes, and %d is the limit", n, MaxControl)
 	}
-	if n <= readBuffer {
+	if n <= ReadBuffer {
 		return f.small(n)
 	}
 	return f.grow(make([]byte, min(n, smallFirst)), n, func(n int) []byte { return make([]byte, n) }, nil)
 }
 
-// intro reads the frame in which a client introduces itself, and returns its metadata.
-func (f *reader) intro() (metadata.MD, error) {
-	k, n, err := f.header()
+// Intro reads the frame in which a client introduces itself, and returns its metadata.
+func (f *Reader) Intro() (metadata.MD, error) {
+	k, n, err := f.Next()
 	if err != nil {
 		return nil, err
 	}
-	if k != kindIntro {
-		return nil, violationf("introduces itself with a frame of kind %q", k)
+	if k != KindIntro {
+		return nil, Violationf("introduces itself with a frame of kind %q", k)
 	}
-	md, err := f.metadata(n)
+	md, err := f.Metadata(n)
 	if err == nil {
-		err = checkReceived(md)
+		err = CheckRequestMetadata(md)
 	}
 	if err != nil {
 		return nil, err
@@ -147,52 +147,52 @@ func (f *reader) intro() (metadata.MD, error) {
 	return md, nil
 }
 
-// metadata reads the content of a header frame.
-func (f *reader) metadata(n int) (metadata.MD, error) {
-	b, err := f.head(n)
+// Metadata reads the content of a header frame.
+func (f *Reader) Metadata(n int) (metadata.MD, error) {
+	b, err := f.Control(n)
 	if err != nil {
 		return nil, err
 	}
-	return parseMetadata(b)
+	return ParseMetadata(b)
 }
 
-// status reads the content of a status frame.
-func (f *reader) status(n int) (statusHead, error) {
-	b, err := f.head(n)
+// Status reads the content of a status frame.
+func (f *Reader) Status(n int) (Status, error) {
+	b, err := f.Control(n)
 	if err != nil {
-		return statusHead{}, err
+		return Status{}, err
 	}
-	return parseStatus(b)
+	return ParseStatus(b)
 }
 
 // small reads content that the buffer can hold. It is valid until the next use of f.
-func (f *reader) small(n int) ([]byte, error) {
+func (f *Reader) small(n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
 	if err := f.need(n); err != nil {
-		return nil, unexpectedEOF(err)
+		return nil, UnexpectedEOF(err)
 	}
 	b := (*f.buf)[f.r : f.r+n : f.r+n]
 	f.r += n
 	return b, nil
 }
 
-// message reads the content of a message. It is valid until the next use of f.
-func (f *reader) message(n int) (payload, error) {
-	if n <= readBuffer {
+// Message reads the content of a message. It is valid until the next use of f.
+func (f *Reader) Message(n int) (Payload, error) {
+	if n <= ReadBuffer {
 		b, err := f.small(n)
-		return payload{b: b}, err
+		return Payload{Bytes: b}, err
 	}
 	b, err := f.large(n)
-	return payload{slices: b}, err
+	return Payload{Slices: b}, err
 }
 
-func (f *reader) large(n int) (mem.BufferSlice, error) {
+func (f *Reader) large(n int) (mem.BufferSlice, error) {
 	if held := f.pool.takeLarge(n); held != nil {
 		if _, err := io.ReadFull(f, *held); err != nil {
 			f.pool.Put(held)
-			return nil, unexpectedEOF(err)
+			return nil, UnexpectedEOF(err)
 		}
 		return mem.BufferSlice{mem.NewBuffer(held, f.pool)}, nil
 	}
@@ -213,10 +213,10 @@ func (f *reader) large(n int) (mem.BufferSlice, error) {
 
 // grow reads n bytes, first into b and then into longer buffers, so that a peer that announces much and
 // sends little costs little.
-func (f *reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) ([]byte, error) {
+func (f *Reader) grow(b []byte, n int, get func(int) []byte, put func([]byte)) ([]byte, error) {
 	for have := 0; ; {
 		if _, err := io.ReadFull(f, b[have:]); err != nil {
-			return nil, unexpectedEOF(err)
+			return nil, UnexpectedEOF(err)
 		}
 		have = len(b)
 		if have == n {
@@ -241,8 +241,8 @@ func grown(have, n int) int {
 	return n
 }
 
-// unexpectedEOF turns an end in the middle of a frame into io.ErrUnexpectedEOF.
-func unexpectedEOF(err error) error {
+// UnexpectedEOF turns an end in the middle of a frame into io.ErrUnexpectedEOF.
+func UnexpectedEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}

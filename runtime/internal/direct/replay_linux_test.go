@@ -339,10 +339,10 @@ func TestHeaderIsFoundThoughWhoSendsBeginsTheStreamAnew(t *testing.T) {
 // A server may answer before it has read anything.
 func TestClientStreamThatIsBegunAnewIsAnsweredMeanwhile(t *testing.T) {
 	blocked := make(chan struct{})
-	c, s := newClient(t, fake(t, func(w *wire) {
+	c, s := newClient(t, fake(t, func(w *rawConn) {
 		<-blocked
 		w.CloseRead()
-		w.Write(frame(kindGoAway))
+		w.Write(frame(KindGoAway))
 		io.Copy(io.Discard, w)
 	}))
 	stream := open(t, c, &upDesc)

@@ -138,14 +138,14 @@ func (h *host) accept(c *net.UnixConn) {
 }
 
 // connect returns the client's end of a connection on which calls can be made.
-func (h *host) connect() *wire {
+func (h *host) connect() *rawConn {
 	h.t.Helper()
 	client, server := pair(h.t)
 	h.accept(server)
-	w := newWire(h.t, client)
-	w.send(appendPreface(nil, version, version), frame(kindIntro, 0))
-	hello := make([]byte, answerLen)
-	if _, err := io.ReadFull(w.in, hello); err != nil || hello[answerLen-2] != version {
+	w := newRawConn(h.t, client)
+	w.send(AppendPreface(nil, Version, Version), frame(KindIntro, 0))
+	hello := make([]byte, AnswerLen)
+	if _, err := io.ReadFull(w.in, hello); err != nil || hello[AnswerLen-2] != Version {
 		h.t.Fatalf("hello is %q, %v", hello, err)
 	}
 	return w
@@ -223,19 +223,19 @@ func open(t testing.TB, c *Client, desc *grpc.StreamDesc) grpc.ClientStream {
 	return s
 }
 
-// wire is an end of a connection on which a test writes any bytes.
-type wire struct {
+// rawConn is an end of a connection on which a test writes any bytes.
+type rawConn struct {
 	t testing.TB
 	*net.UnixConn
 	in *bufio.Reader
 }
 
-func newWire(t testing.TB, c *net.UnixConn) *wire {
+func newRawConn(t testing.TB, c *net.UnixConn) *rawConn {
 	c.SetDeadline(time.Now().Add(fixture.Guard))
-	return &wire{t, c, bufio.NewReader(c)}
+	return &rawConn{t, c, bufio.NewReader(c)}
 }
 
-func (w *wire) send(parts ...[]byte) {
+func (w *rawConn) send(parts ...[]byte) {
 	w.t.Helper()
 	for _, p := range parts {
 		if _, err := w.Write(p); err != nil {
@@ -245,18 +245,18 @@ func (w *wire) send(parts ...[]byte) {
 }
 
 // next reads a frame.
-func (w *wire) next() (kind, []byte, error) {
-	var h [frameHeaderLen]byte
+func (w *rawConn) next() (Kind, []byte, error) {
+	var h [FrameHeaderLen]byte
 	if _, err := io.ReadFull(w.in, h[:]); err != nil {
 		return 0, nil, err
 	}
 	b := make([]byte, binary.BigEndian.Uint32(h[1:]))
 	_, err := io.ReadFull(w.in, b)
-	return kind(h[0]), b, err
+	return Kind(h[0]), b, err
 }
 
 // want reads a frame, which must be of kind k.
-func (w *wire) want(k kind) []byte {
+func (w *rawConn) want(k Kind) []byte {
 	w.t.Helper()
 	got, b, err := w.next()
 	if err != nil || got != k {
@@ -265,9 +265,9 @@ func (w *wire) want(k kind) []byte {
 	return b
 }
 
-func (w *wire) wantStatus() statusHead {
+func (w *rawConn) wantStatus() Status {
 	w.t.Helper()
-	h, err := parseStatus(w.want(kindStatus))
+	h, err := ParseStatus(w.want(KindStatus))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -275,19 +275,19 @@ func (w *wire) wantStatus() statusHead {
 }
 
 // wantClosed waits until the other end has closed the connection.
-func (w *wire) wantClosed() {
+func (w *rawConn) wantClosed() {
 	w.t.Helper()
 	if rest, err := io.ReadAll(w.in); len(rest) > 0 || err != nil && !errors.Is(err, unix.ECONNRESET) {
 		w.t.Fatalf("next is %q, %v; want the end of the connection", rest, err)
 	}
 }
 
-func frame(k kind, content ...byte) []byte {
-	return append(appendFrameHeader(nil, k, len(content)), content...)
+func frame(k Kind, content ...byte) []byte {
+	return append(AppendFrameHeader(nil, k, len(content)), content...)
 }
 
 func callFrame(method string, md metadata.MD) []byte {
-	return frame(kindCall, appendCall(nil, 0, method, md)...)
+	return frame(KindCall, AppendCallHeader(nil, 0, method, md)...)
 }
 
 func messageFrame(content string) []byte {
@@ -295,10 +295,10 @@ func messageFrame(content string) []byte {
 	if err != nil {
 		panic(err)
 	}
-	return frame(kindMessage, b...)
+	return frame(KindMessage, b...)
 }
 
-func statusFrame(h statusHead) []byte { return frame(kindStatus, h.append(nil)...) }
+func statusFrame(h Status) []byte { return frame(KindStatus, h.Append(nil)...) }
 
 // unaryCall returns a whole call.
 func unaryCall(content string) []byte {
@@ -314,20 +314,20 @@ func concat(parts ...[]byte) []byte {
 }
 
 // fake returns a function that accepts connections as a server does, and then runs script.
-func fake(t testing.TB, script func(*wire)) func(*net.UnixConn) {
+func fake(t testing.TB, script func(*rawConn)) func(*net.UnixConn) {
 	var runs sync.WaitGroup
 	t.Cleanup(runs.Wait)
 	return func(c *net.UnixConn) {
 		runs.Go(func() {
 			defer c.Close()
-			w := newWire(t, c)
+			w := newRawConn(t, c)
 			if _, err := io.CopyN(io.Discard, w.in, int64(PrefaceLen)); err != nil {
 				return
 			}
 			if _, _, err := w.next(); err != nil {
 				return
 			}
-			if _, err := w.Write(append([]byte(serverMagic), version, 0)); err == nil {
+			if _, err := w.Write(append([]byte(ServerMagic), Version, 0)); err == nil {
 				script(w)
 			}
 		})
@@ -335,12 +335,12 @@ func fake(t testing.TB, script func(*wire)) func(*net.UnixConn) {
 }
 
 // skipCall reads a call up to its end. It reports whether there was one.
-func (w *wire) skipCall() bool {
+func (w *rawConn) skipCall() bool {
 	for {
 		switch k, _, err := w.next(); {
 		case err != nil:
 			return false
-		case k == kindEnd:
+		case k == KindEnd:
 			return true
 		}
 	}

@@ -60,7 +60,7 @@ func NewServer(conf ServerConfig) *Server {
 		conf:    conf,
 		unary:   chainUnaryServer(conf.Unary),
 		stream:  chainStreamServer(conf.Stream),
-		codec:   newCodec(&buffers{}),
+		codec:   newCodec(&Buffers{}),
 		budget:  newBudget(conf.Budget),
 		methods: map[string]*method{},
 		known:   map[string]bool{},
@@ -124,7 +124,7 @@ func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInf
 	}
 	defer s.remove(sc)
 	err = sc.serve(preface, full)
-	if v := violation(""); !errors.As(err, &v) && !errors.Is(err, errFull) {
+	if v := Violation(""); !errors.As(err, &v) && !errors.Is(err, errFull) {
 		return nil // the client went away, as it may
 	}
 	return err

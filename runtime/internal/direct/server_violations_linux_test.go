@@ -21,29 +21,29 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 	}{
 		"message instead of a call": {messageFrame("x"), "a frame of kind 'M' instead of a call"},
 		"end instead of a call":     {endFrame, "a frame of kind 'E' instead of a call"},
-		"second intro":              {frame(kindIntro, 0), "a frame of kind 'I' instead of a call"},
-		"server's status":           {statusFrame(statusHead{}), "a frame of kind 'S' instead of a call"},
-		"server's header":           {frame(kindHeader, 0), "a frame of kind 'H' instead of a call"},
-		"server's going away":       {frame(kindGoAway), "a frame of kind 'G' instead of a call"},
+		"second intro":              {frame(KindIntro, 0), "a frame of kind 'I' instead of a call"},
+		"server's status":           {statusFrame(Status{}), "a frame of kind 'S' instead of a call"},
+		"server's header":           {frame(KindHeader, 0), "a frame of kind 'H' instead of a call"},
+		"server's going away":       {frame(KindGoAway), "a frame of kind 'G' instead of a call"},
 		"unknown kind":              {frame('?'), "a frame of kind '?' instead of a call"},
 		"call after a call":         {concat(call, call), "a frame of kind 'C' instead of a request"},
 		"unknown kind in a call":    {concat(call, frame('?')), "a frame of kind '?' instead of a request"},
-		"end with content":          {concat(call, frame(kindEnd, 0)), "a frame of kind 'E' instead of a request"},
+		"end with content":          {concat(call, frame(KindEnd, 0)), "a frame of kind 'E' instead of a request"},
 		"call after the request":    {concat(call, messageFrame("x"), call), "a frame of kind 'C' after the request"},
-		"end with content, after":   {concat(call, messageFrame("x"), frame(kindEnd, 0)), "a frame of kind 'E' after the request"},
+		"end with content, after":   {concat(call, messageFrame("x"), frame(KindEnd, 0)), "a frame of kind 'E' after the request"},
 		"message after the end":     {concat(unaryCall("x"), messageFrame("x")), "a frame of kind 'M' instead of a call"},
 		"end after the end":         {concat(unaryCall("x"), endFrame), "a frame of kind 'E' instead of a call"},
-		"call head over the limit":  {announce(kindCall, maxHead+1), "a frame of 1048577 bytes, and 1048576 is the limit"},
-		"call head of 2 GiB":        {announce(kindCall, maxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
-		"call head of 4 GiB":        {announce(kindCall, math.MaxUint32), "a frame of 4294967295 bytes"},
-		"request of 2 GiB":          {concat(call, announce(kindMessage, maxFrame+1)), "a frame of 2147483648 bytes"},
-		"request of 4 GiB":          {concat(call, announce(kindMessage, math.MaxUint32)), "a frame of 4294967295 bytes"},
-		"end of 2 GiB":              {concat(call, messageFrame("x"), announce(kindEnd, maxFrame+1)), "a frame of 2147483648 bytes"},
-		"empty call head":           {frame(kindCall), "a frame ends within a field"},
-		"call head cut short":       {frame(kindCall, 0, 9, '/'), "a frame ends within a field"},
-		"call head too long":        {frame(kindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
-		"more pairs than bytes":     {frame(kindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
-		"line break in metadata":    {frame(kindCall, appendCall(nil, 0, unaryMethod, metadata.MD{"k": {"v\nforged"}})...), "non-printable ASCII"},
+		"call head over the limit":  {announce(KindCall, MaxControl+1), "a frame of 1048577 bytes, and 1048576 is the limit"},
+		"call head of 2 GiB":        {announce(KindCall, MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
+		"call head of 4 GiB":        {announce(KindCall, math.MaxUint32), "a frame of 4294967295 bytes"},
+		"request of 2 GiB":          {concat(call, announce(KindMessage, MaxFrame+1)), "a frame of 2147483648 bytes"},
+		"request of 4 GiB":          {concat(call, announce(KindMessage, math.MaxUint32)), "a frame of 4294967295 bytes"},
+		"end of 2 GiB":              {concat(call, messageFrame("x"), announce(KindEnd, MaxFrame+1)), "a frame of 2147483648 bytes"},
+		"empty call head":           {frame(KindCall), "a frame ends within a field"},
+		"call head cut short":       {frame(KindCall, 0, 9, '/'), "a frame ends within a field"},
+		"call head too long":        {frame(KindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
+		"more pairs than bytes":     {frame(KindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
+		"line break in metadata":    {frame(KindCall, AppendCallHeader(nil, 0, unaryMethod, metadata.MD{"k": {"v\nforged"}})...), "non-printable ASCII"},
 	}
 	h := newHost(t, service{}, ServerConfig{})
 	bystander := h.connect()
@@ -56,7 +56,7 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 				if err != nil {
 					break
 				}
-				if k != kindMessage && k != kindStatus {
+				if k != KindMessage && k != KindStatus {
 					t.Errorf("the server answers with a frame of kind %q", k)
 				}
 			}
@@ -64,8 +64,8 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 				t.Errorf("the reason is %v, want %q", err, tc.reason)
 			}
 			bystander.send(unaryCall("hello"))
-			bystander.want(kindMessage)
-			if st := bystander.wantStatus(); st.code != 0 || st.last {
+			bystander.want(KindMessage)
+			if st := bystander.wantStatus(); st.Code != 0 || st.Last {
 				t.Errorf("another client gets %+v", st)
 			}
 		})
@@ -80,13 +80,13 @@ func TestServerEndsStreamsOfClientsThatBreakTheProtocol(t *testing.T) {
 		reason string
 	}{
 		"call in a stream":     {callFrame(bothMethod, nil), "a frame of kind 'C' instead of a message"},
-		"header in a stream":   {frame(kindHeader, 0), "a frame of kind 'H' instead of a message"},
-		"status in a stream":   {statusFrame(statusHead{}), "a frame of kind 'S' instead of a message"},
-		"end with content":     {frame(kindEnd, 0), "a frame of kind 'E' instead of a message"},
+		"header in a stream":   {frame(KindHeader, 0), "a frame of kind 'H' instead of a message"},
+		"status in a stream":   {statusFrame(Status{}), "a frame of kind 'S' instead of a message"},
+		"end with content":     {frame(KindEnd, 0), "a frame of kind 'E' instead of a message"},
 		"unknown kind":         {frame('?'), "a frame of kind '?' instead of a message"},
-		"go away from clients": {frame(kindGoAway), "a frame of kind 'G' instead of a message"},
-		"message of 2 GiB":     {announce(kindMessage, maxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
-		"message of 4 GiB":     {announce(kindMessage, math.MaxUint32), "a frame of 4294967295 bytes, and 2147483647 is the limit"},
+		"go away from clients": {frame(KindGoAway), "a frame of kind 'G' instead of a message"},
+		"message of 2 GiB":     {announce(KindMessage, MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
+		"message of 4 GiB":     {announce(KindMessage, math.MaxUint32), "a frame of 4294967295 bytes, and 2147483647 is the limit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := make(chan error, 1)
@@ -97,14 +97,14 @@ func TestServerEndsStreamsOfClientsThatBreakTheProtocol(t *testing.T) {
 			}}, ServerConfig{})
 			w := h.connect()
 			w.send(callFrame(bothMethod, nil), messageFrame("x"))
-			w.want(kindMessage)
+			w.want(KindMessage)
 			w.send(tc.sent)
 			st := w.wantStatus()
-			if codes.Code(st.code) != codes.Internal || st.message != "direct transport: "+tc.reason || !st.last {
+			if codes.Code(st.Code) != codes.Internal || st.Message != "direct transport: "+tc.reason || !st.Last {
 				t.Errorf("the status is %+v, want Internal, %q, and the last", st, tc.reason)
 			}
 			w.wantClosed()
-			if err := await(t, "the handler", seen); err.Error() != st.err().Error() {
+			if err := await(t, "the handler", seen); err.Error() != st.Err().Error() {
 				t.Errorf("the handler gets %v", err)
 			}
 		})
@@ -129,9 +129,9 @@ func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			w := h.connect()
 			got := fixture.Allocated(func() {
-				w.send(callFrame(method, nil), announce(kindMessage, maxFrame))
+				w.send(callFrame(method, nil), announce(KindMessage, MaxFrame))
 				st := w.wantStatus()
-				if codes.Code(st.code) != codes.ResourceExhausted || !st.last {
+				if codes.Code(st.Code) != codes.ResourceExhausted || !st.Last {
 					t.Errorf("the status is %+v", st)
 				}
 			})
@@ -146,14 +146,14 @@ func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
 // A client that announces much and then waits costs what it has sent, not what it announced.
 func TestServerAllocatesNothingForAnnouncements(t *testing.T) {
 	for name, sent := range map[string][]byte{
-		"message within the limit": concat(callFrame(unaryMethod, nil), announce(kindMessage, math.MaxInt32)),
-		"head within the limit":    announce(kindCall, maxHead),
+		"message within the limit": concat(callFrame(unaryMethod, nil), announce(KindMessage, math.MaxInt32)),
+		"head within the limit":    announce(KindCall, MaxControl),
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{MaxRecv: math.MaxInt32})
 			const clients = 20
 			got := fixture.Allocated(func() {
-				var wires []*wire
+				var wires []*rawConn
 				for range clients {
 					w := h.connect()
 					w.send(sent, []byte("a little"))
@@ -164,7 +164,7 @@ func TestServerAllocatesNothingForAnnouncements(t *testing.T) {
 					w.wantClosed()
 				}
 			})
-			if got > clients*4*(64<<10+readBuffer) {
+			if got > clients*4*(64<<10+ReadBuffer) {
 				t.Errorf("%d bytes are allocated for %d clients", got, clients)
 			}
 			for range clients {

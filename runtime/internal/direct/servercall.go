@@ -12,35 +12,35 @@ import (
 
 // serveFrame serves the call whose frame of n bytes comes next. It reports whether the connection can
 // carry another call.
-func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
-	if k != kindCall {
-		return false, violationf("a frame of kind %q instead of a call", k)
+func (sc *serverConn) serveFrame(k Kind, n int) (again bool, err error) {
+	if k != KindCall {
+		return false, Violationf("a frame of kind %q instead of a call", k)
 	}
-	b, err := sc.rd.head(n)
+	b, err := sc.rd.Control(n)
 	if err != nil {
 		return false, sc.incomplete(err)
 	}
-	head, err := parseCall(b)
+	head, err := ParseCallHeader(b)
 	if err == nil {
-		err = checkReceived(head.md)
+		err = CheckRequestMetadata(head.Metadata)
 	}
 	if err != nil {
 		return false, err
 	}
-	s := &serverStream{wireLength: n + frameHeaderLen}
+	s := &serverStream{wireLength: n + FrameHeaderLen}
 	s.init(sc)
 	s.call.values = sc.values
-	if head.timeout > 0 {
-		s.call.deadline = time.Now().Add(head.timeout)
+	if head.Timeout > 0 {
+		s.call.deadline = time.Now().Add(head.Timeout)
 	}
-	if head.md != nil {
-		s.call.values = metadata.NewIncomingContext(sc.peerValues, metadata.Join(sc.intro, head.md))
+	if head.Metadata != nil {
+		s.call.values = metadata.NewIncomingContext(sc.peerValues, metadata.Join(sc.intro, head.Metadata))
 	}
 	s.call.values = grpc.NewContextWithServerTransportStream(s.call.values, (*transportStream)(s))
 	s.ctx = &s.call
-	m := sc.server.methods[string(head.method)]
+	m := sc.server.methods[string(head.Method)]
 	if m == nil {
-		s.fullName = string(head.method)
+		s.fullName = string(head.Method)
 	} else {
 		s.fullName, s.method = m.fullName, m
 	}
@@ -58,7 +58,7 @@ func (sc *serverConn) serveFrame(k kind, n int) (again bool, err error) {
 		sc.goAway()
 		return false, nil
 	}
-	if m.unary == nil && head.timeout > 0 {
+	if m.unary == nil && head.Timeout > 0 {
 		// A handler may wait for messages, or for room to send some.
 		defer context.AfterFunc(&s.call, func() {
 			if s.call.Err() == context.DeadlineExceeded {

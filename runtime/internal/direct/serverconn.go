@@ -41,7 +41,7 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 		return err
 	}
 	for {
-		k, n, err := sc.rd.header()
+		k, n, err := sc.rd.Next()
 		if err != nil {
 			return sc.incomplete(err)
 		}
@@ -185,7 +185,7 @@ func (sc *serverConn) hungUp() {
 
 // goAway tells the client that its call is unprocessed.
 func (sc *serverConn) goAway() {
-	sc.Write(appendFrameHeader(nil, kindGoAway, 0))
+	sc.Write(AppendFrameHeader(nil, KindGoAway, 0))
 	sc.discard()
 }
 

@@ -13,14 +13,14 @@ func (s *serverStream) SetHeader(md metadata.MD) error {
 	if md.Len() == 0 {
 		return nil
 	}
-	if err := validate(md); err != nil {
+	if err := ValidateMetadata(md); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	return (*transportStream)(s).SetHeader(md)
 }
 
 func (s *serverStream) SendHeader(md metadata.MD) error {
-	if err := validate(md); err != nil {
+	if err := ValidateMetadata(md); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	return (*transportStream)(s).SendHeader(md)
@@ -63,7 +63,7 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	}
 	s.out.send(false)
 	switch {
-	case err == errHeaderSize:
+	case err == ErrHeaderSize:
 		return err
 	case err != nil:
 		return nil // the client reports that it is wrong
@@ -87,18 +87,18 @@ func (t *transportStream) SetTrailer(md metadata.MD) error {
 // queueHeader queues the header frame. The caller holds mu.
 func (s *serverStream) queueHeader() error {
 	s.answer = answeringHeader
-	md := sendable(s.header)
-	if err := unreadable(md); err != nil {
+	md := Sendable(s.header)
+	if err := CheckAnswerMetadata(md); err != nil {
 		return err
 	}
-	if sizeOf(md) > maxHead {
-		return errHeaderSize
+	if MetadataSize(md) > MaxControl {
+		return ErrHeaderSize
 	}
 	b := s.out.chunk(0)
 	n := len(*b)
-	frame, start := openFrame(*b, kindHeader)
-	frame = appendMetadata(frame, md)
-	closeFrame(frame, start)
+	frame, start := OpenFrame(*b, KindHeader)
+	frame = AppendMetadata(frame, md)
+	CloseFrame(frame, start)
 	*b = frame
 	s.out.queued += len(frame) - n
 	s.sentHeader()

@@ -14,40 +14,40 @@ import (
 // readRequest reads the request of a client that sends one message, up to its end.
 func (s *serverStream) readRequest() error {
 	rd, limit := &s.conn.rd, s.in.limit
-	k, n, err := rd.header()
+	k, n, err := rd.Next()
 	if err != nil {
-		return unexpectedEOF(err)
+		return UnexpectedEOF(err)
 	}
 	switch {
-	case k == kindEnd && n == 0:
+	case k == KindEnd && n == 0:
 		s.request = requestEnded
 		s.requestErr = status.Error(codes.Internal, "cardinality violation: received no request message from non-client-streaming RPC")
 		return nil
-	case k != kindMessage:
-		return violationf("a frame of kind %q instead of a request", k)
+	case k != KindMessage:
+		return Violationf("a frame of kind %q instead of a request", k)
 	case n > limit:
 		s.request = requestUnread
 		s.requestErr = tooLarge(n, limit)
 		return nil
 	}
-	if s.message, err = rd.message(n); err != nil {
+	if s.message, err = rd.Message(n); err != nil {
 		return err
 	}
 	s.hasMessage = true
-	if !rd.hasHeader() {
-		s.message.b = bytes.Clone(s.message.b) // what follows overwrites the buffer
+	if !rd.HasNext() {
+		s.message.Bytes = bytes.Clone(s.message.Bytes) // what follows overwrites the buffer
 	}
-	k, n, err = rd.header()
+	k, n, err = rd.Next()
 	switch {
 	case err != nil:
-		return unexpectedEOF(err)
-	case k == kindEnd && n == 0:
+		return UnexpectedEOF(err)
+	case k == KindEnd && n == 0:
 		s.request = requestEnded
-	case k == kindMessage:
+	case k == KindMessage:
 		s.request = requestUnread
 		s.requestErr = status.Error(codes.Internal, "cardinality violation: received multiple request messages for non-client-streaming RPC")
 	default:
-		return violationf("a frame of kind %q after the request", k)
+		return Violationf("a frame of kind %q after the request", k)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (s *serverStream) RecvMsg(m any) error {
 		return err
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.InPayload{RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n})
+		hs.rpc(s.ctx, &stats.InPayload{RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + FrameHeaderLen, CompressedLength: n})
 	}
 	if !s.method.desc.ClientStreams && s.requestErr != nil {
 		s.abort(s.requestErr)
@@ -87,7 +87,7 @@ func (s *serverStream) receive(m any) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := p.len()
+	n := p.Len()
 	return n, s.conn.server.codec.unmarshal(p, m)
 }
 
@@ -111,22 +111,22 @@ func (s *serverStream) takeIn() {
 }
 
 // arrived is called when a frame was taken in; see inboxOwner.
-func (s *serverStream) arrived(kind) {}
+func (s *serverStream) arrived(Kind) {}
 
 // sendWaits reports whether frames are to be taken in; see inboxOwner.
 func (s *serverStream) sendWaits() bool { return s.out.waiting.Load() > 0 }
 
 // next returns the next message, which is valid until the following one. The caller holds receiving.
-func (s *serverStream) next() (payload, error) {
+func (s *serverStream) next() (Payload, error) {
 	if !s.method.desc.ClientStreams {
 		switch {
 		case s.hasMessage:
 			s.hasMessage = false
 			return s.message, nil
 		case s.requestErr != nil:
-			return payload{}, s.requestErr
+			return Payload{}, s.requestErr
 		default:
-			return payload{}, io.EOF
+			return Payload{}, io.EOF
 		}
 	}
 	s.mu.Lock()
@@ -137,19 +137,19 @@ func (s *serverStream) next() (payload, error) {
 	k, n, err := s.in.peek()
 	switch {
 	case err != nil:
-		return payload{}, s.lost(err)
-	case k == kindEnd && n == 0:
+		return Payload{}, s.lost(err)
+	case k == KindEnd && n == 0:
 		s.readEnd()
-		return payload{}, io.EOF
-	case k != kindMessage:
-		return payload{}, s.lost(violationf("a frame of kind %q instead of a message", k))
+		return Payload{}, io.EOF
+	case k != KindMessage:
+		return Payload{}, s.lost(Violationf("a frame of kind %q instead of a message", k))
 	case n > s.in.limit:
 		s.request = requestUnread
-		return payload{}, tooLarge(n, s.in.limit)
+		return Payload{}, tooLarge(n, s.in.limit)
 	}
 	p, err := s.in.message()
 	if err != nil {
-		return payload{}, s.lost(err)
+		return Payload{}, s.lost(err)
 	}
 	return p, nil
 }
@@ -165,7 +165,7 @@ func (s *serverStream) readEnd() {
 // lost is called when no more can be read from the connection.
 func (s *serverStream) lost(err error) error {
 	s.request = requestUnread
-	if v := violation(""); errors.As(err, &v) {
+	if v := Violation(""); errors.As(err, &v) {
 		s.broken = err
 		return status.Error(codes.Internal, err.Error())
 	}

@@ -15,7 +15,7 @@ func (s *serverStream) SendMsg(m any) error {
 		return err
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.OutPayload{Payload: m, Length: n, WireLength: n + frameHeaderLen, CompressedLength: n, SentTime: time.Now()})
+		hs.rpc(s.ctx, &stats.OutPayload{Payload: m, Length: n, WireLength: n + FrameHeaderLen, CompressedLength: n, SentTime: time.Now()})
 	}
 	return nil
 }
@@ -30,14 +30,14 @@ func (s *serverStream) send(m any) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if data.slices == nil {
-		*scratch = data.b
+	if data.Slices == nil {
+		*scratch = data.Bytes
 	}
-	n := data.len()
+	n := data.Len()
 	s.mu.Lock()
 	defer s.unlock()
 	if s.call.ended.Load() {
-		data.free()
+		data.Free()
 		return 0, s.contextError()
 	}
 	if s.holds() {
@@ -54,14 +54,14 @@ func (s *serverStream) holds() bool {
 }
 
 // sendPayload takes ownership of data. The caller holds mu.
-func (s *serverStream) sendPayload(data payload) error {
+func (s *serverStream) sendPayload(data Payload) error {
 	soon := s.pacing.soon()
 	if s.out.admit() != nil {
-		data.free()
+		data.Free()
 		return s.contextError()
 	}
 	if err := s.endHeader(); err != nil {
-		data.free()
+		data.Free()
 		return err
 	}
 	s.queueReply()
@@ -91,7 +91,7 @@ func (s *serverStream) endHeader() error {
 func (s *serverStream) queueReply() {
 	if s.replied == replyingHeld {
 		s.out.appendMessage(s.reply)
-		s.reply, s.replied = payload{}, replyingSent
+		s.reply, s.replied = Payload{}, replyingSent
 	}
 }
 

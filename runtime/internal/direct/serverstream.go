@@ -28,7 +28,7 @@ type serverStream struct {
 	receiving  sync.Mutex
 	in         inbox
 	request    request
-	message    payload // the only one, of a client that sends one
+	message    Payload // the only one, of a client that sends one
 	hasMessage bool    // it is there, and was not received
 	requestErr error   // what was wrong with it
 	over       bool    // the call is over; the connection may serve another
@@ -39,7 +39,7 @@ type serverStream struct {
 	answer  answering
 	header  metadata.MD
 	trailer metadata.MD
-	reply   payload          // the only message of a server that sends one; it is sent with the status
+	reply   Payload          // the only message of a server that sends one; it is sent with the status
 	replied replying         // what happened to reply
 	last    bool             // the connection ends with the call
 	gone    bool             // the client was gone before the status
@@ -123,7 +123,7 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 	defer s.receiving.Unlock()
 	s.over = true
 	if s.hasMessage {
-		s.message.free()
+		s.message.Free()
 	}
 	switch {
 	case unsent:
@@ -157,7 +157,7 @@ func (s *serverStream) queueStatus(st *status.Status, last bool) bool {
 	s.queueReply()
 	b := s.out.chunk(0)
 	n := len(*b)
-	*b = appendStatus(*b, st, s.trailer, last)
+	*b = AppendStatusFrame(*b, st, s.trailer, last)
 	s.out.queued += len(*b) - n
 	s.out.seal()
 	return true
@@ -194,7 +194,7 @@ func (s *serverStream) requestEnded() bool {
 		return false
 	}
 	defer s.receiving.Unlock()
-	if s.request == requestOpen && s.in.buffered(kindEnd) {
+	if s.request == requestOpen && s.in.buffered(KindEnd) {
 		s.readEnd()
 	}
 	return s.request == requestEnded

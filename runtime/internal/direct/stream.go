@@ -180,7 +180,7 @@ func (s *clientStream) letGo() {
 	c.abort.Store(nil)
 	if clean {
 		c.rest()
-		c.rd.release()
+		c.rd.FreeBuffer()
 		s.client.pool.put(c)
 	} else {
 		s.client.pool.drop(c)

@@ -89,12 +89,12 @@ func (s *clientStream) unlockReading() {
 }
 
 // arrived is called when a frame was taken in; see inboxOwner.
-func (s *clientStream) arrived(k kind) {
-	if k != kindGoAway {
+func (s *clientStream) arrived(k Kind) {
+	if k != KindGoAway {
 		s.state.step(eventAnswered)
 		s.out.stopKeeping()
 	}
-	if k == kindStatus {
+	if k == KindStatus {
 		s.out.close() // the server accepts no more
 	}
 }
@@ -108,13 +108,13 @@ func (s *clientStream) receive(m any) error {
 		k, err := s.next()
 		if err == nil {
 			switch k {
-			case kindHeader:
+			case KindHeader:
 				err = s.receiveHeader()
-			case kindMessage:
+			case KindMessage:
 				if err = s.receiveMessage(m); err == nil {
 					return nil
 				}
-			case kindStatus:
+			case KindStatus:
 				err = s.receiveStatus()
 			default:
 				err = unexpectedFrame(k)
@@ -135,7 +135,7 @@ func (s *clientStream) explain(err error) error {
 }
 
 // next waits for the next frame, and returns its kind. The caller holds reading.
-func (s *clientStream) next() (kind, error) {
+func (s *clientStream) next() (Kind, error) {
 	if s.settled || s.status != nil {
 		return s.nextOfRest()
 	}
@@ -154,7 +154,7 @@ func (s *clientStream) next() (kind, error) {
 
 // nextOfRest is next for a stream that has ended, or whose status was received: messages may have arrived
 // before that.
-func (s *clientStream) nextOfRest() (kind, error) {
+func (s *clientStream) nextOfRest() (Kind, error) {
 	if s.in.active && s.in.take() {
 		return s.in.current.kind, s.in.current.err
 	}
@@ -169,14 +169,14 @@ func (s *clientStream) receiveRest() {
 	}
 	s.in.takeRest()
 	heads, messages, cut := s.in.takeHeads()
-	if (messages > 0 || cut) && (len(heads) == 0 || heads[0].kind != kindHeader) {
+	if (messages > 0 || cut) && (len(heads) == 0 || heads[0].kind != KindHeader) {
 		s.impliedHeader()
 	}
 	for _, head := range heads {
 		s.in.current, s.in.active = head, true
 		var err error
 		switch head.kind {
-		case kindHeader:
+		case KindHeader:
 			err = s.receiveHeader()
 		default:
 			s.response.messages += messages
@@ -200,7 +200,7 @@ func (s *clientStream) queueRequest() {
 // caller holds reading.
 func (s *clientStream) peek() (again bool, err error) {
 	k, _, err := s.in.peek()
-	if err == nil && k != kindGoAway {
+	if err == nil && k != KindGoAway {
 		if s.in.current.waited && s.caller.Err() != nil {
 			s.late = true // the cancellation happened first
 			return false, status.FromContextError(s.caller.Err()).Err()
@@ -229,11 +229,11 @@ func (s *clientStream) receiveHeader() error {
 	if err != nil {
 		return err
 	}
-	md, err := parseMetadata(b)
+	md, err := ParseMetadata(b)
 	if err != nil {
 		return err
 	}
-	return s.setHeader(md, n+frameHeaderLen)
+	return s.setHeader(md, n+FrameHeaderLen)
 }
 
 // setHeader sets the header; nil if a message arrived without one.
@@ -255,7 +255,7 @@ func (s *clientStream) setHeader(md metadata.MD, wireLength int) error {
 // impliedHeader sets the header of an answer that begins with a message: it is empty.
 func (s *clientStream) impliedHeader() {
 	if !s.response.hasHeader {
-		s.setHeader(nil, frameHeaderLen)
+		s.setHeader(nil, FrameHeaderLen)
 	}
 }
 
@@ -291,18 +291,18 @@ func (s *clientStream) receiveStatus() error {
 	if err != nil {
 		return err
 	}
-	h, err := parseStatus(b)
+	h, err := ParseStatus(b)
 	if err != nil {
 		return err
 	}
-	trailer, err := s.receivedStatus(&h, &s.response, n+frameHeaderLen)
+	trailer, err := s.receivedStatus(&h, &s.response, n+FrameHeaderLen)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
 		err = io.EOF
 	}
 	if s.state.step(eventStatus) {
-		s.status, s.response.trailer, s.clean = err, trailer, !h.last && s.result == nil
+		s.status, s.response.trailer, s.clean = err, trailer, !h.Last && s.result == nil
 	}
 	s.setHeaderKnown()
 	s.out.close() // the server accepts no more
@@ -355,11 +355,11 @@ func (s *clientStream) findHeader() {
 		k, err := s.next()
 		if err == nil {
 			switch k {
-			case kindHeader:
+			case KindHeader:
 				err = s.receiveHeader()
-			case kindMessage:
+			case KindMessage:
 				s.impliedHeader()
-			case kindStatus: // there is none
+			case KindStatus: // there is none
 				err = s.receiveStatus()
 			default:
 				err = unexpectedFrame(k)

@@ -16,10 +16,10 @@ func (s *clientStream) SendMsg(m any) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	if data.slices == nil {
-		s.scratch = data.b
+	if data.Slices == nil {
+		s.scratch = data.Bytes
 	}
-	n := data.len()
+	n := data.Len()
 	if err := s.send(data); err != nil {
 		return err
 	}
@@ -29,13 +29,13 @@ func (s *clientStream) SendMsg(m any) error {
 
 // send sends one message and takes ownership of data. The error is io.EOF when the call is over; RecvMsg
 // returns its status.
-func (s *clientStream) send(data payload) error {
+func (s *clientStream) send(data Payload) error {
 	soon := s.desc.ClientStreams && s.pacing.soon()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	refused := s.out.admit() != nil && !s.resolve()
 	if refused && (s.desc.ClientStreams || s.out.life != outboxOpen) {
-		data.free()
+		data.Free()
 		return s.sendError()
 	}
 	// The only message is queued even so: the call may be sent again with it.

@@ -48,9 +48,9 @@ func (u *unary) invoke(conn *conn, args, reply any) error {
 		u.finish(err, &u.response, &conn.peer)
 		return err
 	}
-	defer request.free()
-	if request.slices == nil {
-		conn.scratch = request.b
+	defer request.Free()
+	if request.Slices == nil {
+		conn.scratch = request.Bytes
 	}
 	for tries := 0; ; tries++ {
 		err := u.exchange(conn, &request, args, reply)
@@ -81,7 +81,7 @@ func (u *unary) end(conn *conn, err error) error {
 
 // exchange sends the call and receives the answer. If the error is errUnprocessed, the call is unprocessed
 // and the connection is of no further use. Otherwise the connection was given back or closed.
-func (u *unary) exchange(conn *conn, request *payload, args, reply any) error {
+func (u *unary) exchange(conn *conn, request *Payload, args, reply any) error {
 	watching := u.caller.Done() != nil
 	var unwatch func() bool
 	if watching {
@@ -90,7 +90,7 @@ func (u *unary) exchange(conn *conn, request *payload, args, reply any) error {
 	taken, writeErr := u.send(conn, request)
 	if !u.sent {
 		u.sent = true
-		u.sentMessage(args, request.len())
+		u.sentMessage(args, request.Len())
 	}
 	clean, err := u.receive(conn, reply, taken)
 	if watching && !unwatch() {
@@ -98,9 +98,9 @@ func (u *unary) exchange(conn *conn, request *payload, args, reply any) error {
 	}
 	switch {
 	case errors.Is(err, errUnprocessed):
-	case clean && writeErr == nil && conn.rd.empty():
+	case clean && writeErr == nil && conn.rd.Empty():
 		conn.rest()
-		conn.rd.release()
+		conn.rd.FreeBuffer()
 		u.client.pool.put(conn)
 	default:
 		u.receiveRest(conn)
@@ -120,19 +120,19 @@ func (u *unary) receiveRest(conn *conn) {
 		io.CopyN(io.Discard, rd, int64(u.unread))
 	}
 	for {
-		k, n, err := rd.header()
+		k, n, err := rd.Next()
 		switch {
 		case err != nil:
 			return
-		case k == kindHeader && u.receiveHeader(rd, n) == nil:
-		case k == kindMessage:
+		case k == KindHeader && u.receiveHeader(rd, n) == nil:
+		case k == KindMessage:
 			u.impliedHeader()
 			if _, err := io.CopyN(io.Discard, rd, int64(n)); err != nil {
 				return
 			}
-		case k == kindStatus:
-			if h, err := rd.status(n); err == nil {
-				u.trailer, _ = u.receivedStatus(&h, &u.response, n+frameHeaderLen)
+		case k == KindStatus:
+			if h, err := rd.Status(n); err == nil {
+				u.trailer, _ = u.receivedStatus(&h, &u.response, n+FrameHeaderLen)
 			}
 			return
 		default:
@@ -142,14 +142,14 @@ func (u *unary) receiveRest(conn *conn) {
 }
 
 // send writes the whole call. Its error is not the error of the call yet: the server may have answered.
-func (u *unary) send(conn *conn, request *payload) (taken int, err error) {
-	n := request.len()
-	b := appendFrameHeader(u.appendCall(conn.out[:0]), kindMessage, n)
+func (u *unary) send(conn *conn, request *Payload) (taken int, err error) {
+	n := request.Len()
+	b := AppendFrameHeader(u.appendCall(conn.out[:0]), KindMessage, n)
 	if n > copyLimit {
 		taken, err = conn.writeAll(b, *request, endFrame)
 	} else {
-		b = append(request.appendTo(b), endFrame...)
-		taken, err = conn.writeAll(b, payload{}, nil)
+		b = append(request.AppendTo(b), endFrame...)
+		taken, err = conn.writeAll(b, Payload{}, nil)
 	}
 	conn.out = b
 	return taken, err
@@ -159,8 +159,8 @@ func (u *unary) send(conn *conn, request *payload) (taken int, err error) {
 func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error) {
 	rd := &conn.rd
 	for first := true; ; first = false {
-		k, n, err := rd.header()
-		if first && (err != nil && taken == 0 || err == nil && k == kindGoAway) {
+		k, n, err := rd.Next()
+		if first && (err != nil && taken == 0 || err == nil && k == KindGoAway) {
 			return false, errUnprocessed
 		}
 		if err == nil && conn.waited && u.caller.Err() != nil {
@@ -169,16 +169,16 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 		}
 		if err == nil {
 			switch k {
-			case kindHeader:
+			case KindHeader:
 				err = u.receiveHeader(rd, n)
-			case kindMessage:
+			case KindMessage:
 				err = u.receiveMessage(rd, n, reply)
-			case kindStatus:
-				var h statusHead
-				if h, err = rd.status(n); err == nil {
+			case KindStatus:
+				var h Status
+				if h, err = rd.Status(n); err == nil {
 					u.answered = true
-					u.trailer, err = u.receivedStatus(&h, &u.response, n+frameHeaderLen)
-					return !h.last, err
+					u.trailer, err = u.receivedStatus(&h, &u.response, n+FrameHeaderLen)
+					return !h.Last, err
 				}
 			default:
 				err = unexpectedFrame(k)
@@ -194,26 +194,26 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 	}
 }
 
-func (u *unary) receiveHeader(rd *reader, n int) error {
+func (u *unary) receiveHeader(rd *Reader, n int) error {
 	if u.hasHeader {
 		return errHeaderTwice
 	}
-	md, err := rd.metadata(n)
+	md, err := rd.Metadata(n)
 	if err != nil {
 		return err
 	}
-	u.hasHeader, u.header = true, u.receivedHeader(md, n+frameHeaderLen)
+	u.hasHeader, u.header = true, u.receivedHeader(md, n+FrameHeaderLen)
 	return nil
 }
 
 // impliedHeader sets the header of an answer that begins with a message: there is nothing in it.
 func (u *unary) impliedHeader() {
 	if !u.hasHeader {
-		u.hasHeader, u.header = true, u.receivedHeader(nil, frameHeaderLen)
+		u.hasHeader, u.header = true, u.receivedHeader(nil, FrameHeaderLen)
 	}
 }
 
-func (u *unary) receiveMessage(rd *reader, n int, reply any) error {
+func (u *unary) receiveMessage(rd *Reader, n int, reply any) error {
 	if u.messages > 0 {
 		return errTooManyMessages
 	}
@@ -222,7 +222,7 @@ func (u *unary) receiveMessage(rd *reader, n int, reply any) error {
 		u.unread = n
 		return tooLarge(n, u.opts.maxRecv)
 	}
-	p, err := rd.message(n)
+	p, err := rd.Message(n)
 	if err != nil {
 		return err
 	}

@@ -16,13 +16,13 @@ func hello(t *testing.T, h *host, lowest, highest byte) string {
 	t.Helper()
 	client, server := pair(t)
 	h.accept(server)
-	w := newWire(t, client)
-	w.send(appendPreface(nil, lowest, highest), frame(kindIntro, 0))
-	b := make([]byte, answerLen)
+	w := newRawConn(t, client)
+	w.send(AppendPreface(nil, lowest, highest), frame(KindIntro, 0))
+	b := make([]byte, AnswerLen)
 	if _, err := io.ReadFull(w.in, b); err != nil {
 		t.Fatal(err)
 	}
-	if b[answerLen-2] == 0 {
+	if b[AnswerLen-2] == 0 {
 		w.wantClosed()
 	}
 	return string(b)
@@ -57,19 +57,19 @@ func TestServerChoosesTheVersion(t *testing.T) {
 
 // A client that begins in another way, or whose introduction is wrong, cannot make calls.
 func TestServerClosesConnectionsThatBeginWrongly(t *testing.T) {
-	good := appendPreface(nil, version, version)
+	good := AppendPreface(nil, Version, Version)
 	for name, tc := range map[string]struct{ sent, reason string }{
 		"HTTP/2":             {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", `begins with "PRI`},
 		"no intro":           {string(good) + string(callFrame(unaryMethod, nil)), "introduces itself with a frame of kind 'C'"},
-		"intro too long":     {string(good) + string(announce(kindIntro, maxHead+1)), "1048576 is the limit"},
-		"malformed intro":    {string(good) + string(frame(kindIntro)), "ends within a field"},
-		"bytes in the intro": {string(good) + string(frame(kindIntro, 0, 0)), "1 bytes too many"},
+		"intro too long":     {string(good) + string(announce(KindIntro, MaxControl+1)), "1048576 is the limit"},
+		"malformed intro":    {string(good) + string(frame(KindIntro)), "ends within a field"},
+		"bytes in the intro": {string(good) + string(frame(KindIntro, 0, 0)), "1 bytes too many"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{})
 			client, server := pair(t)
 			h.accept(server)
-			w := newWire(t, client)
+			w := newRawConn(t, client)
 			w.send([]byte(tc.sent))
 			w.wantClosed()
 			if err := await(t, "Serve", h.errs); !isViolation(err, tc.reason) {
@@ -85,8 +85,8 @@ func TestServerDoesNotWaitForIntroductions(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
 	client, server := pair(t)
 	h.accept(server)
-	w := newWire(t, client)
-	w.send(appendPreface(nil, version, version))
+	w := newRawConn(t, client)
+	w.send(AppendPreface(nil, Version, Version))
 	w.wantClosed()
 }
 
@@ -223,7 +223,7 @@ func TestGreetEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		io.CopyN(io.Discard, server, int64(PrefaceLen))
-		io.WriteString(server, serverMagic[:3])
+		io.WriteString(server, ServerMagic[:3])
 		cancel()
 	}()
 	err := clientHandshake(ctx, client)

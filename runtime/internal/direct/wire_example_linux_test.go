@@ -57,9 +57,9 @@ func TestDocumentedBytesAreWhatIsSent(t *testing.T) {
 	turns := example(t)
 
 	t.Run("beginning", func(t *testing.T) {
-		want, start := openFrame(appendPreface(nil, version, version), kindIntro)
-		want = appendMetadata(want, metadata.MD{":authority": {authority}})
-		closeFrame(want, start)
+		want, start := OpenFrame(AppendPreface(nil, Version, Version), KindIntro)
+		want = AppendMetadata(want, metadata.MD{":authority": {Authority}})
+		CloseFrame(want, start)
 		if !bytes.Equal(turns[0], want) {
 			t.Errorf("the client begins with\n% x\nthe documentation says\n% x", want, turns[0])
 		}
@@ -70,7 +70,7 @@ func TestDocumentedBytesAreWhatIsSent(t *testing.T) {
 		h.Register(&greeter, nil)
 		client, server := pair(t)
 		h.accept(server)
-		w := newWire(t, client)
+		w := newRawConn(t, client)
 		for turn := 0; turn < len(turns); turn += 2 {
 			w.send(turns[turn])
 			got := make([]byte, len(turns[turn+1]))
@@ -84,7 +84,7 @@ func TestDocumentedBytesAreWhatIsSent(t *testing.T) {
 		c, _ := newClient(t, func(conn *net.UnixConn) {
 			go func() {
 				defer conn.Close()
-				w := newWire(t, conn)
+				w := newRawConn(t, conn)
 				io.CopyN(io.Discard, w.in, int64(PrefaceLen))
 				w.next()
 				w.Write(turns[1])
