@@ -17,17 +17,18 @@ const module = "github.com/udsgrpc/udsgrpc"
 // mayImport says what the packages at and below each directory may import of this module. Of several
 // directories that fit a package, the longest counts. Tests may import more.
 var mayImport = map[string][]string{
-	"cmd/protoc-gen-go-udsgrpc": {"generator", "internal/version"},
-	"cmd/udsgrpc":               {"internal/version", "runtime/socket"},
-	"examples":                  {"examples/...", "proto/...", "runtime", "runtime/socket"}, // with generated code
-	"generator":                 {"internal/version", "proto/..."},
-	"internal/version":          {},
-	"proto":                     {},
-	"runtime":                   {"proto/...", "runtime/internal/...", "runtime/socket"},
-	"runtime/internal/direct":   {"runtime/internal/direct/..."},
-	"runtime/internal/userns":   {},
-	"runtime/socket":            {"runtime/internal/userns"},
-	"runtime/udstest":           {"runtime"},
+	"cmd/protoc-gen-go-udsgrpc":    {"generator", "internal/version"},
+	"cmd/udsgrpc":                  {"internal/version", "runtime/socket"},
+	"examples":                     {"examples/...", "proto/...", "runtime", "runtime/socket"}, // with generated code
+	"generator":                    {"internal/version", "proto/..."},
+	"internal/version":             {},
+	"proto":                        {},
+	"runtime":                      {"proto/...", "runtime/internal/...", "runtime/socket"},
+	"runtime/internal/direct":      {"runtime/internal/direct/..."},
+	"runtime/internal/direct/wire": {},
+	"runtime/internal/userns":      {},
+	"runtime/socket":               {"runtime/internal/userns"},
+	"runtime/udstest":              {"runtime"},
 
 	// No program may contain these.
 	"internal/layout":              {},

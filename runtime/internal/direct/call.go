@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // errClosing is grpc's, for calls of a client that was closed.
@@ -20,7 +22,7 @@ var errClosing = status.Error(codes.Canceled, "grpc: the client connection is cl
 var errUnprocessed = errors.New("no server has processed the call")
 
 // endFrame says that there are no more messages.
-var endFrame = AppendFrameHeader(nil, KindEnd, 0)
+var endFrame = wire.AppendFrameHeader(nil, wire.KindEnd, 0)
 
 // call is what a unary call and a client stream have in common. It does not change once the call has
 // begun.
@@ -43,10 +45,10 @@ func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
 		return ErrHTTP2
 	}
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
-		if ValidateMetadata(md) != nil || MetadataSize(md)+len(c.method) > MaxControl {
+		if wire.ValidateMetadata(md) != nil || wire.MetadataSize(md)+len(c.method) > wire.MaxControl {
 			return ErrHTTP2
 		}
-		c.md = Sendable(md)
+		c.md = wire.Sendable(md)
 	}
 	if err := ctx.Err(); err != nil {
 		err = status.FromContextError(err).Err()
@@ -82,7 +84,7 @@ func (c *call) begin(p *peer.Peer) {
 	c.ctx = hs.tagRPC(c.caller, &stats.RPCTagInfo{FullMethodName: c.method, FailFast: c.opts.failFast})
 	// A stats handler may have added what carries a trace.
 	md, _ := metadata.FromOutgoingContext(c.ctx)
-	c.md = Sendable(md)
+	c.md = wire.Sendable(md)
 	hs.rpc(c.ctx, &stats.Begin{
 		Client:         true,
 		BeginTime:      c.beginTime,
@@ -96,10 +98,10 @@ func (c *call) begin(p *peer.Peer) {
 	hs.rpc(c.ctx, &stats.OutHeader{
 		Client:     true,
 		FullMethod: c.method,
-		Authority:  Authority,
+		Authority:  wire.Authority,
 		RemoteAddr: p.Addr,
 		LocalAddr:  p.LocalAddr,
-		Header:     metadata.Join(c.md, metadata.MD{"user-agent": {UserAgent}}),
+		Header:     metadata.Join(c.md, metadata.MD{"user-agent": {wire.UserAgent}}),
 	})
 }
 
@@ -109,21 +111,21 @@ func (c *call) appendCall(b []byte) []byte {
 	if deadline, ok := c.caller.Deadline(); ok {
 		timeout = max(time.Until(deadline), 1)
 	}
-	b, start := OpenFrame(b, KindCall)
-	b = AppendCallHeader(b, timeout, c.method, c.md)
-	CloseFrame(b, start)
+	b, start := wire.OpenFrame(b, wire.KindCall)
+	b = wire.AppendCallHeader(b, timeout, c.method, c.md)
+	wire.CloseFrame(b, start)
 	return b
 }
 
 func (c *call) sentMessage(m any, n int) {
 	if hs := c.client.conf.Stats; hs != nil {
-		hs.rpc(c.ctx, &stats.OutPayload{Client: true, Payload: m, Length: n, WireLength: n + FrameHeaderLen, CompressedLength: n, SentTime: time.Now()})
+		hs.rpc(c.ctx, &stats.OutPayload{Client: true, Payload: m, Length: n, WireLength: n + wire.FrameHeaderLen, CompressedLength: n, SentTime: time.Now()})
 	}
 }
 
 func (c *call) receivedMessage(m any, n int) {
 	if hs := c.client.conf.Stats; hs != nil {
-		hs.rpc(c.ctx, &stats.InPayload{Client: true, RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + FrameHeaderLen, CompressedLength: n})
+		hs.rpc(c.ctx, &stats.InPayload{Client: true, RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + wire.FrameHeaderLen, CompressedLength: n})
 	}
 }
 
@@ -148,7 +150,7 @@ func (c *call) receivedHeader(md metadata.MD, wireLength int) metadata.MD {
 	if md == nil {
 		md = metadata.MD{}
 	}
-	md["content-type"] = []string{ContentType}
+	md["content-type"] = []string{wire.ContentType}
 	if hs := c.client.conf.Stats; hs != nil {
 		hs.rpc(c.ctx, &stats.InHeader{Client: true, WireLength: wireLength, Header: md.Copy()})
 	}
@@ -156,7 +158,7 @@ func (c *call) receivedHeader(md metadata.MD, wireLength int) metadata.MD {
 }
 
 // receivedStatus returns the result of the call, io.EOF for success, and the trailer.
-func (c *call) receivedStatus(h *Status, r *response, wireLength int) (metadata.MD, error) {
+func (c *call) receivedStatus(h *wire.Status, r *response, wireLength int) (metadata.MD, error) {
 	md := h.Trailer
 	if c.observed() {
 		if md == nil {
@@ -164,7 +166,7 @@ func (c *call) receivedStatus(h *Status, r *response, wireLength int) (metadata.
 		}
 		if !r.hasHeader {
 			// Over HTTP/2 such a trailer would have been a header as well.
-			md["content-type"] = []string{ContentType}
+			md["content-type"] = []string{wire.ContentType}
 		}
 	}
 	if hs := c.client.conf.Stats; hs != nil {
@@ -179,16 +181,16 @@ func (c *call) receivedStatus(h *Status, r *response, wireLength int) (metadata.
 
 // Violations by a server.
 var (
-	errHeaderTwice = Violation("the server sends a header after the header")
-	errGoesAway    = Violation("the server goes away in the middle of a call")
+	errHeaderTwice = wire.Violation("the server sends a header after the header")
+	errGoesAway    = wire.Violation("the server goes away in the middle of a call")
 )
 
 // unexpectedFrame is the error for a frame of kind k in an answer.
-func unexpectedFrame(k Kind) error {
-	if k == KindGoAway {
+func unexpectedFrame(k wire.Kind) error {
+	if k == wire.KindGoAway {
 		return errGoesAway
 	}
-	return Violationf("the server sends a frame of kind %q", k)
+	return wire.Violationf("the server sends a frame of kind %q", k)
 }
 
 // isStatus returns the status of a call for an error of its connection.
@@ -231,7 +233,7 @@ func (c *call) broken(err error, generation int64) error {
 	if c.client.pool.isClosed() {
 		return errClosing
 	}
-	if v := Violation(""); errors.As(err, &v) {
+	if v := wire.Violation(""); errors.As(err, &v) {
 		return status.Error(codes.Internal, err.Error())
 	}
 	if errors.Is(err, ErrHTTP2) {

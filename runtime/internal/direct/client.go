@@ -11,6 +11,8 @@ import (
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/stats"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // ErrHTTP2 is returned for a call that has to go over HTTP/2: the server speaks only that or is not there,
@@ -68,7 +70,7 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.Lost == nil {
 		conf.Lost = func() {}
 	}
-	return &Client{conf: conf, codec: newCodec(&Buffers{}), greeting: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
+	return &Client{conf: conf, codec: newCodec(&wire.Buffers{}), greeting: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
 // SendWaits returns how often the Send of a stream waited because the budget was used up.

@@ -9,42 +9,43 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-var okFrame = statusFrame(Status{})
+var okFrame = statusFrame(wire.Status{})
 
 // A violation by the server makes the call fail with Internal and a reason. The connection is not used for
 // another call.
 func TestClientClosesConnectionsOfServersThatBreakTheProtocol(t *testing.T) {
-	header := frame(KindHeader, 0)
+	header := frame(wire.KindHeader, 0)
 	for name, tc := range map[string]struct {
 		sent   []byte
 		reason string
 	}{
-		"intro":                     {frame(KindIntro, 0), "a frame of kind 'I'"},
+		"intro":                     {frame(wire.KindIntro, 0), "a frame of kind 'I'"},
 		"call":                      {callFrame(unaryMethod, nil), "a frame of kind 'C'"},
 		"end":                       {endFrame, "a frame of kind 'E'"},
 		"unknown kind":              {frame('?'), "a frame of kind '?'"},
 		"HTTP/2 settings":           {[]byte("\x00\x00\x00\x04\x00\x00\x00\x00\x00"), `a frame of kind '\x00'`},
 		"header after the header":   {concat(header, header), "a header after the header"},
 		"header after a message":    {concat(messageFrame("x"), header), "a header after the header"},
-		"goes away after a header":  {concat(header, frame(KindGoAway)), "goes away in the middle of a call"},
-		"goes away after a message": {concat(messageFrame("x"), frame(KindGoAway)), "goes away in the middle of a call"},
-		"header over the limit":     {announce(KindHeader, MaxControl+1), "1048576 is the limit"},
-		"status over the limit":     {announce(KindStatus, MaxControl+1), "1048576 is the limit"},
-		"message of 2 GiB":          {announce(KindMessage, MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
-		"message of 4 GiB":          {announce(KindMessage, math.MaxUint32), "a frame of 4294967295 bytes"},
-		"header of 2 GiB":           {announce(KindHeader, MaxFrame+1), "a frame of 2147483648 bytes"},
-		"status of 2 GiB":           {concat(messageFrame("x"), announce(KindStatus, MaxFrame+1)), "a frame of 2147483648 bytes"},
-		"going away with 4 GiB":     {announce(KindGoAway, math.MaxUint32), "a frame of 4294967295 bytes"},
-		"empty header":              {frame(KindHeader), "ends within a field"},
-		"empty status":              {frame(KindStatus), "ends within a field"},
-		"header too long":           {frame(KindHeader, 0, 0), "1 bytes too many"},
-		"status too long":           {frame(KindStatus, 0, 0, 0, 0, 0), "1 bytes too many"},
+		"goes away after a header":  {concat(header, frame(wire.KindGoAway)), "goes away in the middle of a call"},
+		"goes away after a message": {concat(messageFrame("x"), frame(wire.KindGoAway)), "goes away in the middle of a call"},
+		"header over the limit":     {announce(wire.KindHeader, wire.MaxControl+1), "1048576 is the limit"},
+		"status over the limit":     {announce(wire.KindStatus, wire.MaxControl+1), "1048576 is the limit"},
+		"message of 2 GiB":          {announce(wire.KindMessage, wire.MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
+		"message of 4 GiB":          {announce(wire.KindMessage, math.MaxUint32), "a frame of 4294967295 bytes"},
+		"header of 2 GiB":           {announce(wire.KindHeader, wire.MaxFrame+1), "a frame of 2147483648 bytes"},
+		"status of 2 GiB":           {concat(messageFrame("x"), announce(wire.KindStatus, wire.MaxFrame+1)), "a frame of 2147483648 bytes"},
+		"going away with 4 GiB":     {announce(wire.KindGoAway, math.MaxUint32), "a frame of 4294967295 bytes"},
+		"empty header":              {frame(wire.KindHeader), "ends within a field"},
+		"empty status":              {frame(wire.KindStatus), "ends within a field"},
+		"header too long":           {frame(wire.KindHeader, 0, 0), "1 bytes too many"},
+		"status too long":           {frame(wire.KindStatus, 0, 0, 0, 0, 0), "1 bytes too many"},
 		"two messages":              {concat(messageFrame("x"), messageFrame("y"), okFrame), "cardinality violation"},
 		"no message":                {okFrame, "cardinality violation"},
-		"no protobuf":               {concat(frame(KindMessage, 0xff), okFrame), "failed to unmarshal"},
+		"no protobuf":               {concat(frame(wire.KindMessage, 0xff), okFrame), "failed to unmarshal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, s := newClient(t, fake(t, func(w *rawConn) {
@@ -72,9 +73,9 @@ func TestFramesAfterTheStatusAreNotTakenForTheNextCalls(t *testing.T) {
 	answer := concat(messageFrame("mine"), okFrame)
 	for name, after := range map[string][]byte{
 		"another answer": concat(messageFrame("not yours"), okFrame),
-		"status":         statusFrame(Status{Code: 5}),
+		"status":         statusFrame(wire.Status{Code: 5}),
 		"part of one":    okFrame[:3],
-		"going away":     frame(KindGoAway),
+		"going away":     frame(wire.KindGoAway),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := newClient(t, fake(t, func(w *rawConn) {
@@ -96,7 +97,7 @@ func TestFramesAfterTheStatusAreNotTakenForTheNextCalls(t *testing.T) {
 // If the connection ends in the middle of an answer, the call fails with Unavailable: nobody knows what
 // happened.
 func TestAnswersCutShortAreUnavailable(t *testing.T) {
-	answer := concat(frame(KindHeader, 0), messageFrame("x"), okFrame)
+	answer := concat(frame(wire.KindHeader, 0), messageFrame("x"), okFrame)
 	for n := range len(answer) {
 		c, s := newClient(t, fake(t, func(w *rawConn) {
 			if w.skipCall() {
@@ -117,7 +118,7 @@ func TestAnswersCutShortAreUnavailable(t *testing.T) {
 func TestClientRefusesMessagesOverTheLimitUnread(t *testing.T) {
 	c, _ := newClient(t, fake(t, func(w *rawConn) {
 		w.skipCall()
-		w.Write(announce(KindMessage, MaxFrame))
+		w.Write(announce(wire.KindMessage, wire.MaxFrame))
 		w.skipCall()
 	}))
 	var err error
@@ -133,12 +134,12 @@ func TestClientRefusesMessagesOverTheLimitUnread(t *testing.T) {
 // Header also finds violations by the server, and the call is over then.
 func TestHeaderFindsViolations(t *testing.T) {
 	for name, sent := range map[string][]byte{
-		"malformed header": frame(KindHeader),
-		"cut short":        announce(KindHeader, 5),
+		"malformed header": frame(wire.KindHeader),
+		"cut short":        announce(wire.KindHeader, 5),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := newClient(t, fake(t, func(w *rawConn) {
-				if k, _, err := w.next(); k == KindCall && err == nil {
+				if k, _, err := w.next(); k == wire.KindCall && err == nil {
 					w.Write(sent)
 				}
 			}))

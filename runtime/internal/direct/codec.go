@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 const (
@@ -22,12 +24,12 @@ const (
 type codec struct {
 	encoding.CodecV2
 	plain bool // it is grpc's own, which does what package proto does
-	pool  *Buffers
+	pool  *wire.Buffers
 }
 
 // newCodec returns the codec that the program registered for protobuf, or grpc's own. As in grpc, a codec
 // of the older kind has priority.
-func newCodec(pool *Buffers) codec {
+func newCodec(pool *wire.Buffers) codec {
 	if old := encoding.GetCodec(grpcproto.Name); old != nil {
 		return codec{oldCodec{old}, false, pool}
 	}
@@ -51,28 +53,28 @@ func (c oldCodec) Unmarshal(data mem.BufferSlice, v any) error {
 }
 
 // marshal encodes a message for sending. A small one is appended to scratch. The errors are grpc's.
-func (c *codec) marshal(m any, limit int, scratch []byte) (Payload, error) {
+func (c *codec) marshal(m any, limit int, scratch []byte) (wire.Payload, error) {
 	if m == nil {
-		return Payload{}, nil
+		return wire.Payload{}, nil
 	}
 	p, err := c.encode(m, scratch)
 	if err != nil {
-		return Payload{}, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err.Error())
+		return wire.Payload{}, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err.Error())
 	}
-	if n := p.Len(); n > min(limit, MaxFrame) {
+	if n := p.Len(); n > min(limit, wire.MaxFrame) {
 		p.Free()
-		return Payload{}, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, min(limit, MaxFrame))
+		return wire.Payload{}, status.Errorf(codes.ResourceExhausted, "trying to send message larger than max (%d vs. %d)", n, min(limit, wire.MaxFrame))
 	}
 	return p, nil
 }
 
 // encode does what grpc's codec does, but gives a small message no buffer of its own, and a large one a
 // buffer that was not cleared.
-func (c *codec) encode(m any, scratch []byte) (Payload, error) {
+func (c *codec) encode(m any, scratch []byte) (wire.Payload, error) {
 	pm, ok := m.(proto.Message)
 	if !ok || !c.plain {
 		slices, err := c.Marshal(m)
-		return Payload{Slices: slices}, err
+		return wire.Payload{Slices: slices}, err
 	}
 	n := proto.Size(pm)
 	options := proto.MarshalOptions{UseCachedSize: true}
@@ -81,16 +83,16 @@ func (c *codec) encode(m any, scratch []byte) (Payload, error) {
 			scratch = make([]byte, 0, n)
 		}
 		b, err := options.MarshalAppend(scratch, pm)
-		return Payload{Bytes: b}, err
+		return wire.Payload{Bytes: b}, err
 	}
 	held := c.pool.Get(n)
 	b, err := options.MarshalAppend((*held)[:0], pm)
 	if err != nil {
 		c.pool.Put(held)
-		return Payload{}, err
+		return wire.Payload{}, err
 	}
 	*held = b
-	return Payload{Slices: mem.BufferSlice{mem.NewBuffer(held, c.pool)}}, nil
+	return wire.Payload{Slices: mem.BufferSlice{mem.NewBuffer(held, c.pool)}}, nil
 }
 
 // tooLarge returns the error for a message of n bytes that is not read.
@@ -99,14 +101,14 @@ func tooLarge(n, limit int) error {
 }
 
 // unmarshal decodes a message, and frees p.
-func (c *codec) unmarshal(p Payload, m any) error {
+func (c *codec) unmarshal(p wire.Payload, m any) error {
 	if err := c.decode(p, m); err != nil {
 		return status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", err)
 	}
 	return nil
 }
 
-func (c *codec) decode(p Payload, m any) error {
+func (c *codec) decode(p wire.Payload, m any) error {
 	if p.Slices == nil {
 		if pm, ok := m.(proto.Message); ok && c.plain {
 			return proto.Unmarshal(p.Bytes, pm)

@@ -10,11 +10,13 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // testSource is a source whose bytes a test provides.
 type testSource struct {
-	rd  *Reader
+	rd  *wire.Reader
 	in  []byte
 	cut int // how much comes at once; 0 for all
 }
@@ -42,7 +44,7 @@ func (s *testSource) Fill() error {
 
 // Copying is slow between places of different alignment, and the fields of a decoded message begin a page.
 func TestFirstFieldOfALargeMessageBeginsACacheLine(t *testing.T) {
-	p := &Buffers{}
+	p := &wire.Buffers{}
 	c := newCodec(p)
 	const cacheLine = 64
 	for _, n := range []int{64 << 10, 1 << 20, 2<<20 - 1} {
@@ -65,7 +67,7 @@ func TestFirstFieldOfALargeMessageBeginsACacheLine(t *testing.T) {
 // Buffers are not cleared, so the old content of a buffer must not come out as part of a message that is
 // read into it or written from it.
 func TestDirtyBuffersDoNotShow(t *testing.T) {
-	p := &Buffers{}
+	p := &wire.Buffers{}
 	dirty := bytes.Repeat([]byte{0xdd}, 1<<21)
 	dirt := func() {
 		var held []*[]byte
@@ -99,8 +101,8 @@ func TestDirtyBuffersDoNotShow(t *testing.T) {
 		out.Free()
 
 		dirt()
-		stream := append(AppendFrameHeader(nil, KindMessage, len(encoded)), encoded...)
-		var f Reader
+		stream := append(wire.AppendFrameHeader(nil, wire.KindMessage, len(encoded)), encoded...)
+		var f wire.Reader
 		f.Init(&testSource{&f, stream, 1 + random.IntN(len(stream))}, p)
 		_, n, err := f.Next()
 		if err != nil {
@@ -123,14 +125,14 @@ func TestDirtyBuffersDoNotShow(t *testing.T) {
 
 // A decoded message belongs to the caller, and does not change when its buffer is used again.
 func TestDecodedMessagesOwnTheirBytes(t *testing.T) {
-	c := newCodec(&Buffers{})
-	for _, n := range []int{10, ReadBuffer} {
+	c := newCodec(&wire.Buffers{})
+	for _, n := range []int{10, wire.ReadBuffer} {
 		b, err := proto.Marshal(&wrapperspb.StringValue{Value: strings.Repeat("x", n)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := &wrapperspb.StringValue{}
-		if err := c.unmarshal(Payload{Bytes: b}, got); err != nil {
+		if err := c.unmarshal(wire.Payload{Bytes: b}, got); err != nil {
 			t.Fatal(err)
 		}
 		clear(b)

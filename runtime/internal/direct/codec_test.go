@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // keeper is a codec of a program, for []byte, that keeps what it is given.
@@ -57,7 +59,7 @@ func (k *oldKeeper) Unmarshal(data []byte, v any) error {
 func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
 	for name, cc := range map[string]encoding.CodecV2{"new": &keeper{}, "old": oldCodec{&oldKeeper{}}} {
 		t.Run(name, func(t *testing.T) {
-			pool := &Buffers{}
+			pool := &wire.Buffers{}
 			c := codec{cc, false, pool}
 			var stream []byte
 			var sent, got [][]byte
@@ -68,10 +70,10 @@ func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				stream = p.AppendTo(AppendFrameHeader(stream, KindMessage, p.Len()))
+				stream = p.AppendTo(wire.AppendFrameHeader(stream, wire.KindMessage, p.Len()))
 				p.Free()
 			}
-			var f Reader
+			var f wire.Reader
 			f.Init(&testSource{&f, stream, 1000}, pool)
 			for {
 				_, n, err := f.Next()
@@ -100,7 +102,7 @@ func TestCodecsOfProgramsMayKeepWhatTheyGet(t *testing.T) {
 
 // The errors for messages that cannot be sent or read are those of grpc.
 func TestCodecErrors(t *testing.T) {
-	c := newCodec(&Buffers{})
+	c := newCodec(&wire.Buffers{})
 	small := &wrapperspb.BytesValue{Value: make([]byte, 8)}
 	for name, tc := range map[string]struct {
 		do   func() error
@@ -114,8 +116,8 @@ func TestCodecErrors(t *testing.T) {
 			_, err := c.marshal(wrapperspb.String(string(bytes.Repeat([]byte{0xff}, 100<<10))), defaultMaxSend, nil)
 			return err
 		}, codes.Internal},
-		"no protobuf":       {func() error { return c.unmarshal(Payload{Bytes: []byte{0xff}}, &wrapperspb.BytesValue{}) }, codes.Internal},
-		"into no message":   {func() error { return c.unmarshal(Payload{}, "text") }, codes.Internal},
+		"no protobuf":       {func() error { return c.unmarshal(wire.Payload{Bytes: []byte{0xff}}, &wrapperspb.BytesValue{}) }, codes.Internal},
+		"into no message":   {func() error { return c.unmarshal(wire.Payload{}, "text") }, codes.Internal},
 		"nil is no message": {func() error { p, err := c.marshal(nil, 0, nil); _ = p.Len(); return err }, codes.OK},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +130,7 @@ func TestCodecErrors(t *testing.T) {
 
 // grpc's own codec is recognized. Otherwise every call would take the slow path.
 func TestOwnCodecIsKnown(t *testing.T) {
-	if c := newCodec(&Buffers{}); !c.plain {
+	if c := newCodec(&wire.Buffers{}); !c.plain {
 		t.Errorf("%T is not taken for grpc's", c.CodecV2)
 	}
 }

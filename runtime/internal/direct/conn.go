@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 const (
@@ -24,7 +26,7 @@ type conn struct {
 	raw  syscall.RawConn
 	peer peer.Peer
 
-	rd      Reader                // used by the reading goroutine
+	rd      wire.Reader           // used by the reading goroutine
 	tryFill func(fd uintptr) bool // fillOnce, made once
 	readN   int                   // what the last read(2) returned
 	readErr error
@@ -51,7 +53,7 @@ type conn struct {
 	hangUp     func()                 // shutDown, made once
 }
 
-func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *Buffers) (*conn, error) {
+func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *wire.Buffers) (*conn, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -88,7 +90,7 @@ func (c *conn) write(wait bool) (n int, all bool, err error) {
 }
 
 // writeAll writes b, then data and the frames after it. It returns how much the kernel has accepted.
-func (c *conn) writeAll(b []byte, data Payload, after []byte) (taken int, err error) {
+func (c *conn) writeAll(b []byte, data wire.Payload, after []byte) (taken int, err error) {
 	c.pieces = append(c.pieces[:0], b)
 	for _, d := range data.Slices {
 		c.pieces = append(c.pieces, d.ReadOnlyData())

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -21,7 +22,7 @@ import (
 func newConnPair(t *testing.T) (*conn, *rawConn) {
 	t.Helper()
 	a, b := pair(t)
-	c, err := newConn(a, nil, &Buffers{})
+	c, err := newConn(a, nil, &wire.Buffers{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,11 +40,11 @@ func TestRequestsWhoseEndIsLate(t *testing.T) {
 		slow.send(concat(callFrame(unaryMethod, nil), messageFrame(content)))
 		for range 20 {
 			quick.send(unaryCall(strings.Repeat("quick", 1000)))
-			quick.want(KindMessage)
+			quick.want(wire.KindMessage)
 			quick.wantStatus()
 		}
 		slow.send(endFrame)
-		if got := slow.want(KindMessage); !bytes.Equal(got, messageFrame(content)[FrameHeaderLen:]) {
+		if got := slow.want(wire.KindMessage); !bytes.Equal(got, messageFrame(content)[wire.FrameHeaderLen:]) {
 			t.Fatalf("the request has become %.100q", got)
 		}
 		slow.wantStatus()

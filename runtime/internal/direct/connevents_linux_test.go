@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/stats"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // tagger is a stats handler that blocks when a connection is announced to it, and counts.
@@ -40,7 +42,7 @@ func TestConnectionsThatBeginEnd(t *testing.T) {
 			client, server := pair(t)
 			h.accept(server)
 			w := newRawConn(t, client)
-			w.send(AppendPreface(nil, Version, Version), frame(KindIntro, 0))
+			w.send(wire.AppendPreface(nil, wire.Version, wire.Version), frame(wire.KindIntro, 0))
 			await(t, "the connection", events.tagged)
 			if stop {
 				h.Stop()
@@ -65,8 +67,8 @@ func TestStopWhileConnectionsBegin(t *testing.T) {
 			client, server := pair(t)
 			h.accept(server)
 			w := newRawConn(t, client)
-			w.send(AppendPreface(nil, Version, Version), frame(KindIntro, 0))
-			if _, err := io.CopyN(io.Discard, w.in, int64(AnswerLen)); err != nil {
+			w.send(wire.AppendPreface(nil, wire.Version, wire.Version), frame(wire.KindIntro, 0))
+			if _, err := io.CopyN(io.Discard, w.in, int64(wire.AnswerLen)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/credentials"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // Decline tells the client of a connection whose preface was read to use HTTP/2, because there are too
@@ -22,7 +24,7 @@ func (s *Server) Decline(c *net.UnixConn, preface []byte, info credentials.AuthI
 	slow := time.AfterFunc(prefaceTimeout, func() { nc.Close() })
 	defer slow.Stop()
 	_, err = serverHandshake(nc.UnixConn, &nc.rd, preface, true)
-	if v := Violation(""); errors.As(err, &v) {
+	if v := wire.Violation(""); errors.As(err, &v) {
 		return err
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -258,7 +259,7 @@ func content(i, size int) []byte {
 func TestCallsAreBegunAnewOnlySoOften(t *testing.T) {
 	c, s := newClient(t, fake(t, func(w *rawConn) {
 		w.skipCall()
-		w.Write(frame(KindGoAway))
+		w.Write(frame(wire.KindGoAway))
 		w.skipCall()
 	}))
 	_, err := invoke(t, c, "x")
@@ -278,7 +279,7 @@ func TestCallsBegunAnewWithNoServer(t *testing.T) {
 	s.move(fake(t, func(w *rawConn) {
 		w.next()
 		s.move(nil)
-		w.Write(frame(KindGoAway))
+		w.Write(frame(wire.KindGoAway))
 		w.skipCall()
 	}))
 	refuse := s.accept

@@ -12,13 +12,14 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // serverBytes are what servers answer, right and wrong.
 func serverBytes() [][]byte {
-	header := frame(KindHeader, AppendMetadata(nil, metadata.MD{"k": {"v"}})...)
-	failed := statusFrame(Status{Last: true, Code: 5, Message: "no", Trailer: metadata.MD{"k": {"v"}, DetailsKey: {"\x08\x05"}}})
+	header := frame(wire.KindHeader, wire.AppendMetadata(nil, metadata.MD{"k": {"v"}})...)
+	failed := statusFrame(wire.Status{Last: true, Code: 5, Message: "no", Trailer: metadata.MD{"k": {"v"}, wire.DetailsKey: {"\x08\x05"}}})
 	seeds := [][]byte{
 		nil,
 		concat(messageFrame("x"), okFrame),
@@ -31,15 +32,15 @@ func serverBytes() [][]byte {
 		concat(messageFrame("x"), okFrame[:3]),
 		concat(header, header),
 		concat(messageFrame("x"), header),
-		frame(KindGoAway),
-		concat(header, frame(KindGoAway)),
-		frame(KindMessage, 0xff),
-		messageFrame(string(make([]byte, 2*ReadBuffer))),
-		announce(KindMessage, math.MaxUint32),
-		announce(KindHeader, MaxControl),
-		announce(KindStatus, MaxControl+1),
+		frame(wire.KindGoAway),
+		concat(header, frame(wire.KindGoAway)),
+		frame(wire.KindMessage, 0xff),
+		messageFrame(string(make([]byte, 2*wire.ReadBuffer))),
+		announce(wire.KindMessage, math.MaxUint32),
+		announce(wire.KindHeader, wire.MaxControl),
+		announce(wire.KindStatus, wire.MaxControl+1),
 	}
-	for _, k := range []Kind{KindIntro, KindCall, KindMessage, KindEnd, KindHeader, KindStatus, KindGoAway, 'x'} {
+	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, 'x'} {
 		seeds = append(seeds, frame(k), frame(k, 0), concat(header, frame(k, 0)))
 	}
 	return seeds
@@ -69,7 +70,7 @@ func FuzzClient(f *testing.F) {
 			_, err = invoke(t, c, "x")
 		}
 		st, ok := status.FromError(err)
-		if !ok || st.Code() == codes.DeadlineExceeded && !strings.Contains(string(answer), string(KindStatus)) {
+		if !ok || st.Code() == codes.DeadlineExceeded && !strings.Contains(string(answer), string(wire.KindStatus)) {
 			t.Errorf("the call comes to %v", err)
 		}
 		// The fake has sent everything; the client may not have received it yet.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // scripted is a connection whose other end has sent everything.
@@ -23,30 +25,30 @@ type scripted struct {
 func (c *scripted) Read(b []byte) (int, error)  { return c.in.Read(b) }
 func (c *scripted) Write(b []byte) (int, error) { return c.out.Write(b) }
 func (*scripted) SetDeadline(time.Time) error   { return nil }
-func answerOf(version, full byte) []byte        { return append([]byte(ServerMagic), version, full) }
-func intro(md metadata.MD) []byte               { return frame(KindIntro, AppendMetadata(nil, md)...) }
+func answerOf(version, full byte) []byte        { return append([]byte(wire.ServerMagic), version, full) }
+func intro(md metadata.MD) []byte               { return frame(wire.KindIntro, wire.AppendMetadata(nil, md)...) }
 func opening(low, high byte, frames []byte) []byte {
-	return append(AppendPreface(nil, low, high), frames...)
+	return append(wire.AppendPreface(nil, low, high), frames...)
 }
 
 // FuzzAnswer: however a client begins, the server either refuses it or knows its metadata, and it sends a
 // whole hello or nothing.
 func FuzzAnswer(f *testing.F) {
-	md := metadata.MD{":authority": {Authority}, "k": {"v", ""}, "k-bin": {"\x00\xff"}}
+	md := metadata.MD{":authority": {wire.Authority}, "k": {"v", ""}, "k-bin": {"\x00\xff"}}
 	for _, b := range [][]byte{
 		nil,
-		opening(Version, Version, intro(nil)),
-		opening(Version, Version, intro(md)),
-		opening(Version, 255, append(intro(md), endFrame...)),
+		opening(wire.Version, wire.Version, intro(nil)),
+		opening(wire.Version, wire.Version, intro(md)),
+		opening(wire.Version, 255, append(intro(md), endFrame...)),
 		opening(2, 255, intro(md)),
 		opening(2, 1, intro(md)),
 		opening(0, 0, intro(md)),
-		opening(Version, Version, nil),
-		opening(Version, Version, intro(md)[:7]),
-		opening(Version, Version, announce(KindIntro, MaxControl)),
-		opening(Version, Version, announce(KindIntro, MaxFrame+1)),
-		opening(Version, Version, endFrame),
-		opening(Version, Version, intro(metadata.MD{"k": {"v\nforged"}})),
+		opening(wire.Version, wire.Version, nil),
+		opening(wire.Version, wire.Version, intro(md)[:7]),
+		opening(wire.Version, wire.Version, announce(wire.KindIntro, wire.MaxControl)),
+		opening(wire.Version, wire.Version, announce(wire.KindIntro, wire.MaxFrame+1)),
+		opening(wire.Version, wire.Version, endFrame),
+		opening(wire.Version, wire.Version, intro(metadata.MD{"k": {"v\nforged"}})),
 		[]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
 	} {
 		f.Add(b, false)
@@ -54,22 +56,22 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sent []byte, full bool) {
 		preface := sent[:min(len(sent), PrefaceLen)]
-		var rd Reader
-		rd.Init(&testSource{&rd, sent[len(preface):], 0}, &Buffers{})
+		var rd wire.Reader
+		rd.Init(&testSource{&rd, sent[len(preface):], 0}, &wire.Buffers{})
 		c := &scripted{}
 		md, err := serverHandshake(c, &rd, preface, full)
-		v := Violation("")
+		v := wire.Violation("")
 		switch {
 		case err == nil:
-			if !IsPreface(preface) || full || !bytes.Equal(c.out.Bytes(), answerOf(Version, 0)) {
+			if !IsPreface(preface) || full || !bytes.Equal(c.out.Bytes(), answerOf(wire.Version, 0)) {
 				t.Errorf("%q is welcomed with %q", preface, &c.out)
 			}
-			again, err := ParseMetadata(AppendMetadata(nil, md))
-			if diff := cmp.Diff(md, again); err != nil || diff != "" || CheckRequestMetadata(md) != nil {
+			again, err := wire.ParseMetadata(wire.AppendMetadata(nil, md))
+			if diff := cmp.Diff(md, again); err != nil || diff != "" || wire.CheckRequestMetadata(md) != nil {
 				t.Errorf("the metadata is %q; sent on, it is %v, %s", md, err, diff)
 			}
 		case err == errFull:
-			if !full || c.out.Len() != AnswerLen {
+			if !full || c.out.Len() != wire.AnswerLen {
 				t.Errorf("full: %v, and the answer is %q", full, &c.out)
 			}
 		case errors.As(err, &v):
@@ -87,14 +89,14 @@ func FuzzAnswer(f *testing.F) {
 func FuzzGreet(f *testing.F) {
 	for _, b := range [][]byte{
 		nil,
-		answerOf(Version, 0),
-		answerOf(Version, 1),
+		answerOf(wire.Version, 0),
+		answerOf(wire.Version, 1),
 		answerOf(0, 0),
 		answerOf(0, 1),
 		answerOf(2, 0),
-		answerOf(Version, 0)[:AnswerLen-1],
-		[]byte(ServerMagic)[:5],
-		append(answerOf(Version, 0), okFrame...),
+		answerOf(wire.Version, 0)[:wire.AnswerLen-1],
+		[]byte(wire.ServerMagic)[:5],
+		append(answerOf(wire.Version, 0), okFrame...),
 		[]byte("\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"), // HTTP/2's settings
 		[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
 	} {
@@ -104,11 +106,11 @@ func FuzzGreet(f *testing.F) {
 		c := &scripted{in: bytes.NewReader(answered)}
 		err := clientHandshake(t.Context(), c)
 		switch {
-		case bytes.HasPrefix(answered, answerOf(Version, 0)[:AnswerLen-1]) && len(answered) >= AnswerLen:
+		case bytes.HasPrefix(answered, answerOf(wire.Version, 0)[:wire.AnswerLen-1]) && len(answered) >= wire.AnswerLen:
 			if err != nil {
 				t.Errorf("a server that speaks this version is refused: %v", err)
 			}
-		case bytes.HasPrefix(answered, []byte(ServerMagic)) && len(answered) >= AnswerLen && answered[AnswerLen-1] == 1:
+		case bytes.HasPrefix(answered, []byte(wire.ServerMagic)) && len(answered) >= wire.AnswerLen && answered[wire.AnswerLen-1] == 1:
 			if err != errFull {
 				t.Errorf("a full server is taken for one with which %v", err)
 			}
@@ -118,8 +120,8 @@ func FuzzGreet(f *testing.F) {
 			}
 		}
 		sent := c.out.Bytes()
-		var rd Reader
-		rd.Init(&testSource{&rd, sent[PrefaceLen:], 0}, &Buffers{})
+		var rd wire.Reader
+		rd.Init(&testSource{&rd, sent[PrefaceLen:], 0}, &wire.Buffers{})
 		if _, err := serverHandshake(&scripted{}, &rd, sent[:PrefaceLen], false); err != nil {
 			t.Errorf("what the client has sent is refused: %v", err)
 		}

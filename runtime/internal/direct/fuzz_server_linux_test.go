@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // clientBytes are what clients send after the handshake, right and wrong.
@@ -26,15 +28,15 @@ func clientBytes() [][]byte {
 		concat(callFrame(unaryMethod, nil), messageFrame("a"), messageFrame("b"), endFrame),
 		concat(callFrame("/t.T/None", nil), messageFrame("x"), endFrame),
 		concat(callFrame("no method", nil), endFrame),
-		concat(frame(KindCall, AppendCallHeader(nil, time.Hour, bothMethod, md)...), messageFrame("x"), endFrame),
-		concat(frame(KindCall, AppendCallHeader(nil, 1, bothMethod, md)...), messageFrame("x"), endFrame),
-		concat(callFrame(bothMethod, nil), messageFrame(string(make([]byte, 2*ReadBuffer))), endFrame, unaryCall("x")),
-		concat(callFrame(bothMethod, nil), frame(KindMessage, 0xff), endFrame),
-		concat(callFrame(bothMethod, nil), announce(KindMessage, math.MaxUint32)),
-		announce(KindCall, MaxControl),
-		announce(KindCall, MaxControl+1),
+		concat(frame(wire.KindCall, wire.AppendCallHeader(nil, time.Hour, bothMethod, md)...), messageFrame("x"), endFrame),
+		concat(frame(wire.KindCall, wire.AppendCallHeader(nil, 1, bothMethod, md)...), messageFrame("x"), endFrame),
+		concat(callFrame(bothMethod, nil), messageFrame(string(make([]byte, 2*wire.ReadBuffer))), endFrame, unaryCall("x")),
+		concat(callFrame(bothMethod, nil), frame(wire.KindMessage, 0xff), endFrame),
+		concat(callFrame(bothMethod, nil), announce(wire.KindMessage, math.MaxUint32)),
+		announce(wire.KindCall, wire.MaxControl),
+		announce(wire.KindCall, wire.MaxControl+1),
 	}
-	for _, k := range []Kind{KindIntro, KindCall, KindMessage, KindEnd, KindHeader, KindStatus, KindGoAway, 'x'} {
+	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, 'x'} {
 		seeds = append(seeds, frame(k), frame(k, 0), concat(callFrame(bothMethod, nil), frame(k, 0)), concat(callFrame(unaryMethod, nil), frame(k, 0)))
 	}
 	return seeds
@@ -53,7 +55,7 @@ func FuzzServer(f *testing.F) {
 		}
 		if md, ok := metadata.FromIncomingContext(ctx); !ok {
 			panic("a handler has no metadata")
-		} else if _, ok := ctx.Deadline(); ok && ctx.Err() == nil && md.Len() > MaxControl {
+		} else if _, ok := ctx.Deadline(); ok && ctx.Err() == nil && md.Len() > wire.MaxControl {
 			panic("more metadata than the limit allows")
 		}
 	}
@@ -69,12 +71,12 @@ func FuzzServer(f *testing.F) {
 		h := &host{Server: h.Server, t: t, errs: make(chan error, 1)}
 		h.accept(server)
 		w := newRawConn(t, client)
-		w.send(AppendPreface(nil, Version, Version), frame(KindIntro, 0))
+		w.send(wire.AppendPreface(nil, wire.Version, wire.Version), frame(wire.KindIntro, 0))
 		go func() {
 			client.Write(sent) // fails if the server has hung up
 			client.CloseWrite()
 		}()
-		if _, err := io.CopyN(io.Discard, w.in, int64(AnswerLen)); err != nil {
+		if _, err := io.CopyN(io.Discard, w.in, int64(wire.AnswerLen)); err != nil {
 			t.Fatal(err)
 		}
 		for statuses := 0; ; {
@@ -83,24 +85,24 @@ func FuzzServer(f *testing.F) {
 				break
 			}
 			switch k {
-			case KindStatus:
+			case wire.KindStatus:
 				statuses++
-				if h, err := ParseStatus(b); err != nil {
+				if h, err := wire.ParseStatus(b); err != nil {
 					t.Errorf("status %q: %v", b, err)
 				} else if h.Last {
 					w.wantClosed()
 				}
-			case KindHeader:
-				if _, err := ParseMetadata(b); err != nil {
+			case wire.KindHeader:
+				if _, err := wire.ParseMetadata(b); err != nil {
 					t.Errorf("header %q: %v", b, err)
 				}
-			case KindMessage, KindGoAway:
+			case wire.KindMessage, wire.KindGoAway:
 			default:
 				t.Errorf("the server sends a frame of kind %q", k)
 			}
 		}
 		err := await(t, "Serve", h.errs)
-		if v := Violation(""); err != nil && !errors.As(err, &v) {
+		if v := wire.Violation(""); err != nil && !errors.As(err, &v) {
 			t.Errorf("Serve comes to %v", err)
 		}
 		h.runs.Wait()

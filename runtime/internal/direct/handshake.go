@@ -9,10 +9,20 @@ import (
 	"time"
 
 	"google.golang.org/grpc/metadata"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
-// Magic is the beginning of a client's preface.
-const Magic = ClientMagic
+const (
+	// Magic is the beginning of a client's preface.
+	Magic = wire.ClientMagic
+	// PrefaceLen is how much the client sends before it waits for an answer.
+	PrefaceLen = wire.PrefaceLen
+)
+
+// IsPreface reports whether the first PrefaceLen bytes from a client say that it speaks the direct
+// transport.
+func IsPreface(b []byte) bool { return wire.IsPreface(b) }
 
 // prefaceTimeout is how long a client waits for the answer to its preface, and a server for the rest of a
 // client's introduction. A server that needs longer hangs or does not serve yet; HTTP/2 then waits for it.
@@ -33,19 +43,19 @@ func clientHandshake(ctx context.Context, c net.Conn) error {
 	c.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(0, 0)) })
 	defer stop()
-	if _, err := c.Write(AppendIntro(AppendPreface(nil, Version, Version))); err != nil {
+	if _, err := c.Write(wire.AppendIntro(wire.AppendPreface(nil, wire.Version, wire.Version))); err != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	answer := make([]byte, AnswerLen)
+	answer := make([]byte, wire.AnswerLen)
 	n, err := io.ReadFull(c, answer)
-	if !BeginsAnswer(answer[:n]) {
+	if !wire.BeginsAnswer(answer[:n]) {
 		return errPlain
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	switch speak, full := ParseAnswer(answer); {
-	case speak == Version:
+	switch speak, full := wire.ParseAnswer(answer); {
+	case speak == wire.Version:
 	case full:
 		return errFull
 	default:
@@ -59,8 +69,8 @@ func clientHandshake(ctx context.Context, c net.Conn) error {
 
 // serverHandshake reads the introduction of a client whose preface was read, and tells it which version
 // will be spoken. It returns the metadata that all calls of the client have.
-func serverHandshake(c net.Conn, f *Reader, preface []byte, full bool) (metadata.MD, error) {
-	lowest, highest, err := ParsePreface(preface)
+func serverHandshake(c net.Conn, f *wire.Reader, preface []byte, full bool) (metadata.MD, error) {
+	lowest, highest, err := wire.ParsePreface(preface)
 	if err != nil {
 		return nil, err
 	}
@@ -68,19 +78,19 @@ func serverHandshake(c net.Conn, f *Reader, preface []byte, full bool) (metadata
 	if err != nil {
 		return nil, err
 	}
-	known := lowest <= Version && Version <= highest
-	speak := byte(Version)
+	known := lowest <= wire.Version && wire.Version <= highest
+	speak := byte(wire.Version)
 	if !known || full {
 		speak = 0
 	}
-	if _, err := c.Write(AppendAnswer(nil, speak, known && full)); err != nil {
+	if _, err := c.Write(wire.AppendAnswer(nil, speak, known && full)); err != nil {
 		return nil, err
 	}
 	if full {
 		return nil, errFull
 	}
 	if !known {
-		return nil, Violationf("speaks versions %d to %d, and this end %d", lowest, highest, Version)
+		return nil, wire.Violationf("speaks versions %d to %d, and this end %d", lowest, highest, wire.Version)
 	}
 	return md, nil
 }

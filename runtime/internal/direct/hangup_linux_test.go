@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // A handler learns that its client has hung up, even if nobody reads from the connection.
@@ -68,7 +70,7 @@ func TestHangUpsWakeWhoWaits(t *testing.T) {
 				return err
 			}}, ServerConfig{})
 			w := h.connect()
-			w.send(callFrame(bothMethod, nil), announce(KindMessage, 100), []byte("part"))
+			w.send(callFrame(bothMethod, nil), announce(wire.KindMessage, 100), []byte("part"))
 			await(t, "the handler", entered)
 			w.Close()
 			if err := await(t, "the handler", ended); status.Code(err) != codes.Canceled {
@@ -85,7 +87,7 @@ func watch(t *testing.T, h *hangups) (local, remote *conn, heard chan struct{}) 
 	var conns [2]*conn
 	for i, c := range []*rawConn{{UnixConn: a}, {UnixConn: b}} {
 		var err error
-		if conns[i], err = newConn(c.UnixConn, nil, &Buffers{}); err != nil {
+		if conns[i], err = newConn(c.UnixConn, nil, &wire.Buffers{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,7 +167,7 @@ func TestForgottenConnections(t *testing.T) {
 	h := newWatch(t)
 	_, fence, fenced := watch(t, h)
 	a, b := pair(t)
-	c, err := newConn(a, nil, &Buffers{})
+	c, err := newConn(a, nil, &wire.Buffers{})
 	if err != nil {
 		t.Fatal(err)
 	}

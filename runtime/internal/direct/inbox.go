@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"slices"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // inbox is where a stream receives frames from: first those that were taken in from its connection while a
@@ -31,23 +33,23 @@ type inbox struct {
 // inboxOwner is the stream that an inbox belongs to.
 type inboxOwner interface {
 	// arrived is called with mu held when a frame was taken in.
-	arrived(k Kind)
+	arrived(k wire.Kind)
 	// sendWaits reports whether a Send waits for room. It is called with mu held.
 	sendWaits() bool
 }
 
 // arrived is a frame that was taken in.
 type arrived struct {
-	kind    Kind
+	kind    wire.Kind
 	n       int
-	content Payload // empty for a message over the limit
-	err     error   // of reading; then the other fields are zero
-	waited  bool    // the receiver had to wait for it
+	content wire.Payload // empty for a message over the limit
+	err     error        // of reading; then the other fields are zero
+	waited  bool         // the receiver had to wait for it
 }
 
 // peek waits for the next frame and returns its header. It returns the same one until head, message or
 // skip is called.
-func (in *inbox) peek() (Kind, int, error) {
+func (in *inbox) peek() (wire.Kind, int, error) {
 	c := &in.current
 	if !in.peeked {
 		if !in.active || !in.take() {
@@ -98,11 +100,11 @@ func (in *inbox) count(n int) {
 }
 
 // message returns the content of the next frame, which is a message. It is valid until the next message.
-func (in *inbox) message() (Payload, error) {
+func (in *inbox) message() (wire.Payload, error) {
 	in.peeked = false
 	if in.active {
 		p := in.current.content
-		in.current.content = Payload{}
+		in.current.content = wire.Payload{}
 		return p, nil
 	}
 	return in.conn.rd.Message(in.current.n)
@@ -124,7 +126,7 @@ func (in *inbox) drained() bool {
 }
 
 // buffered reports whether the next frame is of kind k and has arrived. It does not wait.
-func (in *inbox) buffered(k Kind) bool {
+func (in *inbox) buffered(k wire.Kind) bool {
 	if in.peeked {
 		return in.current.kind == k
 	}
@@ -171,7 +173,7 @@ func (in *inbox) ended() bool {
 		return false
 	}
 	last := &in.queue[len(in.queue)-1]
-	return last.err != nil || !isFollowed(last.kind) || last.kind == KindMessage && last.n > in.limit
+	return last.err != nil || !isFollowed(last.kind) || last.kind == wire.KindMessage && last.n > in.limit
 }
 
 func (in *inbox) header() (a arrived) {
@@ -223,7 +225,7 @@ func (in *inbox) takeRest() {
 		in.peeked = false
 		in.active = true
 		in.takeIn(a)
-		if a.err == nil && a.kind == KindMessage && a.n > in.limit {
+		if a.err == nil && a.kind == wire.KindMessage && a.n > in.limit {
 			_, err := io.CopyN(io.Discard, &in.conn.rd, int64(a.n))
 			more = err == nil
 			continue
@@ -240,14 +242,14 @@ func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.queue = slices.DeleteFunc(in.queue, func(a arrived) bool {
-		if a.kind == KindMessage && a.err == nil {
+		if a.kind == wire.KindMessage && a.err == nil {
 			return false
 		}
 		in.count(-a.content.Len())
 		switch {
-		case a.kind == KindMessage:
+		case a.kind == wire.KindMessage:
 			cut = true
-		case a.err == nil && (a.kind == KindHeader || a.kind == KindStatus):
+		case a.err == nil && (a.kind == wire.KindHeader || a.kind == wire.KindStatus):
 			heads = append(heads, a)
 		}
 		return true
@@ -259,20 +261,20 @@ func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
 func (in *inbox) read(a *arrived) {
 	rd := &in.conn.rd
 	switch {
-	case a.err != nil || a.kind == KindMessage && a.n > in.limit:
-	case a.kind == KindMessage:
+	case a.err != nil || a.kind == wire.KindMessage && a.n > in.limit:
+	case a.kind == wire.KindMessage:
 		a.content, a.err = rd.Message(a.n)
 		if a.content.Slices == nil {
 			a.content.Bytes = bytes.Clone(a.content.Bytes)
 		}
-	case a.kind == KindHeader || a.kind == KindStatus:
+	case a.kind == wire.KindHeader || a.kind == wire.KindStatus:
 		a.content.Bytes, a.err = rd.Control(a.n)
 		a.content.Bytes = bytes.Clone(a.content.Bytes)
 	}
 }
 
 // isFollowed reports whether another frame of the same stream may come after one of kind k.
-func isFollowed(k Kind) bool { return k == KindMessage || k == KindHeader }
+func isFollowed(k wire.Kind) bool { return k == wire.KindMessage || k == wire.KindHeader }
 
 // attach continues with another connection, after the last frame of the previous one.
 func (in *inbox) attach(c *conn) {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -158,13 +159,13 @@ func TestDeadlinesOfCallsThatAreOverTouchNoOtherCall(t *testing.T) {
 		}
 	}}}})
 	w := h.connect()
-	w.send(frame(KindCall, AppendCallHeader(nil, 500*time.Millisecond, bothMethod, nil)...), endFrame)
+	w.send(frame(wire.KindCall, wire.AppendCallHeader(nil, 500*time.Millisecond, bothMethod, nil)...), endFrame)
 	if st := w.wantStatus(); st.Code != 0 || st.Last {
 		t.Fatalf("the status is %+v", st)
 	}
 	for range 2 {
 		w.send(callFrame(bothMethod, nil), messageFrame("x"), endFrame)
-		if k, _, err := w.next(); err != nil || k != KindMessage {
+		if k, _, err := w.next(); err != nil || k != wire.KindMessage {
 			t.Fatalf("the next call gets %q, %v", k, err)
 		}
 		w.wantStatus()

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // Metadata up to the limit is carried. If the frame would be longer, the call goes over HTTP/2. The server
@@ -20,14 +22,14 @@ func TestCallsWithMetadataAboutTheLimit(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	carried := 0
-	for n := MaxControl - 128; n <= MaxControl; n++ {
+	for n := wire.MaxControl - 128; n <= wire.MaxControl; n++ {
 		ctx := metadata.AppendToOutgoingContext(ctx, "k", strings.Repeat("x", n))
 		switch err := c.Invoke(ctx, unaryMethod, &blob{}, &blob{}, nil); err {
 		case nil:
 			carried++
 		case ErrHTTP2:
 		default:
-			t.Errorf("a call with %d bytes less than the limit comes to %v", MaxControl-n, err)
+			t.Errorf("a call with %d bytes less than the limit comes to %v", wire.MaxControl-n, err)
 		}
 	}
 	if carried == 0 || carried > 128 {
@@ -48,7 +50,7 @@ func TestAnswersWithMetadataAboutTheLimit(t *testing.T) {
 			h := newHost(t, service{stream: func(ss grpc.ServerStream) error { return answer(ss, strings.Repeat("x", n)) }}, ServerConfig{})
 			c, _ := newClient(t, h.accept)
 			arrived := 0
-			for n = MaxControl - 128; n <= MaxControl+1; n++ {
+			for n = wire.MaxControl - 128; n <= wire.MaxControl+1; n++ {
 				s := open(t, c, &bothDesc)
 				s.CloseSend()
 				err := s.RecvMsg(&blob{})
@@ -58,7 +60,7 @@ func TestAnswersWithMetadataAboutTheLimit(t *testing.T) {
 				case len(st.Message()) == n, md.Len() == 2 && len(md["k"][0]) == n, s.Trailer().Len() == 2 && len(s.Trailer()["k"][0]) == n:
 					arrived++
 				case st.Code() != codes.Internal || st.Message() != tooLarge:
-					t.Errorf("an answer with %d bytes less than the limit comes to %v", MaxControl-n, err)
+					t.Errorf("an answer with %d bytes less than the limit comes to %v", wire.MaxControl-n, err)
 				}
 			}
 			if arrived == 0 || arrived > 128 {

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc/mem"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 const (
@@ -44,7 +46,7 @@ type outbox struct {
 	mu     *monitor // the stream's; guards all fields
 	owner  outboxOwner
 	budget *budget
-	pool   *Buffers
+	pool   *wire.Buffers
 
 	conn    *conn // nil while a client looks for another server
 	pieces  []piece
@@ -80,7 +82,7 @@ type piece struct {
 	held mem.Buffer // the memory of a large message; nil for small frames
 }
 
-func (o *outbox) init(mu *monitor, owner outboxOwner, c *conn, budget *budget, pool *Buffers) {
+func (o *outbox) init(mu *monitor, owner outboxOwner, c *conn, budget *budget, pool *wire.Buffers) {
 	o.mu, o.owner, o.conn, o.budget, o.pool = mu, owner, c, budget, pool
 	o.pieces = o.first[:0]
 }
@@ -132,17 +134,17 @@ func (o *outbox) append(frames []byte) {
 }
 
 // appendMessage queues a message and takes ownership of it. The caller holds mu.
-func (o *outbox) appendMessage(p Payload) {
+func (o *outbox) appendMessage(p wire.Payload) {
 	n := p.Len()
-	o.queued += FrameHeaderLen + n
+	o.queued += wire.FrameHeaderLen + n
 	if n <= copyLimit {
-		b := o.chunk(FrameHeaderLen + n)
-		*b = p.AppendTo(AppendFrameHeader(*b, KindMessage, n))
+		b := o.chunk(wire.FrameHeaderLen + n)
+		*b = p.AppendTo(wire.AppendFrameHeader(*b, wire.KindMessage, n))
 		p.Free()
 		return
 	}
-	b := o.chunk(FrameHeaderLen)
-	*b = AppendFrameHeader(*b, KindMessage, n)
+	b := o.chunk(wire.FrameHeaderLen)
+	*b = wire.AppendFrameHeader(*b, wire.KindMessage, n)
 	for _, held := range p.Slices {
 		o.pieces = append(o.pieces, piece{held.ReadOnlyData(), held})
 	}

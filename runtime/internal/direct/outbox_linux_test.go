@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -30,16 +31,16 @@ func newSender(t *testing.T, limit int64) (*sender, *rawConn) {
 	t.Helper()
 	c, w := newConnPair(t)
 	s := &sender{}
-	s.init(&s.monitor, s, c, newBudget(limit), &Buffers{})
+	s.init(&s.monitor, s, c, newBudget(limit), &wire.Buffers{})
 	return s, w
 }
 
 // put sends a message with number i.
 func (s *sender) put(i, size int, soon bool) error {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, size), uint32(i))[:size]
-	p := Payload{Bytes: b}
+	p := wire.Payload{Bytes: b}
 	if size > copyLimit {
-		p = Payload{Slices: mem.BufferSlice{mem.SliceBuffer(b)}}
+		p = wire.Payload{Slices: mem.BufferSlice{mem.SliceBuffer(b)}}
 	}
 	s.monitor.Lock()
 	defer s.monitor.Unlock()
@@ -82,7 +83,7 @@ func TestOutboxKeepsTheOrder(t *testing.T) {
 		}
 	}()
 	for i := range n {
-		b := w.want(KindMessage)
+		b := w.want(wire.KindMessage)
 		if got := int(binary.BigEndian.Uint32(b)); got != i || len(b) != sizes[i%len(sizes)] {
 			t.Fatalf("message %d of %d bytes comes when message %d is due", got, len(b), i)
 		}
@@ -90,7 +91,7 @@ func TestOutboxKeepsTheOrder(t *testing.T) {
 }
 
 // slivers returns a message of n pieces of memory, as a codec of the program can make it.
-func slivers(n int) (p Payload) {
+func slivers(n int) (p wire.Payload) {
 	for i := range n {
 		p.Slices = append(p.Slices, mem.SliceBuffer(bytes.Repeat([]byte{byte(i)}, 10)))
 	}
@@ -107,7 +108,7 @@ func TestMessageOfManyPieces(t *testing.T) {
 		s.appendMessage(slivers(n))
 		s.send(false)
 		s.monitor.Unlock()
-		if got := w.want(KindMessage); !bytes.Equal(got, want) {
+		if got := w.want(wire.KindMessage); !bytes.Equal(got, want) {
 			t.Errorf("%d bytes come, %d were sent", len(got), len(want))
 		}
 	})
@@ -115,13 +116,13 @@ func TestMessageOfManyPieces(t *testing.T) {
 		c, w := newConnPair(t)
 		written := make(chan error, 1)
 		go func() {
-			_, err := c.writeAll(AppendFrameHeader(nil, KindMessage, len(want)), slivers(n), endFrame)
+			_, err := c.writeAll(wire.AppendFrameHeader(nil, wire.KindMessage, len(want)), slivers(n), endFrame)
 			written <- err
 		}()
-		if got := w.want(KindMessage); !bytes.Equal(got, want) {
+		if got := w.want(wire.KindMessage); !bytes.Equal(got, want) {
 			t.Errorf("%d bytes come, %d were sent", len(got), len(want))
 		}
-		w.want(KindEnd)
+		w.want(wire.KindEnd)
 		if err := await(t, "the message to be written", written); err != nil {
 			t.Error(err)
 		}
@@ -135,7 +136,7 @@ func TestFlusherNeedsNoHelp(t *testing.T) {
 		if err := s.put(i, 10, true); err != nil {
 			t.Fatal(err)
 		}
-		w.want(KindMessage)
+		w.want(wire.KindMessage)
 	}
 }
 
@@ -152,14 +153,14 @@ func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
 				}
 				sent++
 			}
-			if bytes := sent * (size + FrameHeaderLen); bytes < window {
+			if bytes := sent * (size + wire.FrameHeaderLen); bytes < window {
 				t.Fatalf("%d bytes fill the window", bytes)
 			}
 			more := make(chan error, 1)
 			go func() { more <- s.put(sent, size, true) }()
 			s.awaitWait(t)
 			for i := range sent + 1 {
-				if got := int(binary.BigEndian.Uint32(w.want(KindMessage))); got != i {
+				if got := int(binary.BigEndian.Uint32(w.want(wire.KindMessage))); got != i {
 					t.Fatalf("message %d comes when %d is due", got, i)
 				}
 			}
@@ -174,7 +175,7 @@ func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
 func TestMemoryOfMessagesThatWait(t *testing.T) {
 	s, w := newSender(t, 0)
 	const size = 80
-	n := window / (size + FrameHeaderLen)
+	n := window / (size + wire.FrameHeaderLen)
 	got := fixture.Allocated(func() {
 		for i := range n {
 			if err := s.put(i, size, true); err != nil {
@@ -186,7 +187,7 @@ func TestMemoryOfMessagesThatWait(t *testing.T) {
 		t.Errorf("%d bytes are allocated; %d are allowed", got, bound)
 	}
 	for range n {
-		w.want(KindMessage)
+		w.want(wire.KindMessage)
 	}
 	fixture.Eventually(t, "the memory to be given back", func() bool {
 		s.monitor.Lock()
@@ -217,13 +218,13 @@ func TestBudgetHoldsUpAllStreams(t *testing.T) {
 		t.Errorf("%d sends count as held up by the budget", b.budget.waited.Load())
 	}
 	for range sent {
-		aw.want(KindMessage)
+		aw.want(wire.KindMessage)
 	}
 	if err := await(t, "the message that was held up", held); err != nil {
 		t.Error(err)
 	}
-	bw.want(KindMessage)
-	bw.want(KindMessage)
+	bw.want(wire.KindMessage)
+	bw.want(wire.KindMessage)
 	fixture.Eventually(t, "the budget to be given back", func() bool { return a.budget.used.Load() == 0 })
 }
 
@@ -256,7 +257,7 @@ func TestFlusherEnds(t *testing.T) {
 		if err := s.put(i, 10, true); err != nil {
 			t.Fatal(err)
 		}
-		w.want(KindMessage)
+		w.want(wire.KindMessage)
 	}
 	fixture.Eventually(t, "the flushers to end", func() bool { return runtime.NumGoroutine() <= before })
 }
@@ -318,13 +319,13 @@ func TestLargeMessagesThroughASmallQueue(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
 	var both sync.WaitGroup
 	for _, uds := range []*net.UnixConn{a, b} {
-		c, err := newConn(uds, nil, &Buffers{})
+		c, err := newConn(uds, nil, &wire.Buffers{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		both.Go(func() {
-			header := AppendFrameHeader(nil, KindMessage, len(content))
-			taken, err := c.writeAll(header, Payload{Slices: mem.BufferSlice{mem.SliceBuffer(content)}}, endFrame)
+			header := wire.AppendFrameHeader(nil, wire.KindMessage, len(content))
+			taken, err := c.writeAll(header, wire.Payload{Slices: mem.BufferSlice{mem.SliceBuffer(content)}}, endFrame)
 			if want := len(header) + len(content) + len(endFrame); taken != want || err != nil {
 				t.Errorf("%d bytes are taken, %v; want %d", taken, err, want)
 			}
@@ -339,7 +340,7 @@ func TestLargeMessagesThroughASmallQueue(t *testing.T) {
 			if err != nil || !bytes.Equal(p.AppendTo(nil), content) {
 				t.Errorf("%d bytes come, %v", p.Len(), err)
 			}
-			if k, _, err := c.rd.Next(); k != KindEnd {
+			if k, _, err := c.rd.Next(); k != wire.KindEnd {
 				t.Errorf("after them comes %q, %v", k, err)
 			}
 		})

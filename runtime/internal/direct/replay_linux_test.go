@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -342,7 +343,7 @@ func TestClientStreamThatIsBegunAnewIsAnsweredMeanwhile(t *testing.T) {
 	c, s := newClient(t, fake(t, func(w *rawConn) {
 		<-blocked
 		w.CloseRead()
-		w.Write(frame(KindGoAway))
+		w.Write(frame(wire.KindGoAway))
 		io.Copy(io.Discard, w)
 	}))
 	stream := open(t, c, &upDesc)

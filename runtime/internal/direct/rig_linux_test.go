@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -143,9 +144,9 @@ func (h *host) connect() *rawConn {
 	client, server := pair(h.t)
 	h.accept(server)
 	w := newRawConn(h.t, client)
-	w.send(AppendPreface(nil, Version, Version), frame(KindIntro, 0))
-	hello := make([]byte, AnswerLen)
-	if _, err := io.ReadFull(w.in, hello); err != nil || hello[AnswerLen-2] != Version {
+	w.send(wire.AppendPreface(nil, wire.Version, wire.Version), frame(wire.KindIntro, 0))
+	hello := make([]byte, wire.AnswerLen)
+	if _, err := io.ReadFull(w.in, hello); err != nil || hello[wire.AnswerLen-2] != wire.Version {
 		h.t.Fatalf("hello is %q, %v", hello, err)
 	}
 	return w
@@ -245,18 +246,18 @@ func (w *rawConn) send(parts ...[]byte) {
 }
 
 // next reads a frame.
-func (w *rawConn) next() (Kind, []byte, error) {
-	var h [FrameHeaderLen]byte
+func (w *rawConn) next() (wire.Kind, []byte, error) {
+	var h [wire.FrameHeaderLen]byte
 	if _, err := io.ReadFull(w.in, h[:]); err != nil {
 		return 0, nil, err
 	}
 	b := make([]byte, binary.BigEndian.Uint32(h[1:]))
 	_, err := io.ReadFull(w.in, b)
-	return Kind(h[0]), b, err
+	return wire.Kind(h[0]), b, err
 }
 
 // want reads a frame, which must be of kind k.
-func (w *rawConn) want(k Kind) []byte {
+func (w *rawConn) want(k wire.Kind) []byte {
 	w.t.Helper()
 	got, b, err := w.next()
 	if err != nil || got != k {
@@ -265,9 +266,9 @@ func (w *rawConn) want(k Kind) []byte {
 	return b
 }
 
-func (w *rawConn) wantStatus() Status {
+func (w *rawConn) wantStatus() wire.Status {
 	w.t.Helper()
-	h, err := ParseStatus(w.want(KindStatus))
+	h, err := wire.ParseStatus(w.want(wire.KindStatus))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -282,12 +283,12 @@ func (w *rawConn) wantClosed() {
 	}
 }
 
-func frame(k Kind, content ...byte) []byte {
-	return append(AppendFrameHeader(nil, k, len(content)), content...)
+func frame(k wire.Kind, content ...byte) []byte {
+	return append(wire.AppendFrameHeader(nil, k, len(content)), content...)
 }
 
 func callFrame(method string, md metadata.MD) []byte {
-	return frame(KindCall, AppendCallHeader(nil, 0, method, md)...)
+	return frame(wire.KindCall, wire.AppendCallHeader(nil, 0, method, md)...)
 }
 
 func messageFrame(content string) []byte {
@@ -295,10 +296,10 @@ func messageFrame(content string) []byte {
 	if err != nil {
 		panic(err)
 	}
-	return frame(KindMessage, b...)
+	return frame(wire.KindMessage, b...)
 }
 
-func statusFrame(h Status) []byte { return frame(KindStatus, h.Append(nil)...) }
+func statusFrame(h wire.Status) []byte { return frame(wire.KindStatus, h.Append(nil)...) }
 
 // unaryCall returns a whole call.
 func unaryCall(content string) []byte {
@@ -327,7 +328,7 @@ func fake(t testing.TB, script func(*rawConn)) func(*net.UnixConn) {
 			if _, _, err := w.next(); err != nil {
 				return
 			}
-			if _, err := w.Write(append([]byte(ServerMagic), Version, 0)); err == nil {
+			if _, err := w.Write(append([]byte(wire.ServerMagic), wire.Version, 0)); err == nil {
 				script(w)
 			}
 		})
@@ -340,7 +341,7 @@ func (w *rawConn) skipCall() bool {
 		switch k, _, err := w.next(); {
 		case err != nil:
 			return false
-		case k == KindEnd:
+		case k == wire.KindEnd:
 			return true
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // ServerConfig configures how a Server handles calls.
@@ -60,7 +62,7 @@ func NewServer(conf ServerConfig) *Server {
 		conf:    conf,
 		unary:   chainUnaryServer(conf.Unary),
 		stream:  chainStreamServer(conf.Stream),
-		codec:   newCodec(&Buffers{}),
+		codec:   newCodec(&wire.Buffers{}),
 		budget:  newBudget(conf.Budget),
 		methods: map[string]*method{},
 		known:   map[string]bool{},
@@ -124,7 +126,7 @@ func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInf
 	}
 	defer s.remove(sc)
 	err = sc.serve(preface, full)
-	if v := Violation(""); !errors.As(err, &v) && !errors.Is(err, errFull) {
+	if v := wire.Violation(""); !errors.As(err, &v) && !errors.Is(err, errFull) {
 		return nil // the client went away, as it may
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -21,29 +22,29 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 	}{
 		"message instead of a call": {messageFrame("x"), "a frame of kind 'M' instead of a call"},
 		"end instead of a call":     {endFrame, "a frame of kind 'E' instead of a call"},
-		"second intro":              {frame(KindIntro, 0), "a frame of kind 'I' instead of a call"},
-		"server's status":           {statusFrame(Status{}), "a frame of kind 'S' instead of a call"},
-		"server's header":           {frame(KindHeader, 0), "a frame of kind 'H' instead of a call"},
-		"server's going away":       {frame(KindGoAway), "a frame of kind 'G' instead of a call"},
+		"second intro":              {frame(wire.KindIntro, 0), "a frame of kind 'I' instead of a call"},
+		"server's status":           {statusFrame(wire.Status{}), "a frame of kind 'S' instead of a call"},
+		"server's header":           {frame(wire.KindHeader, 0), "a frame of kind 'H' instead of a call"},
+		"server's going away":       {frame(wire.KindGoAway), "a frame of kind 'G' instead of a call"},
 		"unknown kind":              {frame('?'), "a frame of kind '?' instead of a call"},
 		"call after a call":         {concat(call, call), "a frame of kind 'C' instead of a request"},
 		"unknown kind in a call":    {concat(call, frame('?')), "a frame of kind '?' instead of a request"},
-		"end with content":          {concat(call, frame(KindEnd, 0)), "a frame of kind 'E' instead of a request"},
+		"end with content":          {concat(call, frame(wire.KindEnd, 0)), "a frame of kind 'E' instead of a request"},
 		"call after the request":    {concat(call, messageFrame("x"), call), "a frame of kind 'C' after the request"},
-		"end with content, after":   {concat(call, messageFrame("x"), frame(KindEnd, 0)), "a frame of kind 'E' after the request"},
+		"end with content, after":   {concat(call, messageFrame("x"), frame(wire.KindEnd, 0)), "a frame of kind 'E' after the request"},
 		"message after the end":     {concat(unaryCall("x"), messageFrame("x")), "a frame of kind 'M' instead of a call"},
 		"end after the end":         {concat(unaryCall("x"), endFrame), "a frame of kind 'E' instead of a call"},
-		"call head over the limit":  {announce(KindCall, MaxControl+1), "a frame of 1048577 bytes, and 1048576 is the limit"},
-		"call head of 2 GiB":        {announce(KindCall, MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
-		"call head of 4 GiB":        {announce(KindCall, math.MaxUint32), "a frame of 4294967295 bytes"},
-		"request of 2 GiB":          {concat(call, announce(KindMessage, MaxFrame+1)), "a frame of 2147483648 bytes"},
-		"request of 4 GiB":          {concat(call, announce(KindMessage, math.MaxUint32)), "a frame of 4294967295 bytes"},
-		"end of 2 GiB":              {concat(call, messageFrame("x"), announce(KindEnd, MaxFrame+1)), "a frame of 2147483648 bytes"},
-		"empty call head":           {frame(KindCall), "a frame ends within a field"},
-		"call head cut short":       {frame(KindCall, 0, 9, '/'), "a frame ends within a field"},
-		"call head too long":        {frame(KindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
-		"more pairs than bytes":     {frame(KindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
-		"line break in metadata":    {frame(KindCall, AppendCallHeader(nil, 0, unaryMethod, metadata.MD{"k": {"v\nforged"}})...), "non-printable ASCII"},
+		"call head over the limit":  {announce(wire.KindCall, wire.MaxControl+1), "a frame of 1048577 bytes, and 1048576 is the limit"},
+		"call head of 2 GiB":        {announce(wire.KindCall, wire.MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
+		"call head of 4 GiB":        {announce(wire.KindCall, math.MaxUint32), "a frame of 4294967295 bytes"},
+		"request of 2 GiB":          {concat(call, announce(wire.KindMessage, wire.MaxFrame+1)), "a frame of 2147483648 bytes"},
+		"request of 4 GiB":          {concat(call, announce(wire.KindMessage, math.MaxUint32)), "a frame of 4294967295 bytes"},
+		"end of 2 GiB":              {concat(call, messageFrame("x"), announce(wire.KindEnd, wire.MaxFrame+1)), "a frame of 2147483648 bytes"},
+		"empty call head":           {frame(wire.KindCall), "a frame ends within a field"},
+		"call head cut short":       {frame(wire.KindCall, 0, 9, '/'), "a frame ends within a field"},
+		"call head too long":        {frame(wire.KindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
+		"more pairs than bytes":     {frame(wire.KindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
+		"line break in metadata":    {frame(wire.KindCall, wire.AppendCallHeader(nil, 0, unaryMethod, metadata.MD{"k": {"v\nforged"}})...), "non-printable ASCII"},
 	}
 	h := newHost(t, service{}, ServerConfig{})
 	bystander := h.connect()
@@ -56,7 +57,7 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 				if err != nil {
 					break
 				}
-				if k != KindMessage && k != KindStatus {
+				if k != wire.KindMessage && k != wire.KindStatus {
 					t.Errorf("the server answers with a frame of kind %q", k)
 				}
 			}
@@ -64,7 +65,7 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 				t.Errorf("the reason is %v, want %q", err, tc.reason)
 			}
 			bystander.send(unaryCall("hello"))
-			bystander.want(KindMessage)
+			bystander.want(wire.KindMessage)
 			if st := bystander.wantStatus(); st.Code != 0 || st.Last {
 				t.Errorf("another client gets %+v", st)
 			}
@@ -80,13 +81,13 @@ func TestServerEndsStreamsOfClientsThatBreakTheProtocol(t *testing.T) {
 		reason string
 	}{
 		"call in a stream":     {callFrame(bothMethod, nil), "a frame of kind 'C' instead of a message"},
-		"header in a stream":   {frame(KindHeader, 0), "a frame of kind 'H' instead of a message"},
-		"status in a stream":   {statusFrame(Status{}), "a frame of kind 'S' instead of a message"},
-		"end with content":     {frame(KindEnd, 0), "a frame of kind 'E' instead of a message"},
+		"header in a stream":   {frame(wire.KindHeader, 0), "a frame of kind 'H' instead of a message"},
+		"status in a stream":   {statusFrame(wire.Status{}), "a frame of kind 'S' instead of a message"},
+		"end with content":     {frame(wire.KindEnd, 0), "a frame of kind 'E' instead of a message"},
 		"unknown kind":         {frame('?'), "a frame of kind '?' instead of a message"},
-		"go away from clients": {frame(KindGoAway), "a frame of kind 'G' instead of a message"},
-		"message of 2 GiB":     {announce(KindMessage, MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
-		"message of 4 GiB":     {announce(KindMessage, math.MaxUint32), "a frame of 4294967295 bytes, and 2147483647 is the limit"},
+		"go away from clients": {frame(wire.KindGoAway), "a frame of kind 'G' instead of a message"},
+		"message of 2 GiB":     {announce(wire.KindMessage, wire.MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
+		"message of 4 GiB":     {announce(wire.KindMessage, math.MaxUint32), "a frame of 4294967295 bytes, and 2147483647 is the limit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := make(chan error, 1)
@@ -97,7 +98,7 @@ func TestServerEndsStreamsOfClientsThatBreakTheProtocol(t *testing.T) {
 			}}, ServerConfig{})
 			w := h.connect()
 			w.send(callFrame(bothMethod, nil), messageFrame("x"))
-			w.want(KindMessage)
+			w.want(wire.KindMessage)
 			w.send(tc.sent)
 			st := w.wantStatus()
 			if codes.Code(st.Code) != codes.Internal || st.Message != "direct transport: "+tc.reason || !st.Last {
@@ -129,7 +130,7 @@ func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			w := h.connect()
 			got := fixture.Allocated(func() {
-				w.send(callFrame(method, nil), announce(KindMessage, MaxFrame))
+				w.send(callFrame(method, nil), announce(wire.KindMessage, wire.MaxFrame))
 				st := w.wantStatus()
 				if codes.Code(st.Code) != codes.ResourceExhausted || !st.Last {
 					t.Errorf("the status is %+v", st)
@@ -146,8 +147,8 @@ func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
 // A client that announces much and then waits costs what it has sent, not what it announced.
 func TestServerAllocatesNothingForAnnouncements(t *testing.T) {
 	for name, sent := range map[string][]byte{
-		"message within the limit": concat(callFrame(unaryMethod, nil), announce(KindMessage, math.MaxInt32)),
-		"head within the limit":    announce(KindCall, MaxControl),
+		"message within the limit": concat(callFrame(unaryMethod, nil), announce(wire.KindMessage, math.MaxInt32)),
+		"head within the limit":    announce(wire.KindCall, wire.MaxControl),
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{MaxRecv: math.MaxInt32})
@@ -164,7 +165,7 @@ func TestServerAllocatesNothingForAnnouncements(t *testing.T) {
 					w.wantClosed()
 				}
 			})
-			if got > clients*4*(64<<10+ReadBuffer) {
+			if got > clients*4*(64<<10+wire.ReadBuffer) {
 				t.Errorf("%d bytes are allocated for %d clients", got, clients)
 			}
 			for range clients {

@@ -8,26 +8,28 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // serveFrame serves the call whose frame of n bytes comes next. It reports whether the connection can
 // carry another call.
-func (sc *serverConn) serveFrame(k Kind, n int) (again bool, err error) {
-	if k != KindCall {
-		return false, Violationf("a frame of kind %q instead of a call", k)
+func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
+	if k != wire.KindCall {
+		return false, wire.Violationf("a frame of kind %q instead of a call", k)
 	}
 	b, err := sc.rd.Control(n)
 	if err != nil {
 		return false, sc.incomplete(err)
 	}
-	head, err := ParseCallHeader(b)
+	head, err := wire.ParseCallHeader(b)
 	if err == nil {
-		err = CheckRequestMetadata(head.Metadata)
+		err = wire.CheckRequestMetadata(head.Metadata)
 	}
 	if err != nil {
 		return false, err
 	}
-	s := &serverStream{wireLength: n + FrameHeaderLen}
+	s := &serverStream{wireLength: n + wire.FrameHeaderLen}
 	s.init(sc)
 	s.call.values = sc.values
 	if head.Timeout > 0 {

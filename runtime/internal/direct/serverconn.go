@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/stats"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // serverConn serves the calls of one connection, one after the other, on one goroutine.
@@ -185,7 +187,7 @@ func (sc *serverConn) hungUp() {
 
 // goAway tells the client that its call is unprocessed.
 func (sc *serverConn) goAway() {
-	sc.Write(AppendFrameHeader(nil, KindGoAway, 0))
+	sc.Write(wire.AppendFrameHeader(nil, wire.KindGoAway, 0))
 	sc.discard()
 }
 

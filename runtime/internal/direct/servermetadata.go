@@ -4,6 +4,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // errHeaderSent is grpc's.
@@ -13,14 +15,14 @@ func (s *serverStream) SetHeader(md metadata.MD) error {
 	if md.Len() == 0 {
 		return nil
 	}
-	if err := ValidateMetadata(md); err != nil {
+	if err := wire.ValidateMetadata(md); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	return (*transportStream)(s).SetHeader(md)
 }
 
 func (s *serverStream) SendHeader(md metadata.MD) error {
-	if err := ValidateMetadata(md); err != nil {
+	if err := wire.ValidateMetadata(md); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	return (*transportStream)(s).SendHeader(md)
@@ -63,7 +65,7 @@ func (t *transportStream) SendHeader(md metadata.MD) error {
 	}
 	s.out.send(false)
 	switch {
-	case err == ErrHeaderSize:
+	case err == wire.ErrHeaderSize:
 		return err
 	case err != nil:
 		return nil // the client reports that it is wrong
@@ -87,18 +89,18 @@ func (t *transportStream) SetTrailer(md metadata.MD) error {
 // queueHeader queues the header frame. The caller holds mu.
 func (s *serverStream) queueHeader() error {
 	s.answer = answeringHeader
-	md := Sendable(s.header)
-	if err := CheckAnswerMetadata(md); err != nil {
+	md := wire.Sendable(s.header)
+	if err := wire.CheckAnswerMetadata(md); err != nil {
 		return err
 	}
-	if MetadataSize(md) > MaxControl {
-		return ErrHeaderSize
+	if wire.MetadataSize(md) > wire.MaxControl {
+		return wire.ErrHeaderSize
 	}
 	b := s.out.chunk(0)
 	n := len(*b)
-	frame, start := OpenFrame(*b, KindHeader)
-	frame = AppendMetadata(frame, md)
-	CloseFrame(frame, start)
+	frame, start := wire.OpenFrame(*b, wire.KindHeader)
+	frame = wire.AppendMetadata(frame, md)
+	wire.CloseFrame(frame, start)
 	*b = frame
 	s.out.queued += len(frame) - n
 	s.sentHeader()

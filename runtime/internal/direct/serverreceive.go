@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // readRequest reads the request of a client that sends one message, up to its end.
@@ -16,15 +18,15 @@ func (s *serverStream) readRequest() error {
 	rd, limit := &s.conn.rd, s.in.limit
 	k, n, err := rd.Next()
 	if err != nil {
-		return UnexpectedEOF(err)
+		return wire.UnexpectedEOF(err)
 	}
 	switch {
-	case k == KindEnd && n == 0:
+	case k == wire.KindEnd && n == 0:
 		s.request = requestEnded
 		s.requestErr = status.Error(codes.Internal, "cardinality violation: received no request message from non-client-streaming RPC")
 		return nil
-	case k != KindMessage:
-		return Violationf("a frame of kind %q instead of a request", k)
+	case k != wire.KindMessage:
+		return wire.Violationf("a frame of kind %q instead of a request", k)
 	case n > limit:
 		s.request = requestUnread
 		s.requestErr = tooLarge(n, limit)
@@ -40,14 +42,14 @@ func (s *serverStream) readRequest() error {
 	k, n, err = rd.Next()
 	switch {
 	case err != nil:
-		return UnexpectedEOF(err)
-	case k == KindEnd && n == 0:
+		return wire.UnexpectedEOF(err)
+	case k == wire.KindEnd && n == 0:
 		s.request = requestEnded
-	case k == KindMessage:
+	case k == wire.KindMessage:
 		s.request = requestUnread
 		s.requestErr = status.Error(codes.Internal, "cardinality violation: received multiple request messages for non-client-streaming RPC")
 	default:
-		return Violationf("a frame of kind %q after the request", k)
+		return wire.Violationf("a frame of kind %q after the request", k)
 	}
 	return nil
 }
@@ -62,7 +64,7 @@ func (s *serverStream) RecvMsg(m any) error {
 		return err
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.InPayload{RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + FrameHeaderLen, CompressedLength: n})
+		hs.rpc(s.ctx, &stats.InPayload{RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + wire.FrameHeaderLen, CompressedLength: n})
 	}
 	if !s.method.desc.ClientStreams && s.requestErr != nil {
 		s.abort(s.requestErr)
@@ -111,22 +113,22 @@ func (s *serverStream) takeIn() {
 }
 
 // arrived is called when a frame was taken in; see inboxOwner.
-func (s *serverStream) arrived(Kind) {}
+func (s *serverStream) arrived(wire.Kind) {}
 
 // sendWaits reports whether frames are to be taken in; see inboxOwner.
 func (s *serverStream) sendWaits() bool { return s.out.waiting.Load() > 0 }
 
 // next returns the next message, which is valid until the following one. The caller holds receiving.
-func (s *serverStream) next() (Payload, error) {
+func (s *serverStream) next() (wire.Payload, error) {
 	if !s.method.desc.ClientStreams {
 		switch {
 		case s.hasMessage:
 			s.hasMessage = false
 			return s.message, nil
 		case s.requestErr != nil:
-			return Payload{}, s.requestErr
+			return wire.Payload{}, s.requestErr
 		default:
-			return Payload{}, io.EOF
+			return wire.Payload{}, io.EOF
 		}
 	}
 	s.mu.Lock()
@@ -137,19 +139,19 @@ func (s *serverStream) next() (Payload, error) {
 	k, n, err := s.in.peek()
 	switch {
 	case err != nil:
-		return Payload{}, s.lost(err)
-	case k == KindEnd && n == 0:
+		return wire.Payload{}, s.lost(err)
+	case k == wire.KindEnd && n == 0:
 		s.readEnd()
-		return Payload{}, io.EOF
-	case k != KindMessage:
-		return Payload{}, s.lost(Violationf("a frame of kind %q instead of a message", k))
+		return wire.Payload{}, io.EOF
+	case k != wire.KindMessage:
+		return wire.Payload{}, s.lost(wire.Violationf("a frame of kind %q instead of a message", k))
 	case n > s.in.limit:
 		s.request = requestUnread
-		return Payload{}, tooLarge(n, s.in.limit)
+		return wire.Payload{}, tooLarge(n, s.in.limit)
 	}
 	p, err := s.in.message()
 	if err != nil {
-		return Payload{}, s.lost(err)
+		return wire.Payload{}, s.lost(err)
 	}
 	return p, nil
 }
@@ -165,7 +167,7 @@ func (s *serverStream) readEnd() {
 // lost is called when no more can be read from the connection.
 func (s *serverStream) lost(err error) error {
 	s.request = requestUnread
-	if v := Violation(""); errors.As(err, &v) {
+	if v := wire.Violation(""); errors.As(err, &v) {
 		s.broken = err
 		return status.Error(codes.Internal, err.Error())
 	}

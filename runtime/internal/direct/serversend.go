@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/stats"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // SendMsg sends a message. As in grpc, the first error is the status of the call, whatever the
@@ -15,7 +17,7 @@ func (s *serverStream) SendMsg(m any) error {
 		return err
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
-		hs.rpc(s.ctx, &stats.OutPayload{Payload: m, Length: n, WireLength: n + FrameHeaderLen, CompressedLength: n, SentTime: time.Now()})
+		hs.rpc(s.ctx, &stats.OutPayload{Payload: m, Length: n, WireLength: n + wire.FrameHeaderLen, CompressedLength: n, SentTime: time.Now()})
 	}
 	return nil
 }
@@ -54,7 +56,7 @@ func (s *serverStream) holds() bool {
 }
 
 // sendPayload takes ownership of data. The caller holds mu.
-func (s *serverStream) sendPayload(data Payload) error {
+func (s *serverStream) sendPayload(data wire.Payload) error {
 	soon := s.pacing.soon()
 	if s.out.admit() != nil {
 		data.Free()
@@ -91,7 +93,7 @@ func (s *serverStream) endHeader() error {
 func (s *serverStream) queueReply() {
 	if s.replied == replyingHeld {
 		s.out.appendMessage(s.reply)
-		s.reply, s.replied = Payload{}, replyingSent
+		s.reply, s.replied = wire.Payload{}, replyingSent
 	}
 }
 

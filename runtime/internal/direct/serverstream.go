@@ -7,6 +7,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 // serverStream is a call in the server, and the [grpc.ServerStream] of its handler. It sends through out
@@ -28,18 +30,18 @@ type serverStream struct {
 	receiving  sync.Mutex
 	in         inbox
 	request    request
-	message    Payload // the only one, of a client that sends one
-	hasMessage bool    // it is there, and was not received
-	requestErr error   // what was wrong with it
-	over       bool    // the call is over; the connection may serve another
-	broken     error   // the client's violation
+	message    wire.Payload // the only one, of a client that sends one
+	hasMessage bool         // it is there, and was not received
+	requestErr error        // what was wrong with it
+	over       bool         // the call is over; the connection may serve another
+	broken     error        // the client's violation
 
 	mu      monitor // guards what follows, and parts of in
 	out     outbox
 	answer  answering
 	header  metadata.MD
 	trailer metadata.MD
-	reply   Payload          // the only message of a server that sends one; it is sent with the status
+	reply   wire.Payload     // the only message of a server that sends one; it is sent with the status
 	replied replying         // what happened to reply
 	last    bool             // the connection ends with the call
 	gone    bool             // the client was gone before the status
@@ -157,7 +159,7 @@ func (s *serverStream) queueStatus(st *status.Status, last bool) bool {
 	s.queueReply()
 	b := s.out.chunk(0)
 	n := len(*b)
-	*b = AppendStatusFrame(*b, st, s.trailer, last)
+	*b = wire.AppendStatusFrame(*b, st, s.trailer, last)
 	s.out.queued += len(*b) - n
 	s.out.seal()
 	return true
@@ -194,7 +196,7 @@ func (s *serverStream) requestEnded() bool {
 		return false
 	}
 	defer s.receiving.Unlock()
-	if s.request == requestOpen && s.in.buffered(KindEnd) {
+	if s.request == requestOpen && s.in.buffered(wire.KindEnd) {
 		s.readEnd()
 	}
 	return s.request == requestEnded

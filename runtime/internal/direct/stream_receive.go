@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 func (s *clientStream) RecvMsg(m any) error {
@@ -89,12 +91,12 @@ func (s *clientStream) unlockReading() {
 }
 
 // arrived is called when a frame was taken in; see inboxOwner.
-func (s *clientStream) arrived(k Kind) {
-	if k != KindGoAway {
+func (s *clientStream) arrived(k wire.Kind) {
+	if k != wire.KindGoAway {
 		s.state.step(eventAnswered)
 		s.out.stopKeeping()
 	}
-	if k == KindStatus {
+	if k == wire.KindStatus {
 		s.out.close() // the server accepts no more
 	}
 }
@@ -108,13 +110,13 @@ func (s *clientStream) receive(m any) error {
 		k, err := s.next()
 		if err == nil {
 			switch k {
-			case KindHeader:
+			case wire.KindHeader:
 				err = s.receiveHeader()
-			case KindMessage:
+			case wire.KindMessage:
 				if err = s.receiveMessage(m); err == nil {
 					return nil
 				}
-			case KindStatus:
+			case wire.KindStatus:
 				err = s.receiveStatus()
 			default:
 				err = unexpectedFrame(k)
@@ -135,7 +137,7 @@ func (s *clientStream) explain(err error) error {
 }
 
 // next waits for the next frame, and returns its kind. The caller holds reading.
-func (s *clientStream) next() (Kind, error) {
+func (s *clientStream) next() (wire.Kind, error) {
 	if s.settled || s.status != nil {
 		return s.nextOfRest()
 	}
@@ -154,7 +156,7 @@ func (s *clientStream) next() (Kind, error) {
 
 // nextOfRest is next for a stream that has ended, or whose status was received: messages may have arrived
 // before that.
-func (s *clientStream) nextOfRest() (Kind, error) {
+func (s *clientStream) nextOfRest() (wire.Kind, error) {
 	if s.in.active && s.in.take() {
 		return s.in.current.kind, s.in.current.err
 	}
@@ -169,14 +171,14 @@ func (s *clientStream) receiveRest() {
 	}
 	s.in.takeRest()
 	heads, messages, cut := s.in.takeHeads()
-	if (messages > 0 || cut) && (len(heads) == 0 || heads[0].kind != KindHeader) {
+	if (messages > 0 || cut) && (len(heads) == 0 || heads[0].kind != wire.KindHeader) {
 		s.impliedHeader()
 	}
 	for _, head := range heads {
 		s.in.current, s.in.active = head, true
 		var err error
 		switch head.kind {
-		case KindHeader:
+		case wire.KindHeader:
 			err = s.receiveHeader()
 		default:
 			s.response.messages += messages
@@ -200,7 +202,7 @@ func (s *clientStream) queueRequest() {
 // caller holds reading.
 func (s *clientStream) peek() (again bool, err error) {
 	k, _, err := s.in.peek()
-	if err == nil && k != KindGoAway {
+	if err == nil && k != wire.KindGoAway {
 		if s.in.current.waited && s.caller.Err() != nil {
 			s.late = true // the cancellation happened first
 			return false, status.FromContextError(s.caller.Err()).Err()
@@ -229,11 +231,11 @@ func (s *clientStream) receiveHeader() error {
 	if err != nil {
 		return err
 	}
-	md, err := ParseMetadata(b)
+	md, err := wire.ParseMetadata(b)
 	if err != nil {
 		return err
 	}
-	return s.setHeader(md, n+FrameHeaderLen)
+	return s.setHeader(md, n+wire.FrameHeaderLen)
 }
 
 // setHeader sets the header; nil if a message arrived without one.
@@ -255,7 +257,7 @@ func (s *clientStream) setHeader(md metadata.MD, wireLength int) error {
 // impliedHeader sets the header of an answer that begins with a message: it is empty.
 func (s *clientStream) impliedHeader() {
 	if !s.response.hasHeader {
-		s.setHeader(nil, FrameHeaderLen)
+		s.setHeader(nil, wire.FrameHeaderLen)
 	}
 }
 
@@ -291,11 +293,11 @@ func (s *clientStream) receiveStatus() error {
 	if err != nil {
 		return err
 	}
-	h, err := ParseStatus(b)
+	h, err := wire.ParseStatus(b)
 	if err != nil {
 		return err
 	}
-	trailer, err := s.receivedStatus(&h, &s.response, n+FrameHeaderLen)
+	trailer, err := s.receivedStatus(&h, &s.response, n+wire.FrameHeaderLen)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
@@ -355,11 +357,11 @@ func (s *clientStream) findHeader() {
 		k, err := s.next()
 		if err == nil {
 			switch k {
-			case KindHeader:
+			case wire.KindHeader:
 				err = s.receiveHeader()
-			case KindMessage:
+			case wire.KindMessage:
 				s.impliedHeader()
-			case KindStatus: // there is none
+			case wire.KindStatus: // there is none
 				err = s.receiveStatus()
 			default:
 				err = unexpectedFrame(k)

@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 func (s *clientStream) SendMsg(m any) error {
@@ -29,7 +31,7 @@ func (s *clientStream) SendMsg(m any) error {
 
 // send sends one message and takes ownership of data. The error is io.EOF when the call is over; RecvMsg
 // returns its status.
-func (s *clientStream) send(data Payload) error {
+func (s *clientStream) send(data wire.Payload) error {
 	soon := s.desc.ClientStreams && s.pacing.soon()
 	s.mu.Lock()
 	defer s.mu.Unlock()

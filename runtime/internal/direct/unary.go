@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 var unaryDesc grpc.StreamDesc
@@ -81,7 +83,7 @@ func (u *unary) end(conn *conn, err error) error {
 
 // exchange sends the call and receives the answer. If the error is errUnprocessed, the call is unprocessed
 // and the connection is of no further use. Otherwise the connection was given back or closed.
-func (u *unary) exchange(conn *conn, request *Payload, args, reply any) error {
+func (u *unary) exchange(conn *conn, request *wire.Payload, args, reply any) error {
 	watching := u.caller.Done() != nil
 	var unwatch func() bool
 	if watching {
@@ -124,15 +126,15 @@ func (u *unary) receiveRest(conn *conn) {
 		switch {
 		case err != nil:
 			return
-		case k == KindHeader && u.receiveHeader(rd, n) == nil:
-		case k == KindMessage:
+		case k == wire.KindHeader && u.receiveHeader(rd, n) == nil:
+		case k == wire.KindMessage:
 			u.impliedHeader()
 			if _, err := io.CopyN(io.Discard, rd, int64(n)); err != nil {
 				return
 			}
-		case k == KindStatus:
+		case k == wire.KindStatus:
 			if h, err := rd.Status(n); err == nil {
-				u.trailer, _ = u.receivedStatus(&h, &u.response, n+FrameHeaderLen)
+				u.trailer, _ = u.receivedStatus(&h, &u.response, n+wire.FrameHeaderLen)
 			}
 			return
 		default:
@@ -142,14 +144,14 @@ func (u *unary) receiveRest(conn *conn) {
 }
 
 // send writes the whole call. Its error is not the error of the call yet: the server may have answered.
-func (u *unary) send(conn *conn, request *Payload) (taken int, err error) {
+func (u *unary) send(conn *conn, request *wire.Payload) (taken int, err error) {
 	n := request.Len()
-	b := AppendFrameHeader(u.appendCall(conn.out[:0]), KindMessage, n)
+	b := wire.AppendFrameHeader(u.appendCall(conn.out[:0]), wire.KindMessage, n)
 	if n > copyLimit {
 		taken, err = conn.writeAll(b, *request, endFrame)
 	} else {
 		b = append(request.AppendTo(b), endFrame...)
-		taken, err = conn.writeAll(b, Payload{}, nil)
+		taken, err = conn.writeAll(b, wire.Payload{}, nil)
 	}
 	conn.out = b
 	return taken, err
@@ -160,7 +162,7 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 	rd := &conn.rd
 	for first := true; ; first = false {
 		k, n, err := rd.Next()
-		if first && (err != nil && taken == 0 || err == nil && k == KindGoAway) {
+		if first && (err != nil && taken == 0 || err == nil && k == wire.KindGoAway) {
 			return false, errUnprocessed
 		}
 		if err == nil && conn.waited && u.caller.Err() != nil {
@@ -169,15 +171,15 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 		}
 		if err == nil {
 			switch k {
-			case KindHeader:
+			case wire.KindHeader:
 				err = u.receiveHeader(rd, n)
-			case KindMessage:
+			case wire.KindMessage:
 				err = u.receiveMessage(rd, n, reply)
-			case KindStatus:
-				var h Status
+			case wire.KindStatus:
+				var h wire.Status
 				if h, err = rd.Status(n); err == nil {
 					u.answered = true
-					u.trailer, err = u.receivedStatus(&h, &u.response, n+FrameHeaderLen)
+					u.trailer, err = u.receivedStatus(&h, &u.response, n+wire.FrameHeaderLen)
 					return !h.Last, err
 				}
 			default:
@@ -194,7 +196,7 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 	}
 }
 
-func (u *unary) receiveHeader(rd *Reader, n int) error {
+func (u *unary) receiveHeader(rd *wire.Reader, n int) error {
 	if u.hasHeader {
 		return errHeaderTwice
 	}
@@ -202,18 +204,18 @@ func (u *unary) receiveHeader(rd *Reader, n int) error {
 	if err != nil {
 		return err
 	}
-	u.hasHeader, u.header = true, u.receivedHeader(md, n+FrameHeaderLen)
+	u.hasHeader, u.header = true, u.receivedHeader(md, n+wire.FrameHeaderLen)
 	return nil
 }
 
 // impliedHeader sets the header of an answer that begins with a message: there is nothing in it.
 func (u *unary) impliedHeader() {
 	if !u.hasHeader {
-		u.hasHeader, u.header = true, u.receivedHeader(nil, FrameHeaderLen)
+		u.hasHeader, u.header = true, u.receivedHeader(nil, wire.FrameHeaderLen)
 	}
 }
 
-func (u *unary) receiveMessage(rd *Reader, n int, reply any) error {
+func (u *unary) receiveMessage(rd *wire.Reader, n int, reply any) error {
 	if u.messages > 0 {
 		return errTooManyMessages
 	}

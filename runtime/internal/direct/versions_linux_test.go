@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -17,12 +18,12 @@ func hello(t *testing.T, h *host, lowest, highest byte) string {
 	client, server := pair(t)
 	h.accept(server)
 	w := newRawConn(t, client)
-	w.send(AppendPreface(nil, lowest, highest), frame(KindIntro, 0))
-	b := make([]byte, AnswerLen)
+	w.send(wire.AppendPreface(nil, lowest, highest), frame(wire.KindIntro, 0))
+	b := make([]byte, wire.AnswerLen)
 	if _, err := io.ReadFull(w.in, b); err != nil {
 		t.Fatal(err)
 	}
-	if b[AnswerLen-2] == 0 {
+	if b[wire.AnswerLen-2] == 0 {
 		w.wantClosed()
 	}
 	return string(b)
@@ -57,13 +58,13 @@ func TestServerChoosesTheVersion(t *testing.T) {
 
 // A client that begins in another way, or whose introduction is wrong, cannot make calls.
 func TestServerClosesConnectionsThatBeginWrongly(t *testing.T) {
-	good := AppendPreface(nil, Version, Version)
+	good := wire.AppendPreface(nil, wire.Version, wire.Version)
 	for name, tc := range map[string]struct{ sent, reason string }{
 		"HTTP/2":             {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", `begins with "PRI`},
 		"no intro":           {string(good) + string(callFrame(unaryMethod, nil)), "introduces itself with a frame of kind 'C'"},
-		"intro too long":     {string(good) + string(announce(KindIntro, MaxControl+1)), "1048576 is the limit"},
-		"malformed intro":    {string(good) + string(frame(KindIntro)), "ends within a field"},
-		"bytes in the intro": {string(good) + string(frame(KindIntro, 0, 0)), "1 bytes too many"},
+		"intro too long":     {string(good) + string(announce(wire.KindIntro, wire.MaxControl+1)), "1048576 is the limit"},
+		"malformed intro":    {string(good) + string(frame(wire.KindIntro)), "ends within a field"},
+		"bytes in the intro": {string(good) + string(frame(wire.KindIntro, 0, 0)), "1 bytes too many"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{})
@@ -86,7 +87,7 @@ func TestServerDoesNotWaitForIntroductions(t *testing.T) {
 	client, server := pair(t)
 	h.accept(server)
 	w := newRawConn(t, client)
-	w.send(AppendPreface(nil, Version, Version))
+	w.send(wire.AppendPreface(nil, wire.Version, wire.Version))
 	w.wantClosed()
 }
 
@@ -223,7 +224,7 @@ func TestGreetEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		io.CopyN(io.Discard, server, int64(PrefaceLen))
-		io.WriteString(server, ServerMagic[:3])
+		io.WriteString(server, wire.ServerMagic[:3])
 		cancel()
 	}()
 	err := clientHandshake(ctx, client)

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
 var exampleLine = regexp.MustCompile(`(?m)^([CS])  ((?:[0-9a-f]{2} ?)+)(?:  .*)?$`)
@@ -57,9 +59,9 @@ func TestDocumentedBytesAreWhatIsSent(t *testing.T) {
 	turns := example(t)
 
 	t.Run("beginning", func(t *testing.T) {
-		want, start := OpenFrame(AppendPreface(nil, Version, Version), KindIntro)
-		want = AppendMetadata(want, metadata.MD{":authority": {Authority}})
-		CloseFrame(want, start)
+		want, start := wire.OpenFrame(wire.AppendPreface(nil, wire.Version, wire.Version), wire.KindIntro)
+		want = wire.AppendMetadata(want, metadata.MD{":authority": {wire.Authority}})
+		wire.CloseFrame(want, start)
 		if !bytes.Equal(turns[0], want) {
 			t.Errorf("the client begins with\n% x\nthe documentation says\n% x", want, turns[0])
 		}

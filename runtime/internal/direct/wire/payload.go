@@ -1,4 +1,4 @@
-package direct
+package wire
 
 import "google.golang.org/grpc/mem"
 
