@@ -31,9 +31,9 @@ func opening(low, high byte, frames []byte) []byte {
 	return append(wire.AppendPreface(nil, low, high), frames...)
 }
 
-// FuzzAnswer: however a client begins, the server either refuses it or knows its metadata, and it sends a
+// FuzzServerHandshake: however a client begins, the server either refuses it or knows its metadata, and it sends a
 // whole hello or nothing.
-func FuzzAnswer(f *testing.F) {
+func FuzzServerHandshake(f *testing.F) {
 	md := metadata.MD{":authority": {wire.Authority}, "k": {"v", ""}, "k-bin": {"\x00\xff"}}
 	for _, b := range [][]byte{
 		nil,
@@ -84,9 +84,9 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// FuzzGreet: whatever answers a client, it continues only with a server that speaks its version, and a
+// FuzzClientHandshake: whatever answers a client, it continues only with a server that speaks its version, and a
 // server understands what the client has sent.
-func FuzzGreet(f *testing.F) {
+func FuzzClientHandshake(f *testing.F) {
 	for _, b := range [][]byte{
 		nil,
 		answerOf(wire.Version, 0),
