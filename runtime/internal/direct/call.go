@@ -221,8 +221,8 @@ func (c *call) abandon() error {
 	return ErrHTTP2
 }
 
-// broken returns the error of a call whose connection, of that generation, no longer works.
-func (c *call) broken(err error, generation int64) error {
+// connError returns the error of a call whose connection, of that generation, no longer works.
+func (c *call) connError(err error, generation int64) error {
 	if err := c.caller.Err(); err != nil {
 		return status.FromContextError(err).Err()
 	}

@@ -68,8 +68,8 @@ func (c *callContext) end() {
 	}
 }
 
-// hangUp is called when the client has gone, which ends the call.
-func (c *callContext) hangUp() {
+// hungUp is called when the client has gone, which ends the call.
+func (c *callContext) hungUp() {
 	c.gone.Store(true)
 	c.end()
 }

@@ -44,16 +44,16 @@ type Client struct {
 	pool   pool
 	budget *budget
 
-	// greeting is held by the call that connects while it is not known whether the server speaks this
+	// probing is held by the call that connects while it is not known whether the server speaks this
 	// protocol, so that one call finds out and not a hundred.
-	greeting chan struct{}
-	proven   atomic.Bool
+	probing chan struct{}
+	proven  atomic.Bool
 
 	generation atomic.Int64 // of connections; changes when a server is lost
 
-	refused atomic.Int32 // one of the constants below
-	full    deadline     // until then no new connection to a full server is tried
-	silent  deadline     // until then a server that did not answer is not asked again
+	refused     atomic.Int32 // one of the constants below
+	fullUntil   deadline     // until then no new connection to a full server is tried
+	silentUntil deadline     // until then a server that did not answer is not asked again
 }
 
 // NewClient returns a client. It connects when a call needs a connection.
@@ -70,7 +70,7 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.Lost == nil {
 		conf.Lost = func() {}
 	}
-	return &Client{conf: conf, codec: newCodec(&wire.Buffers{}), greeting: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
+	return &Client{conf: conf, codec: newCodec(&wire.Buffers{}), probing: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
 }
 
 // SendWaits returns how often the Send of a stream waited because the budget was used up.
@@ -113,10 +113,10 @@ func (d *deadline) over() bool {
 // before. Later calls go to that server too, and it may speak this protocol even if the previous one did
 // not.
 func (c *Client) HTTP2Connected() {
-	if dead := c.pool.flush(); dead != nil {
+	if dead := c.pool.closeIdle(); dead != nil {
 		c.lost(dead.generation)
 	}
-	c.silent.Store(nil)
+	c.silentUntil.Store(nil)
 	if !c.refused.CompareAndSwap(refusedForThis, notRefused) {
 		c.refused.CompareAndSwap(refusedForNext, refusedForThis)
 	}
@@ -141,13 +141,13 @@ func (c *Client) Connect(ctx context.Context) error {
 // acquire returns an idle connection or a new one.
 func (c *Client) acquire(ctx context.Context) (*conn, error) { return c.acquireIn(ctx, false) }
 
-// acquireLater is acquire for a process that cannot open another connection now. Calls share HTTP/2's
+// acquireShared is acquire for a process that cannot open another connection now. Calls share HTTP/2's
 // connection if there is one. Otherwise they take turns with the existing ones, but only for a while,
 // because a stream without an end may hold each of them.
-func (c *Client) acquireLater(ctx context.Context) (*conn, error) {
+func (c *Client) acquireShared(ctx context.Context) (*conn, error) {
 	deadline := time.Now().Add(prefaceTimeout)
 	for !c.conf.HTTP2Ready() && time.Now().Before(deadline) && ctx.Err() == nil {
-		conn, some := c.pool.await(ctx, awaitPause)
+		conn, some := c.pool.awaitConn(ctx, awaitPause)
 		switch {
 		case conn != nil && conn.generation == c.generation.Load():
 			return conn, nil
@@ -178,21 +178,21 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 		}
 		c.pool.drop(conn) // it carried a call when its server was lost
 	}
-	if c.refused.Load() != notRefused || !c.full.over() || !c.silent.over() {
+	if c.refused.Load() != notRefused || !c.fullUntil.over() || !c.silentUntil.over() {
 		return nil, ErrHTTP2
 	}
 	if !c.proven.Load() {
 		select {
-		case c.greeting <- struct{}{}:
+		case c.probing <- struct{}{}:
 		case <-ctx.Done():
 			return nil, ErrHTTP2
 		}
 		if c.proven.Load() {
-			<-c.greeting // the others need not wait until this call has connected
+			<-c.probing // the others need not wait until this call has connected
 		} else {
-			defer func() { <-c.greeting }()
+			defer func() { <-c.probing }()
 		}
-		if c.refused.Load() != notRefused || !c.full.over() || !c.silent.over() {
+		if c.refused.Load() != notRefused || !c.fullUntil.over() || !c.silentUntil.over() {
 			return nil, ErrHTTP2
 		}
 	}
@@ -202,7 +202,7 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 	reserved = false
 	conn, err := c.connect(ctx)
 	if err == errLack {
-		return c.acquireLater(ctx)
+		return c.acquireShared(ctx)
 	}
 	return conn, err
 }
@@ -230,7 +230,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	if err := clientHandshake(dialing, uds); err != nil {
 		uds.Close()
 		c.pool.unreserve()
-		c.notGreeted(ctx, err)
+		c.handshakeFailed(ctx, err)
 		return nil, ErrHTTP2
 	}
 	c.proven.Store(true)
@@ -240,7 +240,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		c.pool.unreserve()
 		return nil, ErrHTTP2
 	}
-	conn.hangUp = conn.shutDown
+	conn.shutDownFunc = conn.shutDown
 	conn.generation = generation // if the server was lost in the meantime, this connection serves one call
 	if hs := c.conf.Stats; hs != nil {
 		ctx := hs.tagConn(context.Background(), &stats.ConnTagInfo{RemoteAddr: conn.peer.Addr, LocalAddr: conn.peer.LocalAddr})
@@ -255,12 +255,12 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	return conn, nil
 }
 
-// notGreeted remembers why greeting a server failed.
-func (c *Client) notGreeted(ctx context.Context, err error) {
+// handshakeFailed remembers why the handshake with a server failed.
+func (c *Client) handshakeFailed(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, errFull):
 		c.proven.Store(false)
-		c.full.set(fullPause)
+		c.fullUntil.set(fullPause)
 	case errors.Is(err, errPlain):
 		c.proven.Store(false)
 		if c.conf.HTTP2Ready() {
@@ -270,7 +270,7 @@ func (c *Client) notGreeted(ctx context.Context, err error) {
 		}
 	case ctx.Err() == nil && !isOver(ctx): // otherwise it says nothing about the server
 		c.proven.Store(false)
-		c.silent.set(silentPause)
+		c.silentUntil.set(silentPause)
 	}
 }
 
@@ -297,7 +297,7 @@ func nobodyIsThere(err error) bool {
 func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
 	c.pool.vacate(dead)
 	if c.lost(dead.generation) {
-		c.pool.flush()
+		c.pool.closeIdle()
 	}
 	return c.acquireIn(ctx, true)
 }
@@ -317,9 +317,9 @@ func (c *Client) lost(generation int64) bool {
 // to start.
 const awaitPause = 20 * time.Millisecond
 
-// await waits for a server and returns a connection to it. It returns ErrHTTP2 if the server speaks only
-// that, if ctx ends, or if the call has ended.
-func (c *Client) await(ctx context.Context, ended func() bool) (*conn, error) {
+// awaitServer waits for a server and returns a connection to it. It returns ErrHTTP2 if the server speaks
+// only that, if ctx ends, or if the call has ended.
+func (c *Client) awaitServer(ctx context.Context, ended func() bool) (*conn, error) {
 	tick := time.NewTicker(awaitPause)
 	defer tick.Stop()
 	for {
@@ -331,7 +331,7 @@ func (c *Client) await(ctx context.Context, ended func() bool) (*conn, error) {
 		if ended() {
 			return nil, ErrHTTP2
 		}
-		c.silent.Store(nil)
+		c.silentUntil.Store(nil)
 		conn, err := c.acquire(ctx)
 		if err == nil || c.refused.Load() != notRefused || c.pool.isClosed() {
 			return conn, err

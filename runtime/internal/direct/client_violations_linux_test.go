@@ -109,7 +109,7 @@ func TestAnswersCutShortAreUnavailable(t *testing.T) {
 			t.Errorf("after %d bytes the call comes to %v", n, err)
 		}
 		if s.dialed() != 1 {
-			t.Errorf("after %d bytes the call is begun anew", n)
+			t.Errorf("after %d bytes the call is sent again", n)
 		}
 	}
 }

@@ -47,10 +47,10 @@ type conn struct {
 	closed  atomic.Bool
 
 	// Of a client's connection:
-	generation int64                  // see Client.generation
-	used       bool                   // since the pool's last sweep; guarded by the pool's mutex
-	abort      atomic.Pointer[func()] // ends the stream that has the connection; nil if there is none
-	hangUp     func()                 // shutDown, made once
+	generation   int64                  // see Client.generation
+	used         bool                   // since the pool's last sweep; guarded by the pool's mutex
+	abort        atomic.Pointer[func()] // ends the stream that has the connection; nil if there is none
+	shutDownFunc func()                 // shutDown, made once
 }
 
 func newConn(c *net.UnixConn, info credentials.AuthInfo, pool *wire.Buffers) (*conn, error) {
@@ -117,8 +117,8 @@ func (c *conn) writeAll(b []byte, data wire.Payload, after []byte) (taken int, e
 	}
 }
 
-// rest releases memory after a call.
-func (c *conn) rest() {
+// trim releases memory after a call.
+func (c *conn) trim() {
 	if cap(c.out) > keepIdle {
 		c.out = nil
 	}

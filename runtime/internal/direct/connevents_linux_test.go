@@ -84,7 +84,7 @@ func TestStopWhileConnectionsBegin(t *testing.T) {
 // A stats handler may call anything, such as counting the remaining connections.
 func TestEndOfAConnectionIsToldWithoutALock(t *testing.T) {
 	for name, end := range map[string]func(c *Client){
-		"flush": func(c *Client) { c.pool.flush() },
+		"flush": func(c *Client) { c.pool.closeIdle() },
 		"sweep": func(c *Client) {
 			c.pool.sweepIdle() // they were used
 			c.pool.sweepIdle()

@@ -9,19 +9,22 @@
 //
 // A call that this package cannot honour goes over HTTP/2; see [ErrHTTP2].
 //
-//	frame.go       frames: reading and writing
-//	head.go        what is in the frames that begin and end a call
-//	metadata.go    which metadata may be sent
-//	preface.go     how the two ends find out that both speak this
+//	wire/          the bytes: frames, and what is in them
+//	handshake.go   how the two ends find out that both speak this; decline.go: when there is no room
+//	codec.go       messages to bytes and back
 //	conn*.go       a connection: buffers, reading and writing
 //	client.go      finding the server; pool.go: its connections
+//	calloptions.go what a program asks for with options of a call
 //	call.go        what unary calls and streams of a client have in common
 //	unary.go       a unary call
 //	stream*.go     a stream of a client: its states, sending, receiving, sending again
 //	outbox.go      what a stream has sent and the kernel has not taken
 //	inbox.go       what has come for a stream
+//	batching.go    which messages of a stream are written together
+//	monitor.go     the lock of a stream, whose holder can wait for a change
 //	budget.go      how much all outboxes and inboxes may hold
 //	server*.go     connections, calls, streams, sending and receiving in them
+//	callcontext.go the context of a handler
 //	hangup_*.go    how a server learns that a client has gone
 //	stats.go       events for stats handlers
 //
@@ -49,8 +52,8 @@
 //   - Server.mu: guards the server's connections, and whether it drains. It is taken before
 //     serverConn.mu.
 //   - pool.mu: guards a client's connections. None is closed while it is held.
-//   - Client.greeting, a channel: held by the call that finds out whether the server speaks this
+//   - Client.probing, a channel: held by the call that finds out whether the server speaks this
 //     protocol.
-//   - budget.mu, buffers.mu, hangups.mu: guard the channel of the Sends that wait for room, the large
+//   - budget.mu, wire.Buffers.mu, hangups.mu: guard the channel of the Sends that wait for room, the large
 //     buffers, and the watched connections. Nothing else is locked while they are held.
 package direct

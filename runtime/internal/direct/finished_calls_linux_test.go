@@ -73,7 +73,7 @@ func TestStreamsOfCallsThatAreOverTouchNoOtherCall(t *testing.T) {
 
 // A goroutine that still waits for a message when its handler returns ends, and so does the connection, so
 // that the goroutine cannot take a message of the next call.
-func TestReceiversLeftBehindTakeNothing(t *testing.T) {
+func TestReceiversOfFinishedCallsTakeNothing(t *testing.T) {
 	left := make(chan error, 1)
 	first := true
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {

@@ -31,8 +31,8 @@ func opening(low, high byte, frames []byte) []byte {
 	return append(wire.AppendPreface(nil, low, high), frames...)
 }
 
-// FuzzServerHandshake: however a client begins, the server either refuses it or knows its metadata, and it sends a
-// whole hello or nothing.
+// FuzzServerHandshake: however a client begins, the server either refuses it or knows its metadata, and it
+// sends a whole hello or nothing.
 func FuzzServerHandshake(f *testing.F) {
 	md := metadata.MD{":authority": {wire.Authority}, "k": {"v", ""}, "k-bin": {"\x00\xff"}}
 	for _, b := range [][]byte{
@@ -84,8 +84,8 @@ func FuzzServerHandshake(f *testing.F) {
 	})
 }
 
-// FuzzClientHandshake: whatever answers a client, it continues only with a server that speaks its version, and a
-// server understands what the client has sent.
+// FuzzClientHandshake: whatever answers a client, it continues only with a server that speaks its version,
+// and a server understands what the client has sent.
 func FuzzClientHandshake(f *testing.F) {
 	for _, b := range [][]byte{
 		nil,

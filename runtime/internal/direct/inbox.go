@@ -18,13 +18,13 @@ type inbox struct {
 	owner inboxOwner
 	limit int // of a message
 
-	current arrived // the next frame, once its header was read
-	peeked  bool    // its header was read, and the frame was not received yet
-	active  bool    // current was taken in, or the next frame may be
+	current inboxFrame // the next frame, once its header was read
+	peeked  bool       // its header was read, and the frame was not received yet
+	active  bool       // current was taken in, or the next frame may be
 
 	mu     *monitor // the stream's; guards what follows
 	budget *budget  // nil once the stream has ended
-	queue  []arrived
+	queue  []inboxFrame
 	size   int  // bytes of content in queue
 	taking bool // the goroutine runs, and reads from the connection
 	closed bool // nothing more is received; frames that were taken in are dropped
@@ -33,13 +33,13 @@ type inbox struct {
 // inboxOwner is the stream that an inbox belongs to.
 type inboxOwner interface {
 	// arrived is called with mu held when a frame was taken in.
-	arrived(k wire.Kind)
+	tookIn(k wire.Kind)
 	// sendWaits reports whether a Send waits for room. It is called with mu held.
-	sendWaits() bool
+	sendIsWaiting() bool
 }
 
-// arrived is a frame that was taken in.
-type arrived struct {
+// inboxFrame is a frame that was taken in.
+type inboxFrame struct {
 	kind    wire.Kind
 	n       int
 	content wire.Payload // empty for a message over the limit
@@ -47,7 +47,7 @@ type arrived struct {
 	waited  bool         // the receiver had to wait for it
 }
 
-// peek waits for the next frame and returns its header. It returns the same one until head, message or
+// peek waits for the next frame and returns its header. It returns the same one until control, message or
 // skip is called.
 func (in *inbox) peek() (wire.Kind, int, error) {
 	c := &in.current
@@ -69,21 +69,21 @@ func (in *inbox) take() bool {
 	defer in.mu.Unlock()
 	for len(in.queue) == 0 {
 		if !in.taking {
-			in.active, in.queue, in.current = false, nil, arrived{}
+			in.active, in.queue, in.current = false, nil, inboxFrame{}
 			return false
 		}
 		in.mu.wait()
 	}
 	in.current = in.queue[0]
 	in.current.waited = false // it was there before the receiver asked
-	in.queue[0] = arrived{}
+	in.queue[0] = inboxFrame{}
 	in.queue = in.queue[1:]
 	in.count(-in.current.content.Len())
 	return true
 }
 
-// head returns the content of the next frame, which is no message.
-func (in *inbox) head() ([]byte, error) {
+// control returns the content of the next frame, which is no message.
+func (in *inbox) control() ([]byte, error) {
 	in.peeked = false
 	if in.active {
 		return in.current.content.Bytes, nil
@@ -110,8 +110,8 @@ func (in *inbox) message() (wire.Payload, error) {
 	return in.conn.rd.Message(in.current.n)
 }
 
-// drained reports whether the stream has received everything that is there.
-func (in *inbox) drained() bool {
+// allReceived reports whether the stream has received everything that is there.
+func (in *inbox) allReceived() bool {
 	if in.peeked {
 		return false
 	}
@@ -176,14 +176,14 @@ func (in *inbox) ended() bool {
 	return last.err != nil || !isFollowed(last.kind) || last.kind == wire.KindMessage && last.n > in.limit
 }
 
-func (in *inbox) header() (a arrived) {
+func (in *inbox) header() (a inboxFrame) {
 	a.kind, a.n, a.err = in.conn.rd.Next()
 	a.waited = in.conn.waited
 	return a
 }
 
 // takeIn takes in the frame whose header was read, and reports whether to continue.
-func (in *inbox) takeIn(a arrived) bool {
+func (in *inbox) takeIn(a inboxFrame) bool {
 	in.read(&a)
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -196,9 +196,9 @@ func (in *inbox) takeIn(a arrived) bool {
 	in.queue = append(in.queue, a)
 	in.count(a.content.Len())
 	if a.err == nil {
-		in.owner.arrived(a.kind)
+		in.owner.tookIn(a.kind)
 	}
-	in.taking = in.budget != nil && !in.ended() && in.owner.sendWaits() && in.size < window && !in.budget.full()
+	in.taking = in.budget != nil && !in.ended() && in.owner.sendIsWaiting() && in.size < window && !in.budget.full()
 	in.mu.broadcast()
 	return in.taking
 }
@@ -236,12 +236,12 @@ func (in *inbox) takeRest() {
 	}
 }
 
-// takeHeads removes the frames that are no messages from those taken in, and returns them. It reports how
-// many messages are left, and whether one of them is incomplete.
-func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
+// takeControl removes the frames that are no messages from those taken in, and returns them. It reports
+// how many messages are left, and whether one of them is incomplete.
+func (in *inbox) takeControl() (control []inboxFrame, messages int, cut bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.queue = slices.DeleteFunc(in.queue, func(a arrived) bool {
+	in.queue = slices.DeleteFunc(in.queue, func(a inboxFrame) bool {
 		if a.kind == wire.KindMessage && a.err == nil {
 			return false
 		}
@@ -250,15 +250,15 @@ func (in *inbox) takeHeads() (heads []arrived, messages int, cut bool) {
 		case a.kind == wire.KindMessage:
 			cut = true
 		case a.err == nil && (a.kind == wire.KindHeader || a.kind == wire.KindStatus):
-			heads = append(heads, a)
+			control = append(control, a)
 		}
 		return true
 	})
-	return heads, len(in.queue), cut
+	return control, len(in.queue), cut
 }
 
 // read reads the content of a frame, unless it is a message that is too large or the frame has none.
-func (in *inbox) read(a *arrived) {
+func (in *inbox) read(a *inboxFrame) {
 	rd := &in.conn.rd
 	switch {
 	case a.err != nil || a.kind == wire.KindMessage && a.n > in.limit:
@@ -278,7 +278,7 @@ func isFollowed(k wire.Kind) bool { return k == wire.KindMessage || k == wire.Ki
 
 // attach continues with another connection, after the last frame of the previous one.
 func (in *inbox) attach(c *conn) {
-	in.conn, in.current, in.peeked, in.active = c, arrived{}, false, false
+	in.conn, in.current, in.peeked, in.active = c, inboxFrame{}, false, false
 	in.queue, in.size = nil, 0
 }
 

@@ -68,9 +68,9 @@ type outbox struct {
 type outboxOwner interface {
 	// taken is called with mu held when the kernel has accepted bytes.
 	taken()
-	// waits is called without mu before a Send waits for room. The other end may be waiting too, so waits
+	// beforeWait is called without mu before a Send waits for room. The other end may be waiting too, so it
 	// ensures that frames from there are taken in.
-	waits()
+	beforeWait()
 	// written is called without mu when a write has finished and the outbox is closed.
 	written()
 }
@@ -117,7 +117,7 @@ func (o *outbox) await(room <-chan struct{}) {
 	o.waiting.Add(1)
 	changed := o.mu.change()
 	o.mu.Unlock()
-	o.owner.waits()
+	o.owner.beforeWait()
 	select {
 	case <-changed:
 	case <-room:
@@ -172,13 +172,13 @@ func (o *outbox) chunk(n int) *[]byte {
 // send writes what is queued as far as the kernel accepts it at once. For small messages in quick
 // succession it leaves that to the flusher: more may be queued before the flusher runs, so many small
 // messages need one write. The caller holds mu, which is released while writing.
-func (o *outbox) send(soon bool) {
-	if soon && o.queued < flushAt {
+func (o *outbox) send(later bool) {
+	if later && o.queued < flushAt {
 		o.startFlusher()
 	} else {
 		o.write(false)
 	}
-	o.settle()
+	o.chargeBudget()
 }
 
 // write writes what is queued, unless another goroutine is writing. It writes what the kernel accepts at
@@ -197,7 +197,7 @@ func (o *outbox) write(wait bool) {
 		clear(c.pieces)
 		o.mu.Lock()
 		o.took(n)
-		o.settle()
+		o.chargeBudget()
 		if err != nil {
 			o.err = err
 		} else if !all && !wait {
@@ -232,7 +232,7 @@ func (o *outbox) startFlusher() {
 		defer o.mu.Unlock()
 		o.flusher = false
 		o.write(true)
-		o.settle()
+		o.chargeBudget()
 	}()
 }
 
@@ -322,7 +322,7 @@ func (o *outbox) kept() int {
 func (o *outbox) detach() {
 	o.queued += o.kept()
 	o.next, o.offset, o.err, o.conn = 0, 0, nil, nil
-	o.settle()
+	o.chargeBudget()
 }
 
 // attach continues with a connection, and replaces the first old bytes by call. The caller holds mu.
@@ -334,11 +334,11 @@ func (o *outbox) attach(c *conn, call []byte, old int) {
 		o.queued += len(call) - old
 	}
 	o.write(false)
-	o.settle()
+	o.chargeBudget()
 }
 
-// settle tells the budget how much is queued. The caller holds mu.
-func (o *outbox) settle() {
+// chargeBudget tells the budget how much is queued. The caller holds mu.
+func (o *outbox) chargeBudget() {
 	if n := o.queued - o.charged; n != 0 {
 		o.charged = o.queued
 		o.budget.charge(n)
@@ -351,9 +351,9 @@ func (o *outbox) seal() {
 	o.mu.broadcast()
 }
 
-// drain waits until everything queued is written, or cannot be written. The caller holds mu, which is
+// flush waits until everything queued is written, or cannot be written. The caller holds mu, which is
 // released while waiting.
-func (o *outbox) drain() error {
+func (o *outbox) flush() error {
 	for o.queued > 0 && o.err == nil || o.writing {
 		if o.writing {
 			o.mu.wait()
@@ -361,7 +361,7 @@ func (o *outbox) drain() error {
 			o.write(true)
 		}
 	}
-	o.settle()
+	o.chargeBudget()
 	return o.err
 }
 
@@ -382,5 +382,5 @@ func (o *outbox) drop() {
 		o.free(&o.pieces[i])
 	}
 	o.pieces, o.next, o.offset, o.queued, o.keeping = nil, 0, 0, 0, false
-	o.settle()
+	o.chargeBudget()
 }

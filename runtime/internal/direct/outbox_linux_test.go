@@ -23,9 +23,9 @@ type sender struct {
 	accepted atomic.Bool // the kernel has accepted bytes
 }
 
-func (s *sender) taken()   { s.accepted.Store(true) }
-func (s *sender) waits()   {}
-func (s *sender) written() {}
+func (s *sender) taken()      { s.accepted.Store(true) }
+func (s *sender) beforeWait() {}
+func (s *sender) written()    {}
 
 func newSender(t *testing.T, limit int64) (*sender, *rawConn) {
 	t.Helper()
@@ -36,7 +36,7 @@ func newSender(t *testing.T, limit int64) (*sender, *rawConn) {
 }
 
 // put sends a message with number i.
-func (s *sender) put(i, size int, soon bool) error {
+func (s *sender) put(i, size int, later bool) error {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, size), uint32(i))[:size]
 	p := wire.Payload{Bytes: b}
 	if size > copyLimit {
@@ -48,7 +48,7 @@ func (s *sender) put(i, size int, soon bool) error {
 		return err
 	}
 	s.appendMessage(p)
-	s.send(soon)
+	s.send(later)
 	return s.err
 }
 
@@ -264,18 +264,18 @@ func TestFlusherEnds(t *testing.T) {
 
 // After a failed write every later one fails, also the flusher's, and nothing piles up.
 func TestWritesAfterAnError(t *testing.T) {
-	for name, soon := range map[string]bool{"at once": false, "soon": true} {
+	for name, later := range map[string]bool{"at once": false, "later": true} {
 		t.Run(name, func(t *testing.T) {
 			s, w := newSender(t, 0)
 			w.Close()
 			var err error
 			for i := 0; err == nil; i++ {
-				if err = s.put(i, 1000, soon); i > 10*flushAt/1000 {
+				if err = s.put(i, 1000, later); i > 10*flushAt/1000 {
 					t.Fatalf("no error after %d bytes", i*1000)
 				}
 			}
 			for range 100 {
-				if s.put(0, 1000, soon) == nil || s.put(0, 100<<10, soon) == nil {
+				if s.put(0, 1000, later) == nil || s.put(0, 100<<10, later) == nil {
 					t.Fatal("a message is no error")
 				}
 			}

@@ -58,8 +58,8 @@ func (p *pool) put(c *conn) {
 	}
 }
 
-// await waits for a while until a connection is given back. It reports whether there are connections.
-func (p *pool) await(ctx context.Context, pause time.Duration) (c *conn, some bool) {
+// awaitConn waits for a while until a connection is given back. It reports whether there are connections.
+func (p *pool) awaitConn(ctx context.Context, pause time.Duration) (c *conn, some bool) {
 	p.mu.Lock()
 	if len(p.all) == 0 || p.closed {
 		p.mu.Unlock()
@@ -141,9 +141,9 @@ func (p *pool) vacate(c *conn) {
 	p.dials++
 }
 
-// flush closes the idle connections after one was found closed: they lead to the same server. It returns
-// one that was closed already, or nil.
-func (p *pool) flush() (dead *conn) {
+// closeIdle closes the idle connections after one was found closed: they lead to the same server. It
+// returns one that was closed already, or nil.
+func (p *pool) closeIdle() (dead *conn) {
 	for _, c := range p.takeIdle() {
 		if dead == nil && !c.idle() {
 			dead = c

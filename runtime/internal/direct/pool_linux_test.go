@@ -213,7 +213,7 @@ func TestFullServers(t *testing.T) {
 	if err := await(t, "Serve", h.errs); err != nil {
 		t.Errorf("the reason is %v", err)
 	}
-	c.full.set(-time.Millisecond) // the pause is over
+	c.fullUntil.set(-time.Millisecond) // the pause is over
 	mustEcho(t, c, "x")
 }
 

@@ -13,13 +13,13 @@ import (
 
 // While it is not known whether the server speaks this protocol, one caller finds out and the others wait;
 // then they connect in parallel.
-func TestCallersWhoHaveWaitedForTheGreetingConnectTogether(t *testing.T) {
+func TestCallersThatWaitedForTheProbeConnectTogether(t *testing.T) {
 	const callers = 5
 	h := newHost(t, service{}, ServerConfig{})
 	s := newSite(t, h.accept)
 	var mu sync.Mutex
 	var dials, together int
-	greet, all := make(chan struct{}), make(chan struct{})
+	probed, all := make(chan struct{}), make(chan struct{})
 	c := NewClient(ClientConfig{MaxConns: callers, Dial: func(ctx context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
 		mu.Lock()
 		dials++
@@ -31,7 +31,7 @@ func TestCallersWhoHaveWaitedForTheGreetingConnectTogether(t *testing.T) {
 		}
 		mu.Unlock()
 		if first {
-			<-greet
+			<-probed
 		} else {
 			select {
 			case <-all:
@@ -57,9 +57,9 @@ func TestCallersWhoHaveWaitedForTheGreetingConnectTogether(t *testing.T) {
 	for range callers - 1 {
 		calls.Go(acquire)
 	}
-	if len(c.greeting) != 1 {
+	if len(c.probing) != 1 {
 		t.Error("nobody finds out")
 	}
-	close(greet)
+	close(probed)
 	calls.Wait()
 }

@@ -55,7 +55,7 @@ func startSending(t *testing.T, next *host) (stream *clientStream, drain func())
 // it has tried.
 func (s *clientStream) sendSoon(t *testing.T, m *blob) error {
 	t.Helper()
-	s.pacing.last = time.Now().Add(time.Hour)
+	s.batching.last = time.Now().Add(time.Hour)
 	err := s.SendMsg(m)
 	fixture.Eventually(t, "the flusher", func() bool {
 		s.mu.Lock()

@@ -159,13 +159,13 @@ func (s *Server) remove(sc *serverConn) {
 	sc.forget()
 	sc.Close()
 	sc.stopWaiting()
-	if sc.begun {
+	if sc.statsBegun {
 		s.conf.Stats.conn(sc.peerValues, &stats.ConnEnd{})
 	}
 	s.mu.Lock()
 	delete(s.conns, sc)
 	s.mu.Unlock()
-	s.rest()
+	s.closeHangups()
 	s.serving.Done()
 }
 
@@ -180,7 +180,7 @@ func (s *Server) Drain() {
 	}
 	s.mu.Unlock()
 	s.serving.Wait()
-	s.rest()
+	s.closeHangups()
 }
 
 // Stop closes all connections. Handlers may still run for a while, with a context that has ended.
@@ -192,11 +192,11 @@ func (s *Server) Stop() {
 		sc.Close()
 	}
 	s.mu.Unlock()
-	s.rest()
+	s.closeHangups()
 }
 
-// rest ends the watch for hang-ups when the last connection has gone and no more are accepted.
-func (s *Server) rest() {
+// closeHangups ends the watch for hang-ups when the last connection has gone and no more are accepted.
+func (s *Server) closeHangups() {
 	s.mu.Lock()
 	h := s.hangups
 	if !s.draining || len(s.conns) > 0 {

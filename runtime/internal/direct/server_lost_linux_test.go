@@ -23,7 +23,7 @@ import (
 func TestLossIsFoundWithoutACallThatMeetsIt(t *testing.T) {
 	for name, find := range map[string]func(t *testing.T, c *Client, s *site){
 		"by connecting": func(t *testing.T, c *Client, s *site) {
-			c.pool.flush()
+			c.pool.closeIdle()
 			s.move(nil)
 			if err := c.Connect(t.Context()); err != ErrHTTP2 {
 				t.Errorf("connecting comes to %v", err)
@@ -285,7 +285,7 @@ func TestConnectionsStayWhenAnotherCannotBeMade(t *testing.T) {
 }
 
 // If a connection is replaced, another call that looks for one at the same time does not get its place.
-func TestStreamThatIsBegunAnewKeepsItsPlace(t *testing.T) {
+func TestStreamThatIsSentAgainKeepsItsPlace(t *testing.T) {
 	old, next := newSleeper(t, service{}), newHost(t, service{}, ServerConfig{})
 	s := newSite(t, old.accept)
 	var c *Client

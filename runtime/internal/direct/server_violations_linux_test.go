@@ -20,31 +20,31 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 		sent   []byte
 		reason string
 	}{
-		"message instead of a call": {messageFrame("x"), "a frame of kind 'M' instead of a call"},
-		"end instead of a call":     {endFrame, "a frame of kind 'E' instead of a call"},
-		"second intro":              {frame(wire.KindIntro, 0), "a frame of kind 'I' instead of a call"},
-		"server's status":           {statusFrame(wire.Status{}), "a frame of kind 'S' instead of a call"},
-		"server's header":           {frame(wire.KindHeader, 0), "a frame of kind 'H' instead of a call"},
-		"server's going away":       {frame(wire.KindGoAway), "a frame of kind 'G' instead of a call"},
-		"unknown kind":              {frame('?'), "a frame of kind '?' instead of a call"},
-		"call after a call":         {concat(call, call), "a frame of kind 'C' instead of a request"},
-		"unknown kind in a call":    {concat(call, frame('?')), "a frame of kind '?' instead of a request"},
-		"end with content":          {concat(call, frame(wire.KindEnd, 0)), "a frame of kind 'E' instead of a request"},
-		"call after the request":    {concat(call, messageFrame("x"), call), "a frame of kind 'C' after the request"},
-		"end with content, after":   {concat(call, messageFrame("x"), frame(wire.KindEnd, 0)), "a frame of kind 'E' after the request"},
-		"message after the end":     {concat(unaryCall("x"), messageFrame("x")), "a frame of kind 'M' instead of a call"},
-		"end after the end":         {concat(unaryCall("x"), endFrame), "a frame of kind 'E' instead of a call"},
-		"call head over the limit":  {announce(wire.KindCall, wire.MaxControl+1), "a frame of 1048577 bytes, and 1048576 is the limit"},
-		"call head of 2 GiB":        {announce(wire.KindCall, wire.MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
-		"call head of 4 GiB":        {announce(wire.KindCall, math.MaxUint32), "a frame of 4294967295 bytes"},
-		"request of 2 GiB":          {concat(call, announce(wire.KindMessage, wire.MaxFrame+1)), "a frame of 2147483648 bytes"},
-		"request of 4 GiB":          {concat(call, announce(wire.KindMessage, math.MaxUint32)), "a frame of 4294967295 bytes"},
-		"end of 2 GiB":              {concat(call, messageFrame("x"), announce(wire.KindEnd, wire.MaxFrame+1)), "a frame of 2147483648 bytes"},
-		"empty call head":           {frame(wire.KindCall), "a frame ends within a field"},
-		"call head cut short":       {frame(wire.KindCall, 0, 9, '/'), "a frame ends within a field"},
-		"call head too long":        {frame(wire.KindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
-		"more pairs than bytes":     {frame(wire.KindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
-		"line break in metadata":    {frame(wire.KindCall, wire.AppendCallHeader(nil, 0, unaryMethod, metadata.MD{"k": {"v\nforged"}})...), "non-printable ASCII"},
+		"message instead of a call":  {messageFrame("x"), "a frame of kind 'M' instead of a call"},
+		"end instead of a call":      {endFrame, "a frame of kind 'E' instead of a call"},
+		"second intro":               {frame(wire.KindIntro, 0), "a frame of kind 'I' instead of a call"},
+		"server's status":            {statusFrame(wire.Status{}), "a frame of kind 'S' instead of a call"},
+		"server's header":            {frame(wire.KindHeader, 0), "a frame of kind 'H' instead of a call"},
+		"server's going away":        {frame(wire.KindGoAway), "a frame of kind 'G' instead of a call"},
+		"unknown kind":               {frame('?'), "a frame of kind '?' instead of a call"},
+		"call after a call":          {concat(call, call), "a frame of kind 'C' instead of a request"},
+		"unknown kind in a call":     {concat(call, frame('?')), "a frame of kind '?' instead of a request"},
+		"end with content":           {concat(call, frame(wire.KindEnd, 0)), "a frame of kind 'E' instead of a request"},
+		"call after the request":     {concat(call, messageFrame("x"), call), "a frame of kind 'C' after the request"},
+		"end with content, after":    {concat(call, messageFrame("x"), frame(wire.KindEnd, 0)), "a frame of kind 'E' after the request"},
+		"message after the end":      {concat(unaryCall("x"), messageFrame("x")), "a frame of kind 'M' instead of a call"},
+		"end after the end":          {concat(unaryCall("x"), endFrame), "a frame of kind 'E' instead of a call"},
+		"call header over the limit": {announce(wire.KindCall, wire.MaxControl+1), "a frame of 1048577 bytes, and 1048576 is the limit"},
+		"call header of 2 GiB":       {announce(wire.KindCall, wire.MaxFrame+1), "a frame of 2147483648 bytes, and 2147483647 is the limit"},
+		"call header of 4 GiB":       {announce(wire.KindCall, math.MaxUint32), "a frame of 4294967295 bytes"},
+		"request of 2 GiB":           {concat(call, announce(wire.KindMessage, wire.MaxFrame+1)), "a frame of 2147483648 bytes"},
+		"request of 4 GiB":           {concat(call, announce(wire.KindMessage, math.MaxUint32)), "a frame of 4294967295 bytes"},
+		"end of 2 GiB":               {concat(call, messageFrame("x"), announce(wire.KindEnd, wire.MaxFrame+1)), "a frame of 2147483648 bytes"},
+		"empty call header":          {frame(wire.KindCall), "a frame ends within a field"},
+		"call header cut short":      {frame(wire.KindCall, 0, 9, '/'), "a frame ends within a field"},
+		"call header too long":       {frame(wire.KindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
+		"more pairs than bytes":      {frame(wire.KindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
+		"line break in metadata":     {frame(wire.KindCall, wire.AppendCallHeader(nil, 0, unaryMethod, metadata.MD{"k": {"v\nforged"}})...), "non-printable ASCII"},
 	}
 	h := newHost(t, service{}, ServerConfig{})
 	bystander := h.connect()
@@ -147,8 +147,8 @@ func TestServerRefusesMessagesOverTheLimitUnread(t *testing.T) {
 // A client that announces much and then waits costs what it has sent, not what it announced.
 func TestServerAllocatesNothingForAnnouncements(t *testing.T) {
 	for name, sent := range map[string][]byte{
-		"message within the limit": concat(callFrame(unaryMethod, nil), announce(wire.KindMessage, math.MaxInt32)),
-		"head within the limit":    announce(wire.KindCall, wire.MaxControl),
+		"message within the limit":       concat(callFrame(unaryMethod, nil), announce(wire.KindMessage, math.MaxInt32)),
+		"control frame within the limit": announce(wire.KindCall, wire.MaxControl),
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, service{}, ServerConfig{MaxRecv: math.MaxInt32})

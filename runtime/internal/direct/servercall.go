@@ -22,9 +22,9 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 	if err != nil {
 		return false, sc.incomplete(err)
 	}
-	head, err := wire.ParseCallHeader(b)
+	header, err := wire.ParseCallHeader(b)
 	if err == nil {
-		err = wire.CheckRequestMetadata(head.Metadata)
+		err = wire.CheckRequestMetadata(header.Metadata)
 	}
 	if err != nil {
 		return false, err
@@ -32,17 +32,17 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 	s := &serverStream{wireLength: n + wire.FrameHeaderLen}
 	s.init(sc)
 	s.call.values = sc.values
-	if head.Timeout > 0 {
-		s.call.deadline = time.Now().Add(head.Timeout)
+	if header.Timeout > 0 {
+		s.call.deadline = time.Now().Add(header.Timeout)
 	}
-	if head.Metadata != nil {
-		s.call.values = metadata.NewIncomingContext(sc.peerValues, metadata.Join(sc.intro, head.Metadata))
+	if header.Metadata != nil {
+		s.call.values = metadata.NewIncomingContext(sc.peerValues, metadata.Join(sc.intro, header.Metadata))
 	}
 	s.call.values = grpc.NewContextWithServerTransportStream(s.call.values, (*transportStream)(s))
 	s.ctx = &s.call
-	m := sc.server.methods[string(head.Method)]
+	m := sc.server.methods[string(header.Method)]
 	if m == nil {
-		s.fullName = string(head.Method)
+		s.fullName = string(header.Method)
 	} else {
 		s.fullName, s.method = m.fullName, m
 	}
@@ -60,7 +60,7 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 		sc.goAway()
 		return false, nil
 	}
-	if m.unary == nil && head.Timeout > 0 {
+	if m.unary == nil && header.Timeout > 0 {
 		// A handler may wait for messages, or for room to send some.
 		defer context.AfterFunc(&s.call, func() {
 			if s.call.Err() == context.DeadlineExceeded {
@@ -69,7 +69,7 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 		})()
 	}
 	again = s.serve()
-	return again, s.broken
+	return again, s.violation
 }
 
 // serve runs the handler and sends what it returns.

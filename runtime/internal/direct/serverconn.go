@@ -23,7 +23,7 @@ type serverConn struct {
 	peerValues context.Context // of all calls: the peer, and the values of stats handlers
 	values     context.Context // the same, with the client's metadata for all calls
 	intro      metadata.MD
-	begun      bool // stats handlers have seen the connection
+	statsBegun bool // stats handlers have seen the connection
 
 	mu        sync.Mutex
 	call      *callContext // the running call; nil between calls
@@ -73,7 +73,7 @@ func (sc *serverConn) open(preface []byte, full bool) error {
 		&stats.ConnTagInfo{RemoteAddr: sc.peer.Addr, LocalAddr: sc.peer.LocalAddr})
 	sc.values = metadata.NewIncomingContext(sc.peerValues, intro)
 	hs.conn(sc.peerValues, &stats.ConnBegin{})
-	sc.begun = true
+	sc.statsBegun = true
 	return nil
 }
 
@@ -84,14 +84,14 @@ func (sc *serverConn) begin(ctx *callContext) (more bool) {
 	defer sc.mu.Unlock()
 	sc.busy, sc.used, sc.call = true, true, ctx
 	if sc.gone {
-		ctx.hangUp()
+		ctx.hungUp()
 	}
 	return !sc.readEnded
 }
 
 func (sc *serverConn) end(ctx *callContext) {
 	ctx.end()
-	sc.rest()
+	sc.trim()
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.busy, sc.call = false, nil
@@ -181,7 +181,7 @@ func (sc *serverConn) hungUp() {
 	defer sc.mu.Unlock()
 	sc.gone = true
 	if sc.call != nil {
-		sc.call.hangUp()
+		sc.call.hungUp()
 	}
 }
 

@@ -59,7 +59,7 @@ func (s *serverStream) RecvMsg(m any) error {
 	n, err := s.receive(m)
 	if err != nil {
 		if err != io.EOF {
-			s.abort(err)
+			s.fail(err)
 		}
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *serverStream) RecvMsg(m any) error {
 		hs.rpc(s.ctx, &stats.InPayload{RecvTime: time.Now(), Payload: m, Length: n, WireLength: n + wire.FrameHeaderLen, CompressedLength: n})
 	}
 	if !s.method.desc.ClientStreams && s.requestErr != nil {
-		s.abort(s.requestErr)
+		s.fail(s.requestErr)
 		return s.requestErr
 	}
 	return nil
@@ -112,11 +112,11 @@ func (s *serverStream) takeIn() {
 	}
 }
 
-// arrived is called when a frame was taken in; see inboxOwner.
-func (s *serverStream) arrived(wire.Kind) {}
+// tookIn is called when a frame was taken in; see inboxOwner.
+func (s *serverStream) tookIn(wire.Kind) {}
 
-// sendWaits reports whether frames are to be taken in; see inboxOwner.
-func (s *serverStream) sendWaits() bool { return s.out.waiting.Load() > 0 }
+// sendIsWaiting reports whether frames are to be taken in; see inboxOwner.
+func (s *serverStream) sendIsWaiting() bool { return s.out.waiting.Load() > 0 }
 
 // next returns the next message, which is valid until the following one. The caller holds receiving.
 func (s *serverStream) next() (wire.Payload, error) {
@@ -133,25 +133,25 @@ func (s *serverStream) next() (wire.Payload, error) {
 	}
 	s.mu.Lock()
 	s.out.write(false) // the receiver of an answer must not wait for the flusher too
-	s.out.settle()
+	s.out.chargeBudget()
 	s.mu.Unlock()
-	s.pacing.received.Store(true)
+	s.batching.received.Store(true)
 	k, n, err := s.in.peek()
 	switch {
 	case err != nil:
-		return wire.Payload{}, s.lost(err)
+		return wire.Payload{}, s.receiveFailed(err)
 	case k == wire.KindEnd && n == 0:
 		s.readEnd()
 		return wire.Payload{}, io.EOF
 	case k != wire.KindMessage:
-		return wire.Payload{}, s.lost(wire.Violationf("a frame of kind %q instead of a message", k))
+		return wire.Payload{}, s.receiveFailed(wire.Violationf("a frame of kind %q instead of a message", k))
 	case n > s.in.limit:
 		s.request = requestUnread
 		return wire.Payload{}, tooLarge(n, s.in.limit)
 	}
 	p, err := s.in.message()
 	if err != nil {
-		return wire.Payload{}, s.lost(err)
+		return wire.Payload{}, s.receiveFailed(err)
 	}
 	return p, nil
 }
@@ -164,11 +164,11 @@ func (s *serverStream) readEnd() {
 	}
 }
 
-// lost is called when no more can be read from the connection.
-func (s *serverStream) lost(err error) error {
+// receiveFailed is called when no more can be read from the connection.
+func (s *serverStream) receiveFailed(err error) error {
 	s.request = requestUnread
 	if v := wire.Violation(""); errors.As(err, &v) {
-		s.broken = err
+		s.violation = err
 		return status.Error(codes.Internal, err.Error())
 	}
 	return s.contextError()

@@ -13,7 +13,7 @@ import (
 func (s *serverStream) SendMsg(m any) error {
 	n, err := s.send(m)
 	if err != nil {
-		s.abort(err)
+		s.fail(err)
 		return err
 	}
 	if hs := s.conn.server.conf.Stats; hs != nil {
@@ -57,7 +57,7 @@ func (s *serverStream) holds() bool {
 
 // sendPayload takes ownership of data. The caller holds mu.
 func (s *serverStream) sendPayload(data wire.Payload) error {
-	soon := s.pacing.soon()
+	later := s.batching.later()
 	if s.out.admit() != nil {
 		data.Free()
 		return s.contextError()
@@ -68,7 +68,7 @@ func (s *serverStream) sendPayload(data wire.Payload) error {
 	}
 	s.queueReply()
 	s.out.appendMessage(data)
-	s.out.send(soon)
+	s.out.send(later)
 	if s.out.err != nil {
 		return s.contextError()
 	}
@@ -100,8 +100,8 @@ func (s *serverStream) queueReply() {
 // taken is called when the kernel has accepted bytes; see outboxOwner.
 func (s *serverStream) taken() {}
 
-// waits is called when a Send waits; see outboxOwner.
-func (s *serverStream) waits() { s.takeIn() }
+// beforeWait is called when a Send waits; see outboxOwner.
+func (s *serverStream) beforeWait() { s.takeIn() }
 
 // written is called when the last write of a call that is over has finished; see outboxOwner.
 func (s *serverStream) written() {}

@@ -23,8 +23,8 @@ type serverStream struct {
 	wireLength int // of the call frame
 
 	// Used by the sending goroutine, of which there is one at a time, as in grpc:
-	scratch []byte // for a small message
-	pacing  pacing
+	scratch  []byte // for a small message
+	batching batching
 
 	// receiving is held while receiving. Lock it before mu. It guards:
 	receiving  sync.Mutex
@@ -34,7 +34,7 @@ type serverStream struct {
 	hasMessage bool         // it is there, and was not received
 	requestErr error        // what was wrong with it
 	over       bool         // the call is over; the connection may serve another
-	broken     error        // the client's violation
+	violation  error        // the client's violation
 
 	mu      monitor // guards what follows, and parts of in
 	out     outbox
@@ -89,14 +89,14 @@ func (s *serverStream) contextError() error {
 	err := s.call.Err()
 	if err == nil {
 		err = context.Canceled // by the client; its hang-up will be reported soon
-		s.call.hangUp()
+		s.call.hungUp()
 	}
 	return status.FromContextError(err).Err()
 }
 
-// abort ends the call with the status of err, unless an earlier error has ended it. As in grpc, the
+// fail ends the call with the status of err, unless an earlier error has ended it. As in grpc, the
 // handler's context ends too.
-func (s *serverStream) abort(err error) {
+func (s *serverStream) fail(err error) {
 	last := !s.requestEnded()
 	s.mu.Lock()
 	defer s.unlock()
@@ -111,7 +111,7 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 	ended := s.requestEnded()
 	s.mu.Lock()
 	first := s.queueStatus(st, !ended)
-	unsent, last := s.gone || s.out.drain() != nil, s.last
+	unsent, last := s.gone || s.out.flush() != nil, s.last
 	if first {
 		s.sentTrailer()
 	}

@@ -43,7 +43,7 @@ type clientStream struct {
 	// Used by the sending goroutine alone:
 	sentLast bool   // CloseSend was called, or the only message sent
 	scratch  []byte // for a small message
-	pacing   pacing
+	batching batching
 
 	headerKnown chan struct{} // closed when the header is known, or that there is none
 
@@ -120,12 +120,12 @@ func (s *clientStream) end(err error) {
 	}
 }
 
-// broken returns the error of a call whose connection no longer works. The caller holds reading.
-func (s *clientStream) broken(err error) error {
+// connError returns the error of a call whose connection no longer works. The caller holds reading.
+func (s *clientStream) connError(err error) error {
 	if result := s.outcome(); result != nil {
 		return result
 	}
-	return s.call.broken(err, s.conn.generation)
+	return s.call.connError(err, s.conn.generation)
 }
 
 // setHeaderKnown is called with mu held.
@@ -156,20 +156,20 @@ func (s *clientStream) settle() {
 	s.receiveRest()
 	s.in.end()
 	unwatched := s.unwatch == nil || s.unwatch()
-	clean := unwatched && s.in.drained()
+	clean := unwatched && s.in.allReceived()
 	s.mu.Lock()
 	s.settled = true
 	s.setHeaderKnown() // or that there is none
 	s.clean = s.clean && clean
 	s.mu.Unlock()
-	s.letGo()
+	s.releaseConn()
 	s.finish(err, &s.response, &s.conn.peer)
 	s.cancel()
 }
 
-// letGo is called when the stream has ended and nobody writes any more. It gives the connection back if
-// that can carry another call, and closes it otherwise.
-func (s *clientStream) letGo() {
+// releaseConn is called when the stream has ended and nobody writes any more. It gives the connection back
+// if that can carry another call, and closes it otherwise.
+func (s *clientStream) releaseConn() {
 	s.mu.Lock()
 	if !s.settled || s.out.writing || !s.state.step(eventReleased) {
 		s.mu.Unlock()
@@ -179,7 +179,7 @@ func (s *clientStream) letGo() {
 	s.mu.Unlock()
 	c.abort.Store(nil)
 	if clean {
-		c.rest()
+		c.trim()
 		c.rd.FreeBuffer()
 		s.client.pool.put(c)
 	} else {

@@ -90,8 +90,8 @@ func (s *clientStream) unlockReading() {
 	}
 }
 
-// arrived is called when a frame was taken in; see inboxOwner.
-func (s *clientStream) arrived(k wire.Kind) {
+// tookIn is called when a frame was taken in; see inboxOwner.
+func (s *clientStream) tookIn(k wire.Kind) {
 	if k != wire.KindGoAway {
 		s.state.step(eventAnswered)
 		s.out.stopKeeping()
@@ -101,8 +101,10 @@ func (s *clientStream) arrived(k wire.Kind) {
 	}
 }
 
-// sendWaits reports whether frames are to be taken in; see inboxOwner.
-func (s *clientStream) sendWaits() bool { return s.out.waiting.Load() > 0 && s.out.life == outboxOpen }
+// sendIsWaiting reports whether frames are to be taken in; see inboxOwner.
+func (s *clientStream) sendIsWaiting() bool {
+	return s.out.waiting.Load() > 0 && s.out.life == outboxOpen
+}
 
 // receive receives one message. The error is io.EOF or the status. The caller holds reading.
 func (s *clientStream) receive(m any) error {
@@ -133,7 +135,7 @@ func (s *clientStream) explain(err error) error {
 	if err == io.EOF || isStatus(err) {
 		return err
 	}
-	return s.broken(err)
+	return s.connError(err)
 }
 
 // next waits for the next frame, and returns its kind. The caller holds reading.
@@ -144,9 +146,9 @@ func (s *clientStream) next() (wire.Kind, error) {
 	s.mu.Lock()
 	s.queueRequest()
 	s.out.write(false) // the receiver of an answer must not wait for the flusher too
-	s.out.settle()
+	s.out.chargeBudget()
 	s.mu.Unlock()
-	s.pacing.received.Store(true)
+	s.batching.received.Store(true)
 	for {
 		if again, err := s.peek(); !again {
 			return s.in.current.kind, err
@@ -170,14 +172,14 @@ func (s *clientStream) receiveRest() {
 		return
 	}
 	s.in.takeRest()
-	heads, messages, cut := s.in.takeHeads()
-	if (messages > 0 || cut) && (len(heads) == 0 || heads[0].kind != wire.KindHeader) {
+	control, messages, cut := s.in.takeControl()
+	if (messages > 0 || cut) && (len(control) == 0 || control[0].kind != wire.KindHeader) {
 		s.impliedHeader()
 	}
-	for _, head := range heads {
-		s.in.current, s.in.active = head, true
+	for _, frame := range control {
+		s.in.current, s.in.active = frame, true
 		var err error
-		switch head.kind {
+		switch frame.kind {
 		case wire.KindHeader:
 			err = s.receiveHeader()
 		default:
@@ -227,7 +229,7 @@ func (s *clientStream) setBegun() {
 
 func (s *clientStream) receiveHeader() error {
 	n := s.in.current.n
-	b, err := s.in.head()
+	b, err := s.in.control()
 	if err != nil {
 		return err
 	}
@@ -289,7 +291,7 @@ func (s *clientStream) receiveMessage(m any) error {
 // receiveStatus returns the result of the call, io.EOF for success.
 func (s *clientStream) receiveStatus() error {
 	n := s.in.current.n
-	b, err := s.in.head()
+	b, err := s.in.control()
 	if err != nil {
 		return err
 	}

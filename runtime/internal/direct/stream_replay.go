@@ -32,19 +32,19 @@ func (s *clientStream) sendAgain(readErr error) (again bool, err error) {
 	if !s.unprocessed(readErr) {
 		switch {
 		case readErr != nil:
-			return false, s.broken(readErr)
+			return false, s.connError(readErr)
 		case s.begun:
-			return false, s.broken(errGoesAway)
+			return false, s.connError(errGoesAway)
 		}
-		return false, s.broken(errUnprocessed)
+		return false, s.connError(errUnprocessed)
 	}
 	s.tries++
 	next, err := s.client.replace(s.caller, dead)
 	if err != nil && !s.opts.failFast {
-		next, err = s.client.await(s.caller, func() bool { return s.outcome() != nil })
+		next, err = s.client.awaitServer(s.caller, func() bool { return s.outcome() != nil })
 	}
 	if err != nil {
-		return false, s.broken(err)
+		return false, s.connError(err)
 	}
 	if err := s.attach(next); err != nil {
 		s.client.pool.put(next)

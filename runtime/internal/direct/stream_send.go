@@ -32,7 +32,7 @@ func (s *clientStream) SendMsg(m any) error {
 // send sends one message and takes ownership of data. The error is io.EOF when the call is over; RecvMsg
 // returns its status.
 func (s *clientStream) send(data wire.Payload) error {
-	soon := s.desc.ClientStreams && s.pacing.soon()
+	later := s.desc.ClientStreams && s.batching.later()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	refused := s.out.admit() != nil && !s.resolve()
@@ -46,7 +46,7 @@ func (s *clientStream) send(data wire.Payload) error {
 	if !s.desc.ClientStreams {
 		s.queueEnd()
 	}
-	s.out.send(soon)
+	s.out.send(later)
 	if s.out.err != nil && !s.resolve() {
 		return s.sendError()
 	}
@@ -130,8 +130,8 @@ func (s *clientStream) taken() {
 	}
 }
 
-// waits is called when a Send waits; see outboxOwner.
-func (s *clientStream) waits() { s.takeIn() }
+// beforeWait is called when a Send waits; see outboxOwner.
+func (s *clientStream) beforeWait() { s.takeIn() }
 
 // written is called when the last write of a call that is over has finished; see outboxOwner.
-func (s *clientStream) written() { s.letGo() }
+func (s *clientStream) written() { s.releaseConn() }

@@ -61,7 +61,7 @@ func (u *unary) invoke(conn *conn, args, reply any) error {
 		}
 		if tries == maxTries || u.caller.Err() != nil || u.client.pool.isClosed() {
 			u.client.pool.drop(conn)
-			return u.end(conn, u.broken(err, conn.generation))
+			return u.end(conn, u.connError(err, conn.generation))
 		}
 		generation := conn.generation
 		next, err := u.client.replace(u.caller, conn)
@@ -69,7 +69,7 @@ func (u *unary) invoke(conn *conn, args, reply any) error {
 			if u.caller.Err() == nil {
 				return u.abandon()
 			}
-			return u.end(conn, u.broken(err, generation))
+			return u.end(conn, u.connError(err, generation))
 		}
 		conn = next
 	}
@@ -87,7 +87,7 @@ func (u *unary) exchange(conn *conn, request *wire.Payload, args, reply any) err
 	watching := u.caller.Done() != nil
 	var unwatch func() bool
 	if watching {
-		unwatch = context.AfterFunc(u.caller, conn.hangUp)
+		unwatch = context.AfterFunc(u.caller, conn.shutDownFunc)
 	}
 	taken, writeErr := u.send(conn, request)
 	if !u.sent {
@@ -101,7 +101,7 @@ func (u *unary) exchange(conn *conn, request *wire.Payload, args, reply any) err
 	switch {
 	case errors.Is(err, errUnprocessed):
 	case clean && writeErr == nil && conn.rd.Empty():
-		conn.rest()
+		conn.trim()
 		conn.rd.FreeBuffer()
 		u.client.pool.put(conn)
 	default:
@@ -167,7 +167,7 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 		}
 		if err == nil && conn.waited && u.caller.Err() != nil {
 			u.answered = true // the cancellation happened first
-			return false, u.broken(u.caller.Err(), conn.generation)
+			return false, u.connError(u.caller.Err(), conn.generation)
 		}
 		if err == nil {
 			switch k {
@@ -191,7 +191,7 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 		case isStatus(err):
 			return false, err
 		default:
-			return false, u.broken(err, conn.generation)
+			return false, u.connError(err, conn.generation)
 		}
 	}
 }

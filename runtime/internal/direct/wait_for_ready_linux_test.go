@@ -13,8 +13,9 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// beginAnew opens a stream to a server that ends without having processed it, while it has no successor.
-func beginAnew(t *testing.T, ctx context.Context, opts ...grpc.CallOption) (received chan error, c *Client, s *site) {
+// unprocessedStream opens a stream to a server that ends without having processed it, while it has no
+// successor.
+func unprocessedStream(t *testing.T, ctx context.Context, opts ...grpc.CallOption) (received chan error, c *Client, s *site) {
 	old := newSleeper(t, service{stream: echo})
 	c, s = newSleepersClient(t, old)
 	stream, err := c.NewStream(ctx, &bothDesc, bothMethod, opts)
@@ -35,8 +36,8 @@ func beginAnew(t *testing.T, ctx context.Context, opts ...grpc.CallOption) (rece
 	return received, c, s
 }
 
-func TestStreamThatWaitsForReadyIsBegunAnewWhenAServerComes(t *testing.T) {
-	received, _, s := beginAnew(t, t.Context(), grpc.WaitForReady(true))
+func TestStreamThatWaitsForReadyIsSentAgainWhenAServerComes(t *testing.T) {
+	received, _, s := unprocessedStream(t, t.Context(), grpc.WaitForReady(true))
 	next := newHost(t, service{stream: echo}, ServerConfig{})
 	s.move(next.accept)
 	if err := await(t, "the echo", received); err != nil {
@@ -45,7 +46,7 @@ func TestStreamThatWaitsForReadyIsBegunAnewWhenAServerComes(t *testing.T) {
 }
 
 func TestStreamThatWaitsForReadySurvivesAServerThatCrashesAsItStarts(t *testing.T) {
-	received, _, s := beginAnew(t, t.Context(), grpc.WaitForReady(true))
+	received, _, s := unprocessedStream(t, t.Context(), grpc.WaitForReady(true))
 	s.move(func(c *net.UnixConn) { c.Close() })
 	dials := s.dialed()
 	fixture.Eventually(t, "the crash", func() bool { return s.dialed() > dials })
@@ -57,7 +58,7 @@ func TestStreamThatWaitsForReadySurvivesAServerThatCrashesAsItStarts(t *testing.
 }
 
 // A Send does not wait for an answer to bytes that were not sent yet.
-func TestSendingGoesOnWhenAStreamIsBegunAnew(t *testing.T) {
+func TestSendingGoesOnWhenAStreamIsSentAgain(t *testing.T) {
 	old := newSleeper(t, service{})
 	c, s := newSleepersClient(t, old)
 	opened, err := c.NewStream(t.Context(), &upDesc, upMethod, []grpc.CallOption{grpc.WaitForReady(true)})
@@ -89,7 +90,7 @@ func TestSendingGoesOnWhenAStreamIsBegunAnew(t *testing.T) {
 }
 
 func TestStreamThatDoesNotWaitFailsWithoutAServer(t *testing.T) {
-	received, _, _ := beginAnew(t, t.Context())
+	received, _, _ := unprocessedStream(t, t.Context())
 	if err := await(t, "the stream", received); status.Code(err) != codes.Unavailable {
 		t.Errorf("the stream comes to %v", err)
 	}
@@ -114,7 +115,7 @@ func TestStreamThatWaitsForAServerEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			received, c, s := beginAnew(t, ctx, grpc.WaitForReady(true))
+			received, c, s := unprocessedStream(t, ctx, grpc.WaitForReady(true))
 			tc.end(cancel, c, s)
 			if err := await(t, "the stream", received); status.Code(err) != tc.want {
 				t.Errorf("the stream comes to %v, want %v", err, tc.want)
@@ -136,7 +137,7 @@ func TestServerThatHasNotAnsweredIsAskedAgainLater(t *testing.T) {
 		t.Errorf("the client connects %d times", n)
 	}
 	s.move(h.accept)
-	c.silent.set(-time.Millisecond) // the pause is over
+	c.silentUntil.set(-time.Millisecond) // the pause is over
 	mustEcho(t, c, "x")
 }
 
@@ -148,8 +149,8 @@ func TestServerIsNotSilentBecauseACallerHasNoTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%100)*time.Microsecond)
 		c.Invoke(ctx, unaryMethod, &blob{}, &blob{}, nil)
 		cancel()
-		c.pool.flush() // so that each call connects
-		if !c.silent.over() {
+		c.pool.closeIdle() // so that each call connects
+		if !c.silentUntil.over() {
 			t.Fatalf("the server counts as silent after call %d", i)
 		}
 	}

@@ -37,6 +37,7 @@ const (
 	cacheLine = 64
 )
 
+// Get returns a buffer of n bytes, which are not cleared.
 func (p *Buffers) Get(n int) *[]byte {
 	size := bits.Len(uint(max(n, 1) - 1))
 	if size > largestSmall {
@@ -77,6 +78,7 @@ func (p *Buffers) takeLarge(n int) *[]byte {
 	return nil
 }
 
+// Put keeps a buffer for a later Get, unless it has a size that Get does not give out.
 func (p *Buffers) Put(b *[]byte) {
 	size := bits.Len(uint(cap(*b))) - 1
 	switch {

@@ -21,6 +21,7 @@ type CallHeader struct {
 	Metadata metadata.MD // nil if empty
 }
 
+// AppendCallHeader appends the content of a call frame. A timeout of 0 means that there is none.
 func AppendCallHeader(b []byte, timeout time.Duration, method string, md metadata.MD) []byte {
 	b = binary.AppendUvarint(b, uint64(timeout))
 	b = binary.AppendUvarint(b, uint64(len(method)))
@@ -28,7 +29,7 @@ func AppendCallHeader(b []byte, timeout time.Duration, method string, md metadat
 	return AppendMetadata(b, md)
 }
 
-// ParseCallHeader reads what appendCall wrote; the method is a part of b.
+// ParseCallHeader reads what AppendCallHeader wrote. The method is a part of b.
 func ParseCallHeader(b []byte) (h CallHeader, err error) {
 	c := cursor{rest: b}
 	h.Timeout = time.Duration(c.uvarint())

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// heads are the seed contents of frames: valid ones, and some with one mistake.
-func heads() [][]byte {
+// contents are seeds for the content of control frames: valid ones, and some with one mistake.
+func contents() [][]byte {
 	md := metadata.MD{"k": {"v", ""}, "k-bin": {"\x00\xff"}}
 	full := Status{Last: true, Code: 5, Message: "no", Trailer: md}
 	return [][]byte{
@@ -31,14 +31,14 @@ func heads() [][]byte {
 	}
 }
 
-// allocationFactor is how many bytes may be allocated for one byte of a head: a pair takes at least two
-// bytes, and a value in a map of slices about a hundred.
+// allocationFactor is how many bytes may be allocated for one byte of a control frame: a pair takes at
+// least two bytes, and a value in a map of slices about a hundred.
 const allocationFactor = 200
 
 // FuzzCall, FuzzStatus and FuzzMetadata: what a peer sends is parsed or refused, never causes a panic, and
 // does not change its meaning when it is sent on.
 func FuzzCall(f *testing.F) {
-	for _, b := range heads() {
+	for _, b := range contents() {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -60,7 +60,7 @@ func FuzzCall(f *testing.F) {
 }
 
 func FuzzStatus(f *testing.F) {
-	for _, b := range heads() {
+	for _, b := range contents() {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -80,7 +80,7 @@ func FuzzStatus(f *testing.F) {
 }
 
 func FuzzMetadata(f *testing.F) {
-	for _, b := range heads() {
+	for _, b := range contents() {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

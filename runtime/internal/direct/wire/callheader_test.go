@@ -13,8 +13,8 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-// leastAllocated is fixture.Allocated for a fuzz target, whose engine allocates at the same time: it runs f again
-// if that was more than bound.
+// leastAllocated is fixture.Allocated for a fuzz target, whose engine allocates at the same time: it runs
+// f again if that was more than bound.
 func leastAllocated(bound int, f func()) (n int) {
 	for range 5 {
 		if n = fixture.Allocated(f); n <= bound {
@@ -24,8 +24,8 @@ func leastAllocated(bound int, f func()) (n int) {
 	return n
 }
 
-// A head that is not exactly right is a violation, with a reason.
-func TestMalformedHeadsAreRefused(t *testing.T) {
+// A control frame that is not exactly right is a violation, with a reason.
+func TestMalformedControlFramesAreRefused(t *testing.T) {
 	md := metadata.MD{"key": {"value"}}
 	whole := map[string]struct {
 		b     []byte
@@ -35,17 +35,17 @@ func TestMalformedHeadsAreRefused(t *testing.T) {
 		"status":   {(&Status{Code: 5, Message: "no", Trailer: md}).Append(nil), func(b []byte) error { _, err := ParseStatus(b); return err }},
 		"metadata": {AppendMetadata(nil, md), func(b []byte) error { _, err := ParseMetadata(b); return err }},
 	}
-	for name, head := range whole {
+	for name, content := range whole {
 		t.Run(name, func(t *testing.T) {
-			if err := head.parse(head.b); err != nil {
+			if err := content.parse(content.b); err != nil {
 				t.Fatal(err)
 			}
-			for n := range head.b {
-				if err := head.parse(head.b[:n]); !isViolation(err, "ends within a field") {
-					t.Errorf("%d of %d bytes: %v", n, len(head.b), err)
+			for n := range content.b {
+				if err := content.parse(content.b[:n]); !isViolation(err, "ends within a field") {
+					t.Errorf("%d of %d bytes: %v", n, len(content.b), err)
 				}
 			}
-			if err := head.parse(append(head.b, 0, 0)); !isViolation(err, "2 bytes too many") {
+			if err := content.parse(append(content.b, 0, 0)); !isViolation(err, "2 bytes too many") {
 				t.Errorf("two bytes more: %v", err)
 			}
 		})
@@ -53,7 +53,7 @@ func TestMalformedHeadsAreRefused(t *testing.T) {
 }
 
 // A count or length that exceeds what was received is refused before anything is allocated for it.
-func TestHugeCountsInHeadsCostNothing(t *testing.T) {
+func TestHugeCountsInControlFramesCostNothing(t *testing.T) {
 	for _, n := range []uint64{3, 1 << 20, math.MaxUint32, math.MaxInt64, math.MaxUint64} {
 		b := append(binary.AppendUvarint(nil, n), "abc"...)
 		for name, parse := range map[string]func() error{
@@ -76,8 +76,8 @@ func TestHugeCountsInHeadsCostNothing(t *testing.T) {
 	}
 }
 
-// The largest head allocates a bounded multiple of its size, however it is made.
-func TestLargestHeadsAllocateABoundedMultiple(t *testing.T) {
+// The largest control frame allocates a bounded multiple of its size, however it is made.
+func TestLargestControlFramesAllocateABoundedMultiple(t *testing.T) {
 	for name, pair := range map[string]func(i int) []byte{
 		"empty pairs": func(int) []byte { return []byte{0, 0} },
 		"short keys":  func(i int) []byte { return []byte{3, byte(i), byte(i >> 8), byte(i >> 16), 0} },

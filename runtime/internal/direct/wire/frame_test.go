@@ -125,10 +125,10 @@ func TestAnnouncedContentIsNotAllocated(t *testing.T) {
 		"2 GiB message, 64 KiB sent":  {KindMessage, MaxFrame, smallFirst, io.ErrUnexpectedEOF},
 		"message over the limit":      {KindMessage, MaxFrame + 1, 0, Violation("a frame of 2147483648 bytes, and 2147483647 is the limit")},
 		"4 GiB message":               {KindMessage, math.MaxUint32, 0, Violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
-		"1 MiB head, nothing sent":    {KindCall, MaxControl, 0, io.ErrUnexpectedEOF},
-		"1 MiB head, 1 KiB sent":      {KindCall, MaxControl, 1 << 10, io.ErrUnexpectedEOF},
-		"head over the limit":         {KindCall, MaxControl + 1, 0, Violationf("a frame of %d bytes, and %d is the limit", MaxControl+1, MaxControl)},
-		"4 GiB head":                  {KindStatus, math.MaxUint32, 0, Violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
+		"1 MiB call, nothing sent":    {KindCall, MaxControl, 0, io.ErrUnexpectedEOF},
+		"1 MiB call, 1 KiB sent":      {KindCall, MaxControl, 1 << 10, io.ErrUnexpectedEOF},
+		"call over the limit":         {KindCall, MaxControl + 1, 0, Violationf("a frame of %d bytes, and %d is the limit", MaxControl+1, MaxControl)},
+		"4 GiB status":                {KindStatus, math.MaxUint32, 0, Violation("a frame of 4294967295 bytes, and 2147483647 is the limit")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stream := append(announce(tc.kind, tc.n), make([]byte, tc.sent)...)

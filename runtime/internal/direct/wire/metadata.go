@@ -11,9 +11,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// ValidateMetadata returns an error for metadata that grpc does not send, with grpc's text: a key with other
-// characters than 0-9 a-z - _ . or a value that is not printable ASCII, unless the key ends in "-bin". As
-// in grpc, a key that begins with a colon passes, and is not sent.
+// ValidateMetadata returns an error for metadata that grpc does not send, with grpc's text: a key with
+// other characters than 0-9 a-z - _ . or a value that is not printable ASCII, unless the key ends in
+// "-bin". As in grpc, a key that begins with a colon passes, and is not sent.
 func ValidateMetadata(md metadata.MD) error {
 	for key, values := range md {
 		if key == "" {
@@ -37,7 +37,8 @@ func ValidateMetadata(md metadata.MD) error {
 	return nil
 }
 
-// CheckRequestMetadata refuses what a client must not send: handlers may write metadata to logs.
+// CheckRequestMetadata returns a Violation for metadata that a client must not send: handlers may write
+// metadata to logs.
 func CheckRequestMetadata(md metadata.MD) error {
 	if err := ValidateMetadata(md); err != nil {
 		return Violation(err.Error())
@@ -98,8 +99,8 @@ const (
 	UserAgent   = "grpc-go/" + grpc.Version
 )
 
-// CheckAnswerMetadata is the error of a client that receives metadata a server must not send, with the text of
-// HTTP/2. A server's [grpc.SetHeader] and the like do not validate.
+// CheckAnswerMetadata returns the error of a client that receives metadata a server must not send, with
+// the text of HTTP/2. A server's [grpc.SetHeader] and the like do not validate.
 func CheckAnswerMetadata(md metadata.MD) error {
 	for key, values := range md {
 		if key == "" || strings.ContainsFunc(key, isNoTokenChar) {
@@ -123,6 +124,7 @@ func isNoTokenChar(r rune) bool {
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
+// AppendMetadata appends the content of an intro or header frame.
 func AppendMetadata(b []byte, md metadata.MD) []byte {
 	n := 0
 	for _, values := range md {
@@ -140,7 +142,7 @@ func AppendMetadata(b []byte, md metadata.MD) []byte {
 	return b
 }
 
-// ParseMetadata reads the content of an intro or header frame, which is metadata alone.
+// ParseMetadata reads what AppendMetadata wrote.
 func ParseMetadata(b []byte) (metadata.MD, error) {
 	c := cursor{rest: b}
 	md := c.metadata()

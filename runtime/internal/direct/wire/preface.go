@@ -6,9 +6,9 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// The client begins with the magic words, the lowest and the highest version that it speaks, and four zero
+// The client begins with ClientMagic, the lowest and the highest version that it speaks, and four zero
 // bytes for later use. These are as many bytes as HTTP/2's preface, so that an HTTP/2 server answers, with
-// its settings or by hanging up, instead of waiting for more. The server answers with its own words, the
+// its settings or by hanging up, instead of waiting for more. The server answers with ServerMagic, the
 // version that both will speak, or 0 for none, and then 1 if it has too many connections at the moment,
 // else 0.
 const (

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// ReadBuffer holds a whole call of the usual size, so that it takes one read(2), and hundreds of
-	// small messages of a stream.
+	// ReadBuffer is the size of a reader's buffer. It holds a whole call of the usual size, so that it
+	// takes one read(2), and hundreds of small messages of a stream.
 	ReadBuffer = 16 << 10
 
 	// smallFirst is how much is allocated for content of which nothing has arrived yet.
@@ -31,14 +31,15 @@ type Reader struct {
 	r, w int     // buf[r:w] was read from src and not yet from here
 }
 
-// Source is what a reader reads from.
+// Source is what a Reader reads from.
 type Source interface {
-	// fill waits until there is something to read, puts it into the reader's space, and reports it with
-	// filled. The error is io.EOF at the end.
+	// Fill waits until there is something to read, puts it into the Space of the Reader, and reports that
+	// with Filled. The error is io.EOF at the end.
 	Fill() error
 	io.Reader
 }
 
+// Init prepares a Reader that was not used yet.
 func (f *Reader) Init(src Source, pool *Buffers) { f.src, f.pool = src, pool }
 
 // need ensures that n bytes are in the buffer, if it can hold them. The error is io.EOF if the other end
@@ -59,7 +60,7 @@ func (f *Reader) need(n int) error {
 	return nil
 }
 
-// Next reads the header of the next frame. The length is between 0 and maxFrame. The error is io.EOF
+// Next reads the header of the next frame. The length is between 0 and MaxFrame. The error is io.EOF
 // if the other end has closed the connection between two frames.
 func (f *Reader) Next() (Kind, int, error) {
 	if err := f.need(FrameHeaderLen); err != nil {
@@ -82,10 +83,10 @@ func (f *Reader) Space() []byte {
 	return (*f.buf)[f.w:]
 }
 
-// Filled records that n bytes were put into space.
+// Filled records that n bytes were put into Space.
 func (f *Reader) Filled(n int) { f.w += n }
 
-// FreeBuffer gives the buffer back if it is empty. What head returned is no longer valid.
+// FreeBuffer gives the buffer back if it is empty. What Control returned is no longer valid.
 func (f *Reader) FreeBuffer() {
 	if f.buf != nil && f.r == f.w {
 		f.pool.Put(f.buf)

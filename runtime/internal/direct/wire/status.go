@@ -11,9 +11,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+// DetailsKey is where the trailer has the details of a status.
 const DetailsKey = "grpc-status-details-bin"
 
-// ErrHeaderSize is grpc's.
+// ErrHeaderSize is grpc's error for a header that is too large to be sent. A trailer that is too large is
+// replaced by it.
 var ErrHeaderSize = status.Error(codes.Internal, "transport: trying to send header list size larger than the limit set by peer")
 
 // Status is the content of a status frame:
@@ -23,12 +25,13 @@ var ErrHeaderSize = status.Error(codes.Internal, "transport: trying to send head
 //	bytes    message
 //	metadata the trailer, with the details as in HTTP/2
 type Status struct {
-	Last    bool
+	Last    bool // the server takes no more calls on this connection
 	Code    uint32
 	Message string
 	Trailer metadata.MD // nil if empty
 }
 
+// Append appends the content of the frame.
 func (h *Status) Append(b []byte) []byte {
 	last := uint64(0)
 	if h.Last {
@@ -41,6 +44,7 @@ func (h *Status) Append(b []byte) []byte {
 	return AppendMetadata(b, h.Trailer)
 }
 
+// ParseStatus reads what Append wrote.
 func ParseStatus(b []byte) (h Status, err error) {
 	c := cursor{rest: b}
 	h.Last = c.uvarint() != 0
@@ -71,7 +75,8 @@ func (h *Status) Err() error {
 	return status.Error(codes.Code(h.Code), h.Message)
 }
 
-// AppendStatusFrame appends the frame that ends the call.
+// AppendStatusFrame appends the whole frame that ends a call with st and a trailer. What cannot be sent
+// becomes a status that says so.
 func AppendStatusFrame(b []byte, st *status.Status, trailer metadata.MD, last bool) []byte {
 	md := Sendable(trailer)
 	if err := CheckAnswerMetadata(md); err != nil {
