@@ -11,12 +11,14 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // claim is the ownership of a path: its directory, its lock, and, once bound, the socket
 // file. It holds their descriptors until it is released.
 type claim struct {
-	dir  *dir
+	dir  *opendir.Dir
 	name string
 	lock *os.File
 
@@ -46,7 +48,7 @@ func listenPath(addr Address, c *ListenConfig) (*Listener, error) {
 
 // claimPath claims name in the directory that path leads to, and listens on it.
 func claimPath(path, name string, c *ListenConfig) (_ *claim, err error) {
-	d, err := openDir(path)
+	d, err := opendir.Open(path)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, fmt.Errorf("%w: make it, or have the server make it with runtime.CreateDir()", err)
 	}
@@ -60,18 +62,18 @@ func claimPath(path, name string, c *ListenConfig) (_ *claim, err error) {
 		}
 	}()
 	if !c.AllowUnsafeDir {
-		if err := d.check(); err != nil {
+		if err := d.Check(); err != nil {
 			return nil, err
 		}
 	}
-	reach, err := d.reach(name)
+	reach, err := d.Reach(name)
 	if err != nil {
 		return nil, err
 	}
-	if own.lock, err = d.acquire(name); err != nil {
+	if own.lock, err = takeLock(d, name); err != nil {
 		return nil, err
 	}
-	if err := d.removeStale(name, reach); err != nil {
+	if err := removeStale(d, name, reach); err != nil {
 		return nil, err
 	}
 	if _, err := own.bind(reach, c); err != nil {
@@ -82,8 +84,8 @@ func claimPath(path, name string, c *ListenConfig) (_ *claim, err error) {
 
 // removeStale makes name free if a dead process left a socket there, and refuses if
 // anything else is there. The caller holds the lock.
-func (d *dir) removeStale(name, reach string) error {
-	found, err := d.lstat(name)
+func removeStale(d *opendir.Dir, name, reach string) error {
+	found, err := d.Lstat(name)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
@@ -91,7 +93,7 @@ func (d *dir) removeStale(name, reach string) error {
 		return err
 	}
 	if uint32(found.Mode)&unix.S_IFMT != unix.S_IFSOCK {
-		return fmt.Errorf("%w: the path is %s: move it away, or choose another path", ErrNotSocket, fileType(uint32(found.Mode)))
+		return fmt.Errorf("%w: the path is %s: move it away, or choose another path", ErrNotSocket, opendir.FileType(uint32(found.Mode)))
 	}
 	pid, err := probe(reach)
 	switch {
@@ -106,17 +108,17 @@ func (d *dir) removeStale(name, reach string) error {
 		return fmt.Errorf("%w: a socket is there that this process cannot tell to be dead: remove it if you know that it is, or choose another path: %w", ErrInUse, err)
 	}
 	// Servers that do not take the lock may have bound the path in the meantime.
-	now, err := d.lstat(name)
+	now, err := d.Lstat(name)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if !sameFile(found, now) {
+	if !opendir.SameFile(found, now) {
 		return inUse(0, "has just bound it")
 	}
-	if err := d.unlink(name); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := d.Unlink(name); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("remove the socket that a dead process left: %w", err)
 	}
 	return nil
@@ -151,12 +153,12 @@ func (c *claim) bind(reach string, conf *ListenConfig) (_ *net.UnixListener, err
 		return nil, err
 	}
 	defer f.Close()
-	if c.pin, err = c.dir.pin(c.name); err != nil {
+	if c.pin, err = pinFile(c.dir, c.name); err != nil {
 		// Most likely there was no descriptor left. A socket of this user must be the one that was just
 		// bound.
-		st, statErr := c.dir.lstat(c.name)
-		if statErr == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK && c.dir.isOwn(c.name, st) {
-			c.dir.unlink(c.name)
+		st, statErr := c.dir.Lstat(c.name)
+		if statErr == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK && c.dir.IsOwn(c.name, st) {
+			c.dir.Unlink(c.name)
 		}
 		return nil, fmt.Errorf("find the socket just bound: %w", err)
 	}
@@ -235,7 +237,7 @@ func (c *claim) withdraw() error {
 		return nil
 	}
 	if !c.theirs {
-		err := c.dir.unlinkPinned(c.name, c.pin)
+		err := unlinkPinned(c.dir, c.name, c.pin)
 		// Without a lock, the process that bound the socket removes the file.
 		if err != nil && !(c.lock == nil && errors.Is(err, fs.ErrPermission)) {
 			return err
@@ -254,10 +256,10 @@ func (c *claim) forget() {
 }
 
 // unlinkPinned removes the file of that name if it still is the pinned one.
-func (d *dir) unlinkPinned(name string, p *pin) error {
-	now, err := d.lstat(name)
-	if err == nil && sameFile(now, p.stat) {
-		err = d.unlink(name)
+func unlinkPinned(d *opendir.Dir, name string, p *pin) error {
+	now, err := d.Lstat(name)
+	if err == nil && opendir.SameFile(now, p.stat) {
+		err = d.Unlink(name)
 	}
 	if errors.Is(err, unix.ENOENT) {
 		return nil
@@ -287,5 +289,5 @@ func (c *claim) leaveDir() {
 		}
 		c.lock.Close()
 	}
-	c.dir.close()
+	c.dir.Close()
 }

@@ -10,10 +10,9 @@ import (
 	"sync"
 
 	"golang.org/x/sys/windows"
-)
 
-// maxPath is the room for a path in the socket address, less the NUL at its end.
-const maxPath = 107
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
+)
 
 // claim is the ownership of a path: its lock and, once bound, the socket file.
 type claim struct {
@@ -29,8 +28,8 @@ func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
 		return nil, fmt.Errorf("the owner of a socket: %w", ErrUnsupported)
 	}
 	path := addr.String()
-	if len(path) > maxPath {
-		return nil, fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", ErrPathTooLong, len(path), maxPath)
+	if len(path) > opendir.MaxPath {
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", ErrPathTooLong, len(path), opendir.MaxPath)
 	}
 	if c.CreateDir {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -43,7 +42,7 @@ func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
 			own.release()
 		}
 	}()
-	if own.lock, err = acquire(addr); err != nil {
+	if own.lock, err = takeLock(addr); err != nil {
 		return nil, err
 	}
 	if err := removeStale(path); err != nil {
@@ -60,8 +59,8 @@ func listenPath(addr Address, c *ListenConfig) (_ *Listener, err error) {
 	return newListener(addr, l, own), nil
 }
 
-// acquire locks the file beside the path. Windows drops the lock with the process.
-func acquire(addr Address) (*os.File, error) {
+// takeLock locks the file beside the path. Windows drops the lock with the process.
+func takeLock(addr Address) (*os.File, error) {
 	dir, name := addr.split()
 	f, err := os.OpenFile(dir+lockName(name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

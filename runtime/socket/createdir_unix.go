@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // createDir creates the missing directories of a path. It changes none that exists, or that another
@@ -43,14 +45,14 @@ func openUp(path string, c *ListenConfig) error {
 	if err != nil {
 		return &os.PathError{Op: "open directory", Path: path, Err: err}
 	}
-	d := &dir{fd: fd, path: path}
-	defer d.close()
+	d := &opendir.Dir{FD: fd, Path: path}
+	defer d.Close()
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "stat directory", Path: path, Err: err}
 	}
 	if int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s was replaced meanwhile by a directory of %s", ErrUnsafeDir, path, d.describeOwner("", st))
+		return fmt.Errorf("%w: %s was replaced meanwhile by a directory of %s", ErrUnsafeDir, path, d.DescribeOwner("", st))
 	}
 	mode := uint32(cmp.Or(c.DirMode, DefaultDirMode))
 	if c.Owner != nil && c.Owner.GID >= 0 && mode&0o070 != 0 {

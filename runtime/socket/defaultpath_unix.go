@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // defaultDir returns the directory of default paths.
@@ -30,12 +32,12 @@ func defaultDir() (string, error) {
 
 // checkDir refuses a directory whose entries others can replace.
 func checkDir(path string) error {
-	d, err := openDir(path + "/")
+	d, err := opendir.Open(path + "/")
 	if err != nil {
 		return err
 	}
-	defer d.close()
-	return d.check()
+	defer d.Close()
+	return d.Check()
 }
 
 // checkRuntimeDir checks the rules of the XDG specification. It follows symbolic links: the process that
@@ -44,16 +46,16 @@ func checkRuntimeDir(path string) error {
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("%q is a relative path: %w", path, fs.ErrInvalid)
 	}
-	d, err := openDir(path)
+	d, err := opendir.Open(path)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer d.Close()
 	var st unix.Stat_t
-	if err := unix.Fstat(d.fd, &st); err != nil {
+	if err := unix.Fstat(d.FD, &st); err != nil {
 		return &os.PathError{Op: "stat directory", Path: path, Err: err}
 	}
-	return d.checkPrivate("", path, st)
+	return checkPrivate(d, "", path, st)
 }
 
 // dirOfUser returns the user's own directory in parent, and makes it if it is missing.
@@ -61,37 +63,37 @@ func dirOfUser(parent string) (string, error) {
 	if !filepath.IsAbs(parent) {
 		return "", fmt.Errorf("TMPDIR: %q is a relative path: correct or unset it, for server and client: %w", parent, fs.ErrInvalid)
 	}
-	d, err := openDir(parent + "/")
+	d, err := opendir.Open(parent + "/")
 	if err != nil {
 		return "", err
 	}
-	defer d.close()
+	defer d.Close()
 	// Nobody else can replace it, so what is found now does not change.
-	if err := d.check(); err != nil {
+	if err := d.Check(); err != nil {
 		return "", err
 	}
 	name := "udsgrpc-" + strconv.Itoa(os.Geteuid())
 	path := filepath.Join(parent, name)
-	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := unix.Mkdirat(d.FD, name, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
 		return "", &os.PathError{Op: "mkdir", Path: path, Err: err}
 	}
-	st, err := d.lstat(name)
+	st, err := d.Lstat(name)
 	if err != nil {
 		return "", err
 	}
-	return path, d.checkPrivate(name, path, st)
+	return path, checkPrivate(d, name, path, st)
 }
 
 // checkPrivate refuses anything but a directory that only the user may enter: name in d, or d itself if
 // name is empty. Errors call it path.
-func (d *dir) checkPrivate(name, path string, st unix.Stat_t) error {
+func checkPrivate(d *opendir.Dir, name, path string, st unix.Stat_t) error {
 	mode, uid := uint32(st.Mode), os.Geteuid()
 	switch {
 	case mode&unix.S_IFMT != unix.S_IFDIR:
 		return fmt.Errorf("%w: %s is %s: a directory of uid %d with mode 0700 is wanted: %w",
-			ErrUnsafeDir, path, fileType(mode), uid, unix.ENOTDIR)
-	case !d.isOwn(name, st):
-		return fmt.Errorf("%w: %s belongs to %s: a directory of uid %d is wanted", ErrUnsafeDir, path, d.describeOwner(name, st), uid)
+			ErrUnsafeDir, path, opendir.FileType(mode), uid, unix.ENOTDIR)
+	case !d.IsOwn(name, st):
+		return fmt.Errorf("%w: %s belongs to %s: a directory of uid %d is wanted", ErrUnsafeDir, path, d.DescribeOwner(name, st), uid)
 	case mode&0o777 != 0o700:
 		return fmt.Errorf("%w: %s has mode %#o: mode 0700 is wanted", ErrUnsafeDir, path, mode&0o7777)
 	}

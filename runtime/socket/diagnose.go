@@ -132,7 +132,7 @@ func distrust(peer Peer) string {
 	switch {
 	case peer.unmapped:
 		return fmt.Sprintf("; it is of %s, so clients refuse it: run both in one user namespace, or give them runtime.WithServerPolicy(runtime.Anyone())",
-			describeUnmapped(userns.UIDs().Overflow()))
+			userns.Describe(userns.UIDs().Overflow()))
 	case !peer.HasUID:
 		return "; nothing is known of its user, so clients refuse it: runtime.WithServerPolicy(runtime.Anyone()) lets them talk to it"
 	case peer.UID != os.Geteuid() && peer.UID != 0:

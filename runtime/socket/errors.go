@@ -1,25 +1,25 @@
 package socket
 
-import "errors"
+import "github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 
 // Errors that callers test with [errors.Is]. The errors returned by this package wrap one of them, and the
 // errno behind it if there is one. Their text says which path was tried, what was found there, and what to
 // do.
 var (
 	// ErrInUse means that another process, or another listener of this one, owns the path.
-	ErrInUse = errors.New("socket is in use")
+	ErrInUse = sockerr.InUse
 
 	// ErrNotSocket means that something other than a socket is at the path. It is not changed.
-	ErrNotSocket = errors.New("not a socket")
+	ErrNotSocket = sockerr.NotSocket
 
 	// ErrPathTooLong means that the path does not fit into the kernel's socket address:
 	// 107 bytes on Linux and Windows, 103 on the BSDs and darwin.
-	ErrPathTooLong = errors.New("socket path too long")
+	ErrPathTooLong = sockerr.PathTooLong
 
 	// ErrUnsafeDir means that users other than root and the caller can replace files in the
 	// directory of the path.
-	ErrUnsafeDir = errors.New("unsafe directory")
+	ErrUnsafeDir = sockerr.UnsafeDir
 
 	// ErrUnsupported means that the operating system lacks what was requested.
-	ErrUnsupported = errors.New("not supported on this platform")
+	ErrUnsupported = sockerr.Unsupported
 )

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // explain returns why connect(2) failed with err and what to do about it.
@@ -27,7 +29,7 @@ func explain(addr Address, err error) (Condition, string) {
 		return explainAbstract(err)
 	}
 	path, name := addr.split()
-	d, dirErr := openDir(path)
+	d, dirErr := opendir.Open(path)
 	switch {
 	case errors.Is(dirErr, unix.ENOENT):
 		return Missing, fmt.Sprintf("the directory %s does not exist: the server has not started yet, or listens elsewhere; it makes the directory only if told so by runtime.CreateDir()", path)
@@ -38,22 +40,22 @@ func explain(addr Address, err error) (Condition, string) {
 	case dirErr != nil:
 		return Denied, fmt.Sprintf("uid %d may not pass through to %s: check the modes of the directories on the way", os.Geteuid(), path)
 	}
-	defer d.close()
-	st, statErr := d.lstat(name)
+	defer d.Close()
+	st, statErr := d.Lstat(name)
 	kind := uint32(st.Mode) & unix.S_IFMT
 	switch {
 	case errors.Is(statErr, unix.ENOENT):
 		return Missing, "there is no such file: the server is not running, or listens elsewhere"
 	case errors.Is(statErr, unix.EACCES):
-		return Denied, fmt.Sprintf("uid %d may not enter the directory %s: %s", os.Geteuid(), path, d.describeSelf())
+		return Denied, fmt.Sprintf("uid %d may not enter the directory %s: %s", os.Geteuid(), path, d.DescribeSelf())
 	case statErr != nil:
 		return Unreachable, "the path cannot be looked at: " + statErr.Error()
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return Denied, fmt.Sprintf("no permission to connect: %s; the server can widen the mode or the group", d.describe(name))
+		return Denied, fmt.Sprintf("no permission to connect: %s; the server can widen the mode or the group", d.Describe(name))
 	case kind == unix.S_IFLNK:
 		return NotSocket, "a symbolic link is there, and it does not lead to a listening socket: check the path"
 	case kind != unix.S_IFSOCK:
-		return NotSocket, fmt.Sprintf("%s is there, not a socket: check the path", fileType(kind))
+		return NotSocket, fmt.Sprintf("%s is there, not a socket: check the path", opendir.FileType(kind))
 	case errors.Is(err, unix.ECONNREFUSED) && st.Nlink == 0:
 		return Stale, "a socket file is mounted there that was replaced where it came from, as a server does when it starts: mount the directory instead"
 	case errors.Is(err, unix.ECONNREFUSED):

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // Bind makes the socket file at path, with [DefaultMode], for another process to listen on. That process
@@ -35,15 +37,15 @@ func bindOnly(addr Address) (*os.File, error) {
 		return nil, fmt.Errorf("an abstract name has no directory: %w", ErrUnsupported)
 	}
 	path, name := addr.split()
-	d, err := openDir(path)
+	d, err := opendir.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer d.close()
-	if err := d.check(); err != nil {
+	defer d.Close()
+	if err := d.Check(); err != nil {
 		return nil, err
 	}
-	reach, err := d.reach(name)
+	reach, err := d.Reach(name)
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +106,13 @@ func checkBound(fd int, addr Address) error {
 // claimBound returns nil if the socket file cannot be reached from here.
 func claimBound(addr Address) *claim {
 	path, name := addr.split()
-	d, err := openDir(path)
+	d, err := opendir.Open(path)
 	if err != nil {
 		return nil
 	}
-	p, err := d.pin(name)
+	p, err := pinFile(d, name)
 	if err != nil {
-		d.close()
+		d.Close()
 		return nil
 	}
 	return &claim{dir: d, name: name, pin: p}

@@ -6,36 +6,38 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // Between opening a lock file and locking it, a cleaner may remove it and another process
 // make it anew: then the lock is on a file that nobody will look at again.
 func TestLockOnARemovedFileIsNone(t *testing.T) {
-	d, err := openDir(t.TempDir() + "/")
+	d, err := opendir.Open(t.TempDir() + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
-	f, err := d.openLock(".x.lock")
+	defer d.Close()
+	f, err := openLock(d, ".x.lock")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if !d.isStill(".x.lock", f) {
+	if !d.IsStill(".x.lock", f) {
 		t.Error("an untouched lock file is taken for another")
 	}
-	if err := d.unlink(".x.lock"); err != nil {
+	if err := d.Unlink(".x.lock"); err != nil {
 		t.Fatal(err)
 	}
-	if d.isStill(".x.lock", f) {
+	if d.IsStill(".x.lock", f) {
 		t.Error("a removed lock file is taken for the one at the path")
 	}
-	again, err := d.openLock(".x.lock")
+	again, err := openLock(d, ".x.lock")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if d.isStill(".x.lock", f) {
+	if d.IsStill(".x.lock", f) {
 		t.Error("a new lock file is taken for the removed one")
 	}
 }
@@ -44,11 +46,11 @@ func TestLockOnARemovedFileIsNone(t *testing.T) {
 // listener then changed the mode of, or removed, would not be its own.
 func TestPinRefusesWhatIsNoSocket(t *testing.T) {
 	dir := t.TempDir() + "/"
-	d, err := openDir(dir)
+	d, err := opendir.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
+	defer d.Close()
 	target := filepath.Join(t.TempDir(), "target")
 	l, err := net.Listen("unix", target)
 	if err != nil {
@@ -59,7 +61,7 @@ func TestPinRefusesWhatIsNoSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"link", "file"} {
-		if p, err := d.pin(name); !errors.Is(err, ErrUnsafeDir) {
+		if p, err := pinFile(d, name); !errors.Is(err, ErrUnsafeDir) {
 			t.Errorf("pinning %s: %v", name, err)
 			if err == nil {
 				p.close()

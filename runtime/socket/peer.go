@@ -92,17 +92,12 @@ func (p Peer) String() string {
 	case p.HasUID:
 		user = fmt.Sprintf("uid %d, unknown gid", p.UID)
 	case p.unmapped:
-		user = describeUnmapped(userns.UIDs().Overflow())
+		user = userns.Describe(userns.UIDs().Overflow())
 	}
 	if p.HasPID {
 		return fmt.Sprintf("%s, process %d", user, p.PID)
 	}
 	return user
-}
-
-// describeUnmapped describes the number that stands for unmapped users, which can also be nobody's.
-func describeUnmapped(uid int) string {
-	return fmt.Sprintf("uid %d (nobody, or a user unknown in this user namespace)", uid)
 }
 
 // setUser fills in the user and its group, unless they are unknown.

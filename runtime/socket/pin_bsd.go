@@ -7,29 +7,31 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // pin remembers a socket file. These systems cannot keep it open, so a successor's file with the same
 // inode number would be mistaken for it.
 type pin struct {
-	dir  *dir
+	dir  *opendir.Dir
 	name string
 	stat unix.Stat_t
 }
 
-func (d *dir) pin(name string) (*pin, error) {
-	st, err := d.lstat(name)
+func pinFile(d *opendir.Dir, name string) (*pin, error) {
+	st, err := d.Lstat(name)
 	return &pin{dir: d, name: name, stat: st}, err
 }
 
 func (p *pin) close() {}
 
 func (p *pin) chown(uid, gid int) error {
-	return os.NewSyscallError("fchownat", unix.Fchownat(p.dir.fd, p.name, uid, gid, unix.AT_SYMLINK_NOFOLLOW))
+	return os.NewSyscallError("fchownat", unix.Fchownat(p.dir.FD, p.name, uid, gid, unix.AT_SYMLINK_NOFOLLOW))
 }
 
 func (p *pin) chmod(mode uint32) error {
-	return os.NewSyscallError("fchmodat", unix.Fchmodat(p.dir.fd, p.name, mode, unix.AT_SYMLINK_NOFOLLOW))
+	return os.NewSyscallError("fchmodat", unix.Fchmodat(p.dir.FD, p.name, mode, unix.AT_SYMLINK_NOFOLLOW))
 }
 
 // restrict does nothing: here the mode can only be set between bind and listen.

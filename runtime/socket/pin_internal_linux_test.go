@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // The ways that kernels older than Linux 6.6 are left with.
@@ -44,7 +45,7 @@ func TestModeIsNotSetByNameWhereOthersCanReplaceTheSocket(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	p := pinned(t, path)
-	if err := os.Chmod(p.dir.path, 0o777); err != nil {
+	if err := os.Chmod(p.dir.Path, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.chmodByName(0o666); !errors.Is(err, ErrUnsafeDir) {
@@ -61,12 +62,12 @@ func pinned(t *testing.T, path string) *pin {
 	}
 	t.Cleanup(func() { l.Close() })
 	dir, name := Address{name: path}.split()
-	d, err := openDir(dir)
+	d, err := opendir.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.close)
-	p, err := d.pin(name)
+	t.Cleanup(d.Close)
+	p, err := pinFile(d, name)
 	if err != nil {
 		t.Fatal(err)
 	}

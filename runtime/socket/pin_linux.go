@@ -7,31 +7,33 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // pin keeps a socket file itself open, not its name. As long as it is open no other file can get the same
 // inode number, so equal numbers mean the same file. Filesystems do reuse numbers: on ext4 a new file
 // often gets the number of one that was just removed.
 type pin struct {
-	dir  *dir
+	dir  *opendir.Dir
 	name string
 	fd   int
 	stat unix.Stat_t
 }
 
-func (d *dir) pin(name string) (*pin, error) {
-	fd, err := unix.Openat(d.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+func pinFile(d *opendir.Dir, name string) (*pin, error) {
+	fd, err := unix.Openat(d.FD, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: d.path + name, Err: err}
+		return nil, &os.PathError{Op: "open", Path: d.Path + name, Err: err}
 	}
 	p := &pin{dir: d, name: name, fd: fd}
 	if err := unix.Fstat(fd, &p.stat); err != nil {
 		p.close()
-		return nil, &os.PathError{Op: "stat", Path: d.path + name, Err: err}
+		return nil, &os.PathError{Op: "stat", Path: d.Path + name, Err: err}
 	}
 	if p.stat.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		p.close()
-		return nil, fmt.Errorf("%w: %s was replaced by %s", ErrUnsafeDir, d.path+name, fileType(p.stat.Mode))
+		return nil, fmt.Errorf("%w: %s was replaced by %s", ErrUnsafeDir, d.Path+name, opendir.FileType(p.stat.Mode))
 	}
 	return p, nil
 }
@@ -70,17 +72,17 @@ func (p *pin) chmodThroughProc(mode uint32) error {
 // chmodByName is for systems without /proc, as in a chroot. In a safe directory nobody else can replace
 // the file between the check and the change.
 func (p *pin) chmodByName(mode uint32) error {
-	if err := p.dir.check(); err != nil {
+	if err := p.dir.Check(); err != nil {
 		return fmt.Errorf("without /proc, and fchmodat2 of Linux 6.6, it takes a safe directory: %w", err)
 	}
-	now, err := p.dir.lstat(p.name)
+	now, err := p.dir.Lstat(p.name)
 	if err != nil {
 		return err
 	}
-	if !sameFile(now, p.stat) {
-		return fmt.Errorf("%s was replaced meanwhile: %w", p.dir.path+p.name, fs.ErrNotExist)
+	if !opendir.SameFile(now, p.stat) {
+		return fmt.Errorf("%s was replaced meanwhile: %w", p.dir.Path+p.name, fs.ErrNotExist)
 	}
-	return unix.Fchmodat(p.dir.fd, p.name, mode, 0)
+	return unix.Fchmodat(p.dir.FD, p.name, mode, 0)
 }
 
 // restrict sets the mode that the file gets at bind, so that it never has a wider one.

@@ -2,24 +2,28 @@
 
 package socket
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
+)
 
 const errQueueFull = unix.EAGAIN
 
 // reach returns the path for connect(2), valid until done is called.
 func (a Address) reach() (name string, done func(), err error) {
-	if a.abstract || len(a.name) <= maxPath {
+	if a.abstract || len(a.name) <= opendir.MaxPath {
 		return a.String(), func() {}, nil
 	}
 	path, file := a.split()
-	d, err := openDir(path)
+	d, err := opendir.Open(path)
 	if err != nil {
 		return "", nil, err
 	}
-	name, err = d.reach(file)
+	name, err = d.Reach(file)
 	if err != nil {
-		d.close()
+		d.Close()
 		return "", nil, err
 	}
-	return name, d.close, nil
+	return name, d.Close, nil
 }

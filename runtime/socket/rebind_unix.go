@@ -5,9 +5,8 @@ package socket
 import (
 	"fmt"
 	"net"
-	"os"
 
-	"golang.org/x/sys/unix"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // rebind makes the lock file and the socket file again if they are no longer at their path. It returns the
@@ -18,7 +17,7 @@ func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
 	if c.pin == nil || c.theirs || c.lock == nil {
 		return nil, nil
 	}
-	moved, err := c.dir.isAnother()
+	moved, err := c.dir.IsReplaced()
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("the directory was moved or removed, and clients do not find the socket: bring it back, or make it anew: %w", err)
@@ -31,12 +30,12 @@ func (c *claim) rebind(conf *ListenConfig) (*net.UnixListener, error) {
 
 // rebindElsewhere claims the path in the directory that it leads to now. The caller holds mu.
 func (c *claim) rebindElsewhere(conf *ListenConfig) (*net.UnixListener, error) {
-	again, err := claimPath(c.dir.path, c.name, conf)
+	again, err := claimPath(c.dir.Path, c.name, conf)
 	if err != nil {
 		return nil, fmt.Errorf("the directory was replaced by another: %w", err)
 	}
 	// If the directory was moved away, the file is still there. Nobody will serve it.
-	c.dir.unlinkPinned(c.name, c.pin)
+	unlinkPinned(c.dir, c.name, c.pin)
 	c.forget()
 	c.leaveDir()
 	c.dir, c.lock, c.pin, c.listener = again.dir, again.lock, again.pin, again.listener
@@ -45,24 +44,24 @@ func (c *claim) rebindElsewhere(conf *ListenConfig) (*net.UnixListener, error) {
 
 // rebindHere handles a directory that is still the same. The caller holds mu.
 func (c *claim) rebindHere(conf *ListenConfig) (*net.UnixListener, error) {
-	if !c.dir.isStill(lockName(c.name), c.lock) {
+	if !c.dir.IsStill(lockName(c.name), c.lock) {
 		// A process that has locked a new lock file owns the path now.
-		lock, err := c.dir.acquire(c.name)
+		lock, err := takeLock(c.dir, c.name)
 		if err != nil {
 			return nil, err
 		}
 		c.lock.Close()
 		c.lock = lock
 	}
-	now, err := c.dir.lstat(c.name)
-	if err == nil && sameFile(now, c.pin.stat) {
+	now, err := c.dir.Lstat(c.name)
+	if err == nil && opendir.SameFile(now, c.pin.stat) {
 		return nil, nil
 	}
-	reach, err := c.dir.reach(c.name)
+	reach, err := c.dir.Reach(c.name)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.dir.removeStale(c.name, reach); err != nil {
+	if err := removeStale(c.dir, c.name, reach); err != nil {
 		return nil, err
 	}
 	lost, served := c.pin, c.listener
@@ -70,7 +69,7 @@ func (c *claim) rebindHere(conf *ListenConfig) (*net.UnixListener, error) {
 	l, err := c.bind(reach, conf)
 	if err != nil {
 		if c.pin != nil { // it was bound, and something failed afterwards
-			c.dir.unlinkPinned(c.name, c.pin)
+			unlinkPinned(c.dir, c.name, c.pin)
 			c.pin.close()
 		}
 		c.pin, c.listener = lost, served
@@ -78,16 +77,4 @@ func (c *claim) rebindHere(conf *ListenConfig) (*net.UnixListener, error) {
 	}
 	lost.close()
 	return l, nil
-}
-
-// isAnother reports whether the path leads to another directory by now.
-func (d *dir) isAnother() (bool, error) {
-	var opened, named unix.Stat_t
-	if err := unix.Fstat(d.fd, &opened); err != nil {
-		return false, &os.PathError{Op: "stat directory", Path: d.path, Err: err}
-	}
-	if err := unix.Stat(d.path, &named); err != nil {
-		return false, &os.PathError{Op: "stat directory", Path: d.path, Err: err}
-	}
-	return !sameFile(opened, named), nil
 }

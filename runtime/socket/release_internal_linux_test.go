@@ -5,20 +5,22 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // Those that stand by would wake each other for ever, if each look of one were news to the others.
 func TestLookAtALockIsNotNoticed(t *testing.T) {
-	d, err := openDir(t.TempDir() + "/")
+	d, err := opendir.Open(t.TempDir() + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
-	lock, err := d.acquire("x")
+	defer d.Close()
+	lock, err := takeLock(d, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := d.path + lockName("x")
+	path := d.Path + lockName("x")
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +43,7 @@ func TestLookAtALockIsNotNoticed(t *testing.T) {
 	if isLocked(path) || noticed() {
 		t.Error("a lock that was given up is seen, or the look was noticed")
 	}
-	again, err := d.acquire("x")
+	again, err := takeLock(d, "x")
 	if err != nil {
 		t.Fatalf("the look has left a lock behind: %v", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // errQueueFull is what a nonblocking connect reports while it cannot be completed.
@@ -14,8 +16,8 @@ const errQueueFull = windows.WSAEWOULDBLOCK
 
 // reach returns the path for connect, valid until done is called.
 func (a Address) reach() (name string, done func(), err error) {
-	if len(a.name) > maxPath {
-		return "", nil, fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", ErrPathTooLong, len(a.name), maxPath)
+	if len(a.name) > opendir.MaxPath {
+		return "", nil, fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", ErrPathTooLong, len(a.name), opendir.MaxPath)
 	}
 	return a.String(), func() {}, nil
 }

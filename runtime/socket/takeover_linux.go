@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
 )
 
 // TakeOver asks the process that listens on path for its listener. The returned Listener does not belong
@@ -193,12 +195,12 @@ func (c *ListenConfig) successor(addr Address, files []*os.File) (_ *Listener, e
 // inheritClaim makes a claim from a lock and a pin.
 func inheritClaim(addr Address, lock, pinned *os.File) (*claim, error) {
 	path, name := addr.split()
-	d, err := openDir(path)
+	d, err := opendir.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if !d.isStill(lockName(name), lock) {
-		d.close()
+	if !d.IsStill(lockName(name), lock) {
+		d.Close()
 		return nil, errors.New("its lock is not that of the path")
 	}
 	p := &pin{dir: d, name: name}
@@ -206,7 +208,7 @@ func inheritClaim(addr Address, lock, pinned *os.File) (*claim, error) {
 		err = unix.Fstat(p.fd, &p.stat)
 	}
 	if err != nil {
-		d.close()
+		d.Close()
 		return nil, err
 	}
 	pinned.Close()

@@ -95,3 +95,8 @@ func parseMap(text []byte) ([]idRange, error) {
 	}
 	return ranges, lines.Err()
 }
+
+// Describe describes the number that stands for unmapped users, which can also be nobody's.
+func Describe(uid int) string {
+	return fmt.Sprintf("uid %d (nobody, or a user unknown in this user namespace)", uid)
+}

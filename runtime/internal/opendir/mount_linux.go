@@ -1,4 +1,4 @@
-package socket
+package opendir
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 // isMountPlain reports whether a file of the directory, or the directory itself if name is empty, is known
 // to be on a mount that does not map ids (mount_setattr(2)). This is unknown without /proc, and before
 // Linux 5.8.
-func (d *dir) isMountPlain(name string) bool {
+func (d *Dir) isMountPlain(name string) bool {
 	var st unix.Statx_t
-	err := unix.Statx(d.fd, name, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
+	err := unix.Statx(d.FD, name, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
 	if err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
 		return false
 	}
