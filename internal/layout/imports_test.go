@@ -26,10 +26,12 @@ var mayImport = map[string][]string{
 	"runtime":                      {"proto/...", "runtime/internal/...", "runtime/socket"},
 	"runtime/internal/direct":      {"runtime/internal/direct/..."},
 	"runtime/internal/direct/wire": {},
+	"runtime/internal/filewatch":   {},
 	"runtime/internal/opendir":     {"runtime/internal/sockerr", "runtime/internal/userns"},
+	"runtime/internal/peercred":    {"runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/internal/sockerr":     {},
 	"runtime/internal/userns":      {},
-	"runtime/socket":               {"runtime/internal/opendir", "runtime/internal/sockerr", "runtime/internal/userns"},
+	"runtime/socket":               {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/udstest":              {"runtime"},
 
 	// No program may contain these.
@@ -53,7 +55,7 @@ var (
 	// withTesting may depend on the package testing: those, and what users' tests import.
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)
 	// withoutGRPC have nothing to do with grpc-go.
-	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...", "runtime/internal/opendir", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
+	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...", "runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
 )
 
 // goPackage is what go list says of a package, without its tests.

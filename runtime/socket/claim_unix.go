@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/opendir"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/peercred"
 )
 
 // claim is the ownership of a path: its directory, its lock, and, once bound, the socket
@@ -135,7 +136,7 @@ func probe(path string) (pid int, err error) {
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		return 0, os.NewSyscallError("connect", err)
 	}
-	peer, err := peerOf(fd)
+	peer, err := peercred.OfSocket(fd)
 	if err != nil {
 		return 0, nil // a process listens, but its id is unknown
 	}

@@ -6,7 +6,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/peercred"
 )
 
 // Peer is the process at the other end of a connection, as the kernel knows it. Neither end
@@ -37,27 +37,17 @@ type Peer struct {
 	conn     syscall.RawConn
 }
 
-// nobodyKnown is the peer before anything is known about it.
-func nobodyKnown() Peer { return Peer{UID: -1, GID: -1} }
-
 // PeerOf asks the kernel for the process at the other end of conn. Linux and darwin report user, groups
 // and process, freebsd user and groups. Elsewhere the error is [ErrUnsupported] and nothing is known of
 // the Peer.
 func PeerOf(conn *net.UnixConn) (Peer, error) {
-	raw, err := conn.SyscallConn()
+	c, err := peercred.Of(conn)
+	p := Peer{UID: c.UID, GID: c.GID, Groups: c.Groups, PID: c.PID, HasUID: c.HasUID, HasPID: c.HasPID, unmapped: c.Unmapped}
 	if err != nil {
-		return nobodyKnown(), fmt.Errorf("peer of %s: %w", conn.LocalAddr(), err)
+		return p, err
 	}
-	var p Peer
-	var peerErr error
-	if err := raw.Control(func(fd uintptr) { p, peerErr = peerOf(int(fd)) }); err != nil {
-		return nobodyKnown(), fmt.Errorf("peer of %s: %w", conn.LocalAddr(), err)
-	}
-	if peerErr != nil {
-		return nobodyKnown(), fmt.Errorf("peer of %s: %w", conn.LocalAddr(), peerErr)
-	}
-	p.conn = raw
-	return p, nil
+	p.conn, err = conn.SyscallConn()
+	return p, err
 }
 
 // OpenPidfd returns a file descriptor for the peer's process (pidfd_open(2)), and never for another
@@ -73,7 +63,7 @@ func (p Peer) OpenPidfd() (*os.File, error) {
 	}
 	var f *os.File
 	var openErr error
-	if err := p.conn.Control(func(fd uintptr) { f, openErr = openPidfd(int(fd)) }); err != nil {
+	if err := p.conn.Control(func(fd uintptr) { f, openErr = peercred.OpenPidfd(int(fd)) }); err != nil {
 		return nil, fmt.Errorf("open pidfd of the peer: %w", err)
 	}
 	if openErr != nil {
@@ -85,42 +75,5 @@ func (p Peer) OpenPidfd() (*os.File, error) {
 // String describes the peer for people, as in "uid 1000, gid 1000, process 42", or
 // "uid 65534 (nobody, or a user unknown in this user namespace), process 42".
 func (p Peer) String() string {
-	user := "an unknown user"
-	switch {
-	case p.HasUID && p.GID >= 0:
-		user = fmt.Sprintf("uid %d, gid %d", p.UID, p.GID)
-	case p.HasUID:
-		user = fmt.Sprintf("uid %d, unknown gid", p.UID)
-	case p.unmapped:
-		user = userns.Describe(userns.UIDs().Overflow())
-	}
-	if p.HasPID {
-		return fmt.Sprintf("%s, process %d", user, p.PID)
-	}
-	return user
+	return peercred.Credentials{UID: p.UID, GID: p.GID, PID: p.PID, HasUID: p.HasUID, HasPID: p.HasPID, Unmapped: p.unmapped}.String()
 }
-
-// setUser fills in the user and its group, unless they are unknown.
-func (p *Peer) setUser(uid, gid uint32) {
-	if int32(uid) == -1 {
-		return
-	}
-	if p.unmapped = int(uid) == userns.UIDs().Unmapped(); p.unmapped {
-		return
-	}
-	p.UID, p.HasUID = int(uid), true
-	if isGIDKnown(gid) {
-		p.GID = int(gid)
-	}
-}
-
-// addGroups fills in the supplementary groups, without unknown ones.
-func (p *Peer) addGroups(gids []uint32) {
-	for _, gid := range gids {
-		if isGIDKnown(gid) {
-			p.Groups = append(p.Groups, int(gid))
-		}
-	}
-}
-
-func isGIDKnown(gid uint32) bool { return int(gid) != userns.GIDs().Unmapped() && int32(gid) != -1 }

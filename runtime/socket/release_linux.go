@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewatch"
 )
 
 const (
@@ -50,7 +52,7 @@ func awaitUnlock(ctx context.Context, path string) bool {
 // awaitClose returns true when a process closes the file at path that it has open for writing, which also
 // happens when it dies. It returns false after the longest wait.
 func awaitClose(ctx context.Context, path string) (bool, error) {
-	w, err := watchInotify(path, unix.IN_CLOSE_WRITE|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF)
+	w, err := filewatch.Closing(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		pause(ctx, longestReleaseWait)
 		return false, nil
@@ -58,8 +60,8 @@ func awaitClose(ctx context.Context, path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer w.close()
-	return w.wait(ctx, longestReleaseWait), nil
+	defer w.Close()
+	return w.Wait(ctx, longestReleaseWait), nil
 }
 
 // isLocked reports whether a process has the lock. To find out it takes a shared lock for a moment, in

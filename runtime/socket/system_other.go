@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 )
 
 // What only Linux can do is unsupported, or does nothing, on every other system.
@@ -14,8 +13,6 @@ import (
 func listenAbstract(Address, *ListenConfig) (*Listener, error) {
 	return nil, fmt.Errorf("abstract names: %w: use a path", ErrUnsupported)
 }
-
-func openPidfd(int) (*os.File, error) { return nil, ErrUnsupported }
 
 // hindrance returns what keeps a server from answering. Other systems do not tell.
 func hindrance(Peer) string { return "" }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewatch"
 )
 
 // lookPause is how often a watch checks that the directory that it watches is still the one at its path.
@@ -50,7 +52,7 @@ func watchNearest(ctx context.Context, path string, there *bool, changed func())
 	if err != nil {
 		return err
 	}
-	defer w.close()
+	defer w.Close()
 	// There is no event for a change before the watch began, nor always for a directory that was removed.
 	atPath := dir.path == filepath.Dir(path)
 	if atPath || *there {
@@ -61,12 +63,12 @@ func watchNearest(ctx context.Context, path string, there *bool, changed func())
 		return nil
 	}
 	for ctx.Err() == nil {
-		if w.wait(ctx, lookPause) && atPath && !w.isRemoved() {
+		if w.Wait(ctx, lookPause) && atPath && !w.IsRemoved() {
 			changed()
 		} else if !atPath {
 			return nil
 		}
-		if w.isRemoved() || !dir.isInPlace() {
+		if w.IsRemoved() || !dir.isInPlace() {
 			return nil
 		}
 	}
@@ -87,15 +89,15 @@ func (p place) isInPlace() bool {
 
 // watchDirAbove watches for path in its directory, or for the next entry on the way to it in the nearest
 // existing directory.
-func watchDirAbove(path string) (*dirWatch, place, error) {
+func watchDirAbove(path string) (*filewatch.Watch, place, error) {
 	name := filepath.Base(path)
 	names := []string{name, lockName(name)}
 	for dir := filepath.Dir(path); ; {
 		// If there is another one by now, the next check finds out.
 		info, err := os.Stat(dir)
 		if err == nil && info.IsDir() {
-			var w *dirWatch
-			if w, err = watchDir(dir, names...); err == nil {
+			var w *filewatch.Watch
+			if w, err = filewatch.Dir(dir, names...); err == nil {
 				return w, place{dir, info}, nil
 			}
 		}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package socket
+package filewatch
 
 import (
 	"context"
@@ -13,17 +13,17 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// dirWatch reports entries of a directory that appear, disappear or change their mode. It has to be
+// Watch reports entries of a directory that appear, disappear or change their mode. It has to be
 // closed.
-type dirWatch struct {
+type Watch struct {
 	changes chan struct{} // gets a value when there were changes since the last was received
 	watcher *fsnotify.Watcher
 	removed atomic.Bool
 	reading sync.WaitGroup
 }
 
-// watchDir starts a watch of the entries of dir with these names.
-func watchDir(dir string, names ...string) (*dirWatch, error) {
+// Dir starts a watch of the entries of dir with these names.
+func Dir(dir string, names ...string) (*Watch, error) {
 	watcher, err := fsnotify.NewBufferedWatcher(16)
 	if err != nil {
 		return nil, err
@@ -32,13 +32,13 @@ func watchDir(dir string, names ...string) (*dirWatch, error) {
 		watcher.Close()
 		return nil, err
 	}
-	w := &dirWatch{changes: make(chan struct{}, 1), watcher: watcher}
-	w.reading.Go(func() { w.run(filepath.Clean(dir), names) }) // ends with close, which waits for it
+	w := &Watch{changes: make(chan struct{}, 1), watcher: watcher}
+	w.reading.Go(func() { w.run(filepath.Clean(dir), names) }) // ends with Close, which waits for it
 	return w, nil
 }
 
 // run passes events on until the watcher is closed.
-func (w *dirWatch) run(dir string, names []string) {
+func (w *Watch) run(dir string, names []string) {
 	for {
 		select {
 		case event, ok := <-w.watcher.Events:
@@ -62,9 +62,9 @@ func (w *dirWatch) run(dir string, names []string) {
 	}
 }
 
-// wait returns true when there was a change since it last returned true, and false when ctx ends or that
+// Wait returns true when there was a change since it last returned true, and false when ctx ends or that
 // much time has passed.
-func (w *dirWatch) wait(ctx context.Context, atMost time.Duration) (changed bool) {
+func (w *Watch) Wait(ctx context.Context, atMost time.Duration) (changed bool) {
 	select {
 	case <-w.changes:
 		return true
@@ -74,10 +74,10 @@ func (w *dirWatch) wait(ctx context.Context, atMost time.Duration) (changed bool
 	return false
 }
 
-// isRemoved reports whether the directory is not at the path any more.
-func (w *dirWatch) isRemoved() bool { return w.removed.Load() }
+// IsRemoved reports whether the directory is not at the path any more.
+func (w *Watch) IsRemoved() bool { return w.removed.Load() }
 
-func (w *dirWatch) close() {
+func (w *Watch) Close() {
 	w.watcher.Close()
 	w.reading.Wait()
 }

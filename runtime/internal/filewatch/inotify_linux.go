@@ -1,4 +1,4 @@
-package socket
+package filewatch
 
 import (
 	"context"
@@ -28,9 +28,9 @@ type inotify struct {
 	fd   int
 
 	// Guarded by the mutex of sharedInotify:
-	watches map[int32][]*inotifyWatch // by the kernel's id of the watched inode
-	open    map[*inotifyWatch]bool    // true for those that wait while another goroutine reads
-	reader  *inotifyWatch             // nil if no goroutine reads
+	watches map[int32][]*Watch // by the kernel's id of the watched inode
+	open    map[*Watch]bool    // true for those that wait while another goroutine reads
+	reader  *Watch             // nil if no goroutine reads
 }
 
 // sharedInotify is the instance in use, nil for none. It is opened with the first watch and closed with
@@ -40,8 +40,8 @@ var sharedInotify struct {
 	*inotify
 }
 
-// inotifyWatch reports changes to a file or directory. It has to be closed.
-type inotifyWatch struct {
+// Watch reports changes to a file or directory. It has to be closed.
+type Watch struct {
 	in    *inotify
 	id    int32
 	names []string // of the entries of a directory that matter; none for all
@@ -54,8 +54,8 @@ type inotifyWatch struct {
 	removed bool // the watched file or directory is no longer at its path
 }
 
-// watchInotify starts a watch of the file or directory at path, for events of these kinds.
-func watchInotify(path string, kinds uint32, names ...string) (*inotifyWatch, error) {
+// startInotify starts a watch of the file or directory at path, for events of these kinds.
+func startInotify(path string, kinds uint32, names ...string) (*Watch, error) {
 	sharedInotify.Lock()
 	defer sharedInotify.Unlock()
 	in := sharedInotify.inotify
@@ -67,8 +67,8 @@ func watchInotify(path string, kinds uint32, names ...string) (*inotifyWatch, er
 		in = &inotify{
 			file:    os.NewFile(uintptr(fd), "inotify"),
 			fd:      fd,
-			watches: map[int32][]*inotifyWatch{},
-			open:    map[*inotifyWatch]bool{},
+			watches: map[int32][]*Watch{},
+			open:    map[*Watch]bool{},
 		}
 		sharedInotify.inotify = in
 	}
@@ -78,20 +78,20 @@ func watchInotify(path string, kinds uint32, names ...string) (*inotifyWatch, er
 		in.closeUnused()
 		return nil, &os.PathError{Op: "inotify_add_watch", Path: path, Err: err}
 	}
-	w := &inotifyWatch{in: in, id: int32(id), names: names}
+	w := &Watch{in: in, id: int32(id), names: names}
 	w.gate.Lock()
 	in.open[w] = false
 	in.watches[w.id] = append(in.watches[w.id], w)
 	return w, nil
 }
 
-// close ends the watch. No goroutine may be waiting for it.
-func (w *inotifyWatch) close() {
+// Close ends the watch. No goroutine may be waiting for it.
+func (w *Watch) Close() {
 	sharedInotify.Lock()
 	defer sharedInotify.Unlock()
 	delete(w.in.open, w)
 	if !w.removed {
-		others := slices.DeleteFunc(w.in.watches[w.id], func(other *inotifyWatch) bool { return other == w })
+		others := slices.DeleteFunc(w.in.watches[w.id], func(other *Watch) bool { return other == w })
 		w.in.watches[w.id] = others
 		if len(others) == 0 {
 			delete(w.in.watches, w.id)
@@ -114,17 +114,17 @@ func (in *inotify) closeUnused() {
 	in.file.Close()
 }
 
-// isRemoved reports whether the watched file or directory is no longer at the path. Then no more changes
+// IsRemoved reports whether the watched file or directory is no longer at the path. Then no more changes
 // are reported.
-func (w *inotifyWatch) isRemoved() bool {
+func (w *Watch) IsRemoved() bool {
 	sharedInotify.Lock()
 	defer sharedInotify.Unlock()
 	return w.removed
 }
 
-// wait returns true when there was a change since it last returned true, or when the watched file or
+// Wait returns true when there was a change since it last returned true, or when the watched file or
 // directory was removed. It returns false when ctx ends or that much time has passed.
-func (w *inotifyWatch) wait(ctx context.Context, atMost time.Duration) (changed bool) {
+func (w *Watch) Wait(ctx context.Context, atMost time.Duration) (changed bool) {
 	over := false
 	end := func() {
 		sharedInotify.Lock()
@@ -159,7 +159,7 @@ func (w *inotifyWatch) wait(ctx context.Context, atMost time.Duration) (changed 
 }
 
 // read reads events for all watches, on behalf of one of them. It releases the mutex while it reads.
-func (in *inotify) read(reader *inotifyWatch) {
+func (in *inotify) read(reader *Watch) {
 	in.reader = reader
 	in.file.SetReadDeadline(time.Time{})
 	sharedInotify.Unlock()
@@ -230,13 +230,13 @@ func (in *inotify) remove(id int32) {
 }
 
 // tell records a change.
-func (w *inotifyWatch) tell() {
+func (w *Watch) tell() {
 	w.changed = true
 	w.rouse()
 }
 
 // rouse wakes a goroutine that waits while another reads.
-func (w *inotifyWatch) rouse() {
+func (w *Watch) rouse() {
 	if w.in.open[w] && !w.opened {
 		w.opened = true
 		w.gate.Unlock()

@@ -1,4 +1,4 @@
-package socket
+package peercred
 
 import (
 	"os"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerOf reads LOCAL_PEERCRED and LOCAL_PEERPID (<sys/un.h>). The first of the groups is the
+// OfSocket reads LOCAL_PEERCRED and LOCAL_PEERPID (<sys/un.h>). The first of the groups is the
 // effective one.
-func peerOf(fd int) (Peer, error) {
-	p, err := peerOfXucred(fd)
+func OfSocket(fd int) (Credentials, error) {
+	p, err := ofXucred(fd)
 	if err != nil {
 		return p, err
 	}

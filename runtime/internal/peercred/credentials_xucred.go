@@ -1,6 +1,6 @@
 //go:build darwin || freebsd
 
-package socket
+package peercred
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func peerOfXucred(fd int) (Peer, error) {
+func ofXucred(fd int) (Credentials, error) {
 	p := nobodyKnown()
 	cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
 	if err != nil {

@@ -1,4 +1,4 @@
-package socket
+package peercred
 
 import (
 	"errors"
@@ -7,10 +7,12 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 )
 
-// peerOf reads SO_PEERCRED and SO_PEERGROUPS (unix(7), socket(7)).
-func peerOf(fd int) (Peer, error) {
+// OfSocket reads SO_PEERCRED and SO_PEERGROUPS (unix(7), socket(7)).
+func OfSocket(fd int) (Credentials, error) {
 	p := nobodyKnown()
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
@@ -18,7 +20,7 @@ func peerOf(fd int) (Peer, error) {
 	}
 	p.setUser(cred.Uid, cred.Gid)
 	p.PID, p.HasPID = int(cred.Pid), cred.Pid > 0
-	gids, err := peerGroups(fd)
+	gids, err := groupsOf(fd)
 	if err != nil {
 		return p, err
 	}
@@ -26,8 +28,8 @@ func peerOf(fd int) (Peer, error) {
 	return p, nil
 }
 
-// peerGroups asks again with a larger buffer if the user has more groups than most.
-func peerGroups(fd int) ([]uint32, error) {
+// groupsOf asks again with a larger buffer if the user has more groups than most.
+func groupsOf(fd int) ([]uint32, error) {
 	gids := make([]uint32, 64)
 	for {
 		size := uint32(len(gids)) * 4
@@ -46,11 +48,13 @@ func peerGroups(fd int) ([]uint32, error) {
 	}
 }
 
-func openPidfd(fd int) (*os.File, error) {
+// OpenPidfd returns a descriptor for the process at the other end of a socket (pidfd_open(2)), and never for
+// another process that was given its id later.
+func OpenPidfd(fd int) (*os.File, error) {
 	pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 	switch {
 	case errors.Is(err, unix.ENOPROTOOPT):
-		return nil, fmt.Errorf("SO_PEERPIDFD, of Linux 6.5: %w: %w", ErrUnsupported, err)
+		return nil, fmt.Errorf("SO_PEERPIDFD, of Linux 6.5: %w: %w", sockerr.Unsupported, err)
 	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL):
 		return nil, fmt.Errorf("%w: %w", os.ErrProcessDone, err)
 	case err != nil:
