@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udsgrpc/udsgrpc/runtime/socket"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
 func supportsChildren() error { return nil }
@@ -21,7 +21,7 @@ func supportsChildren() error { return nil }
 // bequeath makes the socket and the lifeline and adds both to the command. It returns the files to close
 // when the command was started.
 func (p *childProcess) bequeath(path string) (passed []*os.File, err error) {
-	bound, err := socket.Bind(path)
+	bound, err := listener.Bind(path)
 	if err != nil {
 		return nil, err
 	}

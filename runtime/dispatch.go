@@ -5,7 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
-	"github.com/udsgrpc/udsgrpc/runtime/socket"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
 // http2Preface is the beginning of a connection of HTTP/2 (RFC 9113, section 3.4). The other two prefaces
@@ -18,13 +18,13 @@ const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 // ends the wait.
 func (s *Server) divert(a arrival, info AuthInfo) bool {
 	preface := make([]byte, direct.PrefaceLen)
-	n, err := socket.Peek(a.UnixConn, preface, isNoPreface)
+	n, err := listener.Peek(a.UnixConn, preface, isNoPreface)
 	switch {
 	case err != nil:
 		a.Close()
 		s.admission.leave(a.place)
 		return true
-	case preface[0] != socket.HandoverRequest[0] || isNoPreface(preface[:n]):
+	case preface[0] != listener.HandoverRequest[0] || isNoPreface(preface[:n]):
 		// Whatever it is, grpc answers with its settings, which tell a client that this is an HTTP/2
 		// server.
 		return s.forGRPC(a)
@@ -33,7 +33,7 @@ func (s *Server) divert(a arrival, info AuthInfo) bool {
 		return s.forGRPC(a)
 	}
 	switch {
-	case string(preface) == socket.HandoverRequest:
+	case string(preface) == listener.HandoverRequest:
 		return s.divertSuccessor(a)
 	case direct.IsPreface(preface) && s.direct != nil:
 		info.Direct = true
@@ -45,7 +45,7 @@ func (s *Server) divert(a arrival, info AuthInfo) bool {
 
 // isNoPreface reports whether b cannot be the beginning of a preface that this server knows.
 func isNoPreface(b []byte) bool {
-	for _, preface := range []string{http2Preface, socket.HandoverRequest, direct.Magic} {
+	for _, preface := range []string{http2Preface, listener.HandoverRequest, direct.Magic} {
 		n := min(len(b), len(preface))
 		if string(b[:n]) == preface[:n] {
 			return false

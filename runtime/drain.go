@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/udsgrpc/udsgrpc/runtime/socket"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
 // While a server drains: how often to check whether the accept queue is empty and every connection was
@@ -108,12 +108,12 @@ func (s *Server) stop() {
 }
 
 // awaitQueue returns when all clients that found the socket before it was withdrawn were accepted.
-func (s *Server) awaitQueue(ctx context.Context, l *socket.Listener) {
+func (s *Server) awaitQueue(ctx context.Context, l *listener.Listener) {
 	s.await(ctx, func() bool { return s.letIn(l) })
 }
 
 // letIn reports whether all clients that have connected so far have been accepted and greeted.
-func (s *Server) letIn(l *socket.Listener) bool { return !l.Pending() && s.arrivals.greeted() }
+func (s *Server) letIn(l *listener.Listener) bool { return !l.Pending() && s.arrivals.greeted() }
 
 // awaitGreetings returns when all accepted clients have been greeted.
 func (s *Server) awaitGreetings(ctx context.Context) { s.await(ctx, s.arrivals.greeted) }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -38,9 +39,9 @@ const (
 // of temporary directories do, or its directory, lookAfter binds the path again and sends the new
 // listener, which has to be received. It does not change what other processes use, and checks again later.
 // It closes the channel at its end.
-func (s *Server) lookAfter(ctx context.Context, l *socket.Listener, rebound chan<- *socket.Listener) {
+func (s *Server) lookAfter(ctx context.Context, l *listener.Listener, rebound chan<- *listener.Listener) {
 	defer close(rebound)
-	if l.Address().IsAbstract() {
+	if s.addr.IsAbstract() {
 		<-ctx.Done()
 		return
 	}
@@ -161,7 +162,7 @@ func (s *Server) watchPath(ctx context.Context, changed func(), blind *bool) {
 }
 
 // current returns the listener that has the path.
-func (s *Server) current() *socket.Listener {
+func (s *Server) current() *listener.Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.listener
@@ -169,7 +170,7 @@ func (s *Server) current() *socket.Listener {
 
 // accept lets grpc accept from l; the channel gets the result of grpc's Serve. grpc closes its listeners
 // at the start of a drain, but the path must be held to its end, so grpc gets the bare listener.
-func (s *Server) accept(l *socket.Listener) <-chan error {
+func (s *Server) accept(l *listener.Listener) <-chan error {
 	served := make(chan error, 1)
 	go func() {
 		accepting := &fairListener{UnixListener: l.UnixListener, server: s}
@@ -185,7 +186,7 @@ func (s *Server) accept(l *socket.Listener) <-chan error {
 
 // moveTo continues with a listener that has replaced the server's, when the clients in the queue of the
 // old one have been accepted.
-func (s *Server) moveTo(l *socket.Listener, served <-chan error) <-chan error {
+func (s *Server) moveTo(l *listener.Listener, served <-chan error) <-chan error {
 	s.mu.Lock()
 	old := s.listener
 	s.listener = l

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -57,7 +58,7 @@ type inheritance struct {
 	err      error // of taking it over
 
 	mu       sync.Mutex
-	listener *socket.Listener // nil until the first request
+	listener *listener.Listener // nil until the first request
 }
 
 // resolve is socket.ParseAddress with a better error for a program that got no path.
@@ -71,7 +72,7 @@ func resolve(path string) (socket.Address, error) {
 
 // acquireInherited returns the listener that the parent passed for addr, and nil if it
 // passed none.
-func acquireInherited(config *serverConfig, addr socket.Address) (*socket.Listener, error) {
+func acquireInherited(config *serverConfig, addr socket.Address) (*listener.Listener, error) {
 	l, err := inherited().listen(addr)
 	if l == nil || err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func acquireInherited(config *serverConfig, addr socket.Address) (*socket.Listen
 	return l, nil
 }
 
-func (i *inheritance) listen(addr socket.Address) (*socket.Listener, error) {
+func (i *inheritance) listen(addr socket.Address) (*listener.Listener, error) {
 	if i.path == "" || addr.String() != i.path {
 		return nil, nil
 	}
@@ -99,7 +100,7 @@ func (i *inheritance) listen(addr socket.Address) (*socket.Listener, error) {
 	if i.listener != nil {
 		return nil, fmt.Errorf("listen on %s: %w: a server of this process has got the inherited listener already: register several services on one server", addr, socket.ErrInUse)
 	}
-	l, err := socket.ListenBound(i.bound, i.path)
+	l, err := listener.ListenBound(i.bound, i.path)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (i *inheritance) listen(addr socket.Address) (*socket.Listener, error) {
 // underParent is called when a server begins to serve on l. If l is inherited it reports that to the
 // parent, and returns a context that ends when the parent closes its end of the lifeline, on purpose or by
 // dying. The server calls leave when it has served.
-func underParent(ctx context.Context, l *socket.Listener) (_ context.Context, leave func()) {
+func underParent(ctx context.Context, l *listener.Listener) (_ context.Context, leave func()) {
 	i := inherited()
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -39,7 +40,7 @@ func inheritSocket(number, path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("environment variable %s: %w", listenFDEnv, err)
 	}
-	return socket.InheritBound(fd, path)
+	return listener.InheritBound(fd, path)
 }
 
 func inheritLifeline(number string) (*net.UnixConn, error) {

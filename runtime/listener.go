@@ -9,18 +9,19 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // acquire returns the listener of a server, from the first of the possible sources that has one.
-func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
+func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*listener.Listener, error) {
 	if l, err := acquireInherited(config, addr); l != nil || err != nil {
 		return l, err
 	}
 	if err := config.auth.checkUnmapped(); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	l, activated, err := socket.Activated(addr)
+	l, activated, err := listener.Activated(addr.String())
 	if activated || err != nil {
 		config.activated = activated
 		return l, err

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/stats"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -49,7 +50,7 @@ const http2Window = 4 << 20
 type ServerOption func(*serverConfig)
 
 type serverConfig struct {
-	listen          socket.ListenConfig
+	listen          listener.Config
 	activated       bool // the socket is the service manager's; listen does not apply
 	inherited       bool // the socket is the parent's
 	makesDir        bool // the directory of the socket was missing, and CreateDir asked for
@@ -201,7 +202,7 @@ func SocketOwner(uid, gid int) ServerOption {
 		if uid < -1 || gid < -1 {
 			c.reject("socket owner %d:%d: give ids, or -1 for no change", uid, gid)
 		}
-		c.listen.Owner = &socket.Owner{UID: uid, GID: gid}
+		c.listen.Owner = &listener.Owner{UID: uid, GID: gid}
 	}
 }
 
@@ -284,7 +285,7 @@ func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) 
 // one serves, Serve of the new one waits until the path is free, and listens there anew. If the path is
 // free, Takeover changes nothing.
 //
-// Between NewServer and Serve the new server has [socket.OfferTimeout], 30 s. Then the offer lapses, Serve
+// Between NewServer and Serve the new server has 30 s. Then the offer lapses, Serve
 // fails, and the old server continues to serve. Further servers with Takeover wait in NewServer, in turn,
 // and then ask the current owner; they also wait while the owner drains. After [TakeoverTimeout], 35 s,
 // they, and a Serve that waits, fail with [socket.ErrInUse], which says who holds the path.

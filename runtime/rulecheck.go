@@ -14,6 +14,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -67,7 +68,7 @@ func (a *authorization) find(like func(Policy) bool) (what string, p Policy, ok 
 func isForOthers(p Policy) bool { return p.others != none }
 
 // checkMode refuses a socket file whose mode keeps out users that a rule is to let in.
-func (a *authorization) checkMode(listen *socket.ListenConfig) error {
+func (a *authorization) checkMode(listen *listener.Config) error {
 	mode := cmp.Or(listen.Mode, socket.DefaultMode)
 	if mode&0o022 != 0 || listen.Owner != nil && listen.Owner.UID >= 0 {
 		return nil
@@ -83,7 +84,7 @@ func (a *authorization) checkMode(listen *socket.ListenConfig) error {
 const mayEnter = 0o011
 
 // checkDir refuses a directory, to be made by CreateDir, that keeps out such users.
-func (a *authorization) checkDir(listen *socket.ListenConfig) error {
+func (a *authorization) checkDir(listen *listener.Config) error {
 	mode := cmp.Or(listen.DirMode, socket.DefaultDirMode)
 	if mode&mayEnter != 0 {
 		return nil

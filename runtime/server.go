@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -37,7 +38,7 @@ type Server struct {
 	admission    *admission
 
 	mu          sync.Mutex
-	listener    *socket.Listener // the one that has the path
+	listener    *listener.Listener // the one that has the path
 	state       serverState
 	registerErr error
 }
@@ -211,7 +212,7 @@ func (s *Server) Serve(ctx context.Context) error {
 // or when accepting fails.
 func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 	watching, stopWatching := context.WithCancel(ctx)
-	rebound := make(chan *socket.Listener)
+	rebound := make(chan *listener.Listener)
 	go s.lookAfter(watching, s.current(), rebound)
 	endWatch := func() {
 		stopWatching()

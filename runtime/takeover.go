@@ -11,11 +11,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // TakeoverTimeout is how long [Takeover] waits in NewServer while the path changes hands: for the outcome
-// of another takeover, whose successor may need [socket.OfferTimeout] to be ready, or for an owner that
+// of another takeover, whose successor may need 30 s to be ready, or for an owner that
 // drains. Serve waits as long if the owner begins to drain between NewServer and Serve.
 const TakeoverTimeout = 35 * time.Second
 
@@ -35,7 +36,7 @@ const (
 
 // takeOver listens on addr if it is free, and otherwise asks its owner for it. While the path changes
 // hands it waits for the outcome, and asks the new owner.
-func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
+func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*listener.Listener, error) {
 	waiting, cancel := context.WithTimeout(ctx, config.takeoverTimeout)
 	defer cancel()
 	hungUp := 0
@@ -44,7 +45,7 @@ func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*
 		if !errors.Is(err, socket.ErrInUse) {
 			return l, err
 		}
-		l, takeErr := config.listen.TakeOver(waiting, addr.String())
+		l, takeErr := config.listen.TakeOver(waiting, addr.String(), (&socket.Dialer{}).DialContext)
 		if takeErr == nil {
 			config.received = true
 			return l, nil
@@ -75,7 +76,7 @@ func isHangUp(err error) bool {
 
 // takeOverOrStandBy is takeOver, but waits while the owner cannot hand over. An owner that must not,
 // because it is another user's, is an error.
-func takeOverOrStandBy(ctx context.Context, config *serverConfig, addr socket.Address) (*socket.Listener, error) {
+func takeOverOrStandBy(ctx context.Context, config *serverConfig, addr socket.Address) (*listener.Listener, error) {
 	for told := false; ; told = true {
 		l, err := takeOver(ctx, config, addr)
 		if !errors.Is(err, socket.ErrInUse) || errors.Is(err, fs.ErrPermission) || ctx.Err() != nil {
@@ -171,7 +172,7 @@ func (s *Server) commit(ctx context.Context) error {
 }
 
 // replace makes l the server's listener, unless the server was closed.
-func (s *Server) replace(l *socket.Listener) bool {
+func (s *Server) replace(l *listener.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == stateClosed {

@@ -27,11 +27,12 @@ var mayImport = map[string][]string{
 	"runtime/internal/direct":      {"runtime/internal/direct/..."},
 	"runtime/internal/direct/wire": {},
 	"runtime/internal/filewatch":   {},
+	"runtime/internal/listener":    {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr"},
 	"runtime/internal/opendir":     {"runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/internal/peercred":    {"runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/internal/sockerr":     {},
 	"runtime/internal/userns":      {},
-	"runtime/socket":               {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns"},
+	"runtime/socket":               {"runtime/internal/filewatch", "runtime/internal/listener", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/udstest":              {"runtime"},
 
 	// No program may contain these.
@@ -55,7 +56,7 @@ var (
 	// withTesting may depend on the package testing: those, and what users' tests import.
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)
 	// withoutGRPC have nothing to do with grpc-go.
-	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...", "runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
+	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...", "runtime/internal/filewatch", "runtime/internal/listener", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
 )
 
 // goPackage is what go list says of a package, without its tests.

@@ -145,6 +145,3 @@ func (a Address) IsAbstract() bool { return a.abstract }
 // split returns the directory, with the separator at its end, and the file name of a path
 // address.
 func (a Address) split() (dir, name string) { return filepath.Split(a.name) }
-
-// lockName returns the name of the lock file of a socket.
-func lockName(name string) string { return "." + name + ".lock" }

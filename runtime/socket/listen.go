@@ -2,25 +2,18 @@ package socket
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 	"net"
-	"sync"
-	"sync/atomic"
-	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
 // DefaultMode is the default mode of a socket file: only its owner, and root, can connect.
-const DefaultMode fs.FileMode = 0o600
+const DefaultMode fs.FileMode = listener.DefaultMode // 0600
 
 // DefaultDirMode is the default mode of directories that [ListenConfig] creates: only their owner, and
 // root, can enter.
-const DefaultDirMode fs.FileMode = 0o700
-
-// OfferTimeout is how long a process that takes a listener over may take from TakeOver to Commit. Then the
-// offer lapses: Commit fails, and the owner continues to serve.
-const OfferTimeout = 30 * time.Second
+const DefaultDirMode fs.FileMode = listener.DefaultDirMode // 0700
 
 // ListenConfig says how to listen. The zero value is the safe default. Its methods do not change it, so
 // several goroutines may share one.
@@ -75,140 +68,56 @@ func Listen(path string) (*Listener, error) {
 //
 // ctx is checked before the claim starts; nothing in it blocks for long.
 func (c *ListenConfig) Listen(ctx context.Context, path string) (*Listener, error) {
+	return c.listen(ctx, path, (*listener.Config).Listen)
+}
+
+// ListenStandby is Listen, but while the path is in use it waits until the owner gives it up or dies. On
+// Linux it then has the path within a few milliseconds. Elsewhere, and if no inotify instance is left
+// (inotify(7)), it takes up to 50 ms, and up to a second if the owner is a server that takes no lock. If
+// several processes wait, one gets the path, and the others continue to wait.
+//
+// If ctx ends first, the error wraps both its error and [ErrInUse]. Other errors are those of
+// Listen.
+func (c *ListenConfig) ListenStandby(ctx context.Context, path string) (*Listener, error) {
+	return c.listen(ctx, path, (*listener.Config).ListenStandby)
+}
+
+func (c *ListenConfig) listen(ctx context.Context, path string, listen func(*listener.Config, context.Context, string) (*listener.Listener, error)) (*Listener, error) {
 	addr, err := ParseAddress(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, listenError(addr, err)
+	config := &listener.Config{
+		Mode:           c.Mode,
+		Owner:          (*listener.Owner)(c.Owner),
+		AllowUnsafeDir: c.AllowUnsafeDir,
+		CreateDir:      c.CreateDir,
+		DirMode:        c.DirMode,
 	}
-	if c.Mode&^fs.ModePerm != 0 {
-		return nil, listenError(addr, fmt.Errorf("mode %v has more than permission bits: %w", c.Mode, fs.ErrInvalid))
-	}
-	if c.DirMode&^fs.ModePerm != 0 {
-		return nil, listenError(addr, fmt.Errorf("directory mode %v has more than permission bits: %w", c.DirMode, fs.ErrInvalid))
-	}
-	listen := listenPath
-	if addr.IsAbstract() {
-		listen = listenAbstract
-	}
-	l, err := listen(addr, c)
+	l, err := listen(config, ctx, addr.String())
 	if err != nil {
-		return nil, listenError(addr, err)
+		return nil, err
 	}
-	return l, nil
-}
-
-func (c *ListenConfig) mode() fs.FileMode {
-	if c.Mode == 0 {
-		return DefaultMode
-	}
-	return c.Mode
-}
-
-func listenError(addr Address, err error) error {
-	return fmt.Errorf("listen on %s: %w", addr, err)
+	return newListener(addr, l), nil
 }
 
 // Listener is a [net.Listener] that owns its socket file. Its methods may be called
 // concurrently.
 type Listener struct {
 	*net.UnixListener
-	addr   Address
-	claim  *claim  // nil for an abstract name, and for a socket that is not ours
-	passed *passed // nil unless the socket is the service manager's
-
-	conf ListenConfig // what was asked for
-
-	// Of a handover; see HandOver and TakeOver.
-	owner  atomic.Pointer[net.UnixConn] // to the process that still has the path, between TakeOver and Commit; else nil
-	offers offers
-
-	closeOnce sync.Once
-	closeErr  error
+	addr  Address
+	owner *listener.Listener // of the socket file and the lock
 }
 
-func newListener(addr Address, l *net.UnixListener, c *claim) *Listener {
-	// net would remove whatever is at the path by then. The claim removes only its own file.
-	l.SetUnlinkOnClose(false)
-	return &Listener{UnixListener: l, addr: addr, claim: c, offers: newOffers()}
+func newListener(addr Address, l *listener.Listener) *Listener {
+	return &Listener{UnixListener: l.UnixListener, addr: addr, owner: l}
 }
 
 // Address returns the address of the listener.
 func (l *Listener) Address() Address { return l.addr }
 
-// Withdraw removes the socket file, if it still is the one this listener bound, so that no new client
-// finds it. The listener continues to accept clients that have connected already, and keeps its lock, so
-// that no other process takes the path before Close. An abstract name stays until Close. Calling it again
-// does nothing.
-//
-// The file of an [Activated] listener stays. So this listener stops accepting: Accept fails with
-// [os.ErrDeadlineExceeded], and clients, those that have connected and new ones, wait for the listener's
-// successor.
-func (l *Listener) Withdraw() error {
-	if l.passed != nil {
-		if err := l.passed.withdraw(l.UnixListener); err != nil {
-			return fmt.Errorf("stop accepting on %s: %w", l.addr, err)
-		}
-		return nil
-	}
-	if l.claim == nil {
-		return nil
-	}
-	if err := l.claim.withdraw(); err != nil {
-		return fmt.Errorf("remove socket %s, which stays and leads nowhere: the next server replaces it, if it may write to the directory: %w", l.addr, err)
-	}
-	return nil
-}
-
-// Rebind checks the socket file. If it was removed, or replaced by something that is not in use, Rebind
-// makes it again and returns a Listener on it, which has the path and the lock from then on. The caller
-// serves that one as well. When no client is Pending on this one, the caller closes its UnixListener, but
-// not this Listener. If the file is still the one that was bound, or there is none, as for an abstract
-// name and a service manager's socket, Rebind returns nil. It also makes a lock file that was removed
-// again. If the path leads to another directory by now, for example because the old one was removed and
-// made again, Rebind claims it there, as [Listen] does, with the same errors.
-//
-// The error wraps [ErrInUse] if another process has the path now, and [ErrNotSocket] if something else is
-// there; neither is changed. If the directory was removed or renamed, and there is none in its place, the
-// error is [fs.ErrNotExist].
-func (l *Listener) Rebind() (*Listener, error) {
-	if l.claim == nil {
-		return nil, nil
-	}
-	ul, err := l.claim.rebind(&l.conf)
-	if err != nil {
-		return nil, fmt.Errorf("bind %s again: %w", l.addr, err)
-	}
-	if ul == nil {
-		return nil, nil
-	}
-	again := newListener(l.addr, ul, l.claim)
-	again.conf = l.conf
-	return again, nil
-}
-
-// Close stops listening, withdraws the socket file and unlocks the path. Connections that were accepted
-// are not affected. Those that were not are reset, except for those of an [Activated] listener, which wait
-// for its successor. Closing again does nothing and returns the same error.
-func (l *Listener) Close() error {
-	l.closeOnce.Do(func() {
-		withdrawErr := l.Withdraw()
-		if owner := l.owner.Load(); owner != nil {
-			owner.Close()
-		}
-		closeErr := l.UnixListener.Close()
-		if errors.Is(closeErr, net.ErrClosed) {
-			// The accepting goroutine may close the listener to stop accepting.
-			closeErr = nil
-		}
-		if l.claim != nil {
-			l.claim.release()
-		}
-		if l.passed != nil {
-			l.passed.release()
-		}
-		l.closeErr = errors.Join(withdrawErr, closeErr)
-	})
-	return l.closeErr
-}
+// Close removes the socket file, if it still is the one that this listener bound, stops listening, and
+// unlocks the path. Connections that were accepted are not affected. Those that were not are reset, except
+// for those of an [Activated] listener, which wait for its successor. Closing again does nothing and
+// returns the same error.
+func (l *Listener) Close() error { return l.owner.Close() }

@@ -257,34 +257,6 @@ func TestCloseLeavesASuccessorAlone(t *testing.T) {
 	}
 }
 
-func TestWithdrawnListenerKeepsItsPathAndItsClients(t *testing.T) {
-	t.Parallel()
-	path := fixture.FreePath(t)
-	l := listen(t, path)
-	conn, err := (&socket.Dialer{}).DialContext(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if !l.Pending() {
-		t.Error("a client waits, but Pending is false")
-	}
-	if err := errors.Join(l.Withdraw(), l.Withdraw()); err != nil {
-		t.Error(err)
-	}
-	fixture.CheckMissing(t, path)
-	_, err = socket.Listen(path)
-	checkInUse(t, err, "this process")
-	accepted, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted.Close()
-	if l.Pending() {
-		t.Error("nobody waits, but Pending is true")
-	}
-}
-
 func TestLockFileStaysAndIsPrivate(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)

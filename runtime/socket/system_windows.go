@@ -2,7 +2,6 @@ package socket
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -32,34 +31,3 @@ func defaultDir() (string, error) {
 	dir := filepath.Join(parent, "udsgrpc")
 	return dir, os.MkdirAll(dir, 0o700)
 }
-
-// Windows cannot pass sockets to other processes, or peek at what a socket has received.
-
-func activated(Address) (*Listener, error) { return nil, nil }
-
-func activatedAddress(string) (Address, bool, error) { return Address{}, false, nil }
-
-// Bind is [ErrUnsupported] on Windows, where a child process inherits no sockets.
-func Bind(path string) (*os.File, error) {
-	return nil, fmt.Errorf("bind %s for another process: %w", path, ErrUnsupported)
-}
-
-// InheritBound is [ErrUnsupported] on Windows.
-func InheritBound(_ int, path string) (*os.File, error) {
-	return nil, fmt.Errorf("inherit %s: %w", path, ErrUnsupported)
-}
-
-// ListenBound is [ErrUnsupported] on Windows.
-func ListenBound(_ *os.File, path string) (*Listener, error) {
-	return nil, fmt.Errorf("listen on %s: %w", path, ErrUnsupported)
-}
-
-// PeekByte is [ErrUnsupported] on Windows, where a byte cannot be peeked.
-func PeekByte(*net.UnixConn) (byte, error) { return 0, ErrUnsupported }
-
-// Peek is [ErrUnsupported] here, as PeekByte is.
-func Peek(*net.UnixConn, []byte, func([]byte) bool) (int, error) { return 0, ErrUnsupported }
-
-// Pending reports whether clients wait to be accepted by this listener. Those of an [Activated] listener
-// that was withdrawn do not count. On Windows it is always false.
-func (l *Listener) Pending() bool { return false }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/filewatch"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
 // lookPause is how often a watch checks that the directory that it watches is still the one at its path.
@@ -91,7 +92,7 @@ func (p place) isInPlace() bool {
 // existing directory.
 func watchDirAbove(path string) (*filewatch.Watch, place, error) {
 	name := filepath.Base(path)
-	names := []string{name, lockName(name)}
+	names := []string{name, listener.LockName(name)}
 	for dir := filepath.Dir(path); ; {
 		// If there is another one by now, the next check finds out.
 		info, err := os.Stat(dir)
