@@ -56,7 +56,8 @@ var (
 	// withTesting may depend on the package testing: those, and what users' tests import.
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)
 	// withoutGRPC have nothing to do with grpc-go.
-	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...", "runtime/internal/filewatch", "runtime/internal/listener", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
+	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...",
+		"runtime/internal/filewatch", "runtime/internal/listener", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
 )
 
 // goPackage is what go list says of a package, without its tests.

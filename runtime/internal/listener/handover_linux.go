@@ -28,10 +28,11 @@ import (
 //	owner      go, and from then on the successor owns it; or again, if it is shutting down or the
 //	           listener was withdrawn; or no and the reason
 //
-// Until it sends go, the owner serves as before, or ends by itself, and nothing that happens to the successor changes
-// anything, except the mode and the owner of the file. A successor sets these just before it is ready, and
-// restores them unless it is killed. The socket file stays the same one throughout, so bind mounts of it
-// stay valid. So does the lock, because it belongs to the open file that both processes have.
+// Until it sends go, the owner serves as before, or ends by itself, and nothing that happens to the
+// successor changes anything, except the mode and the owner of the file. A successor sets these just before
+// it is ready, and restores them unless it is killed. The socket file stays the same one throughout, so
+// bind mounts of it stay valid. So does the lock, because it belongs to the open file that both processes
+// have.
 const (
 	handoverWait  = 'W'
 	handoverYes   = 'Y'

@@ -14,13 +14,13 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 )
 
-// Bind makes the socket file at path, with [DefaultMode], for another process to listen on. That process
+// Bind makes the socket file at addr, with [DefaultMode], for another process to listen on. That process
 // gets the returned descriptor and calls [InheritBound] and [ListenBound]. Until then, connecting is
 // refused. As the peer of its clients the kernel names the process that listens, not the one that called
 // Bind.
 //
-// Bind takes no lock and replaces nothing: path must be in a new directory of the caller, who removes
-// both. It is no abstract name. The errors are those of [Listen]. On Windows it is [sockerr.Unsupported].
+// Bind takes no lock and replaces nothing: the file must be in a new directory of the caller, who removes
+// both. It is no abstract name. The errors are those of Listen. On Windows it is [sockerr.Unsupported].
 func Bind(addr string) (*os.File, error) {
 	f, err := bindOnly(addr)
 	if err != nil {
@@ -49,12 +49,12 @@ func bindOnly(addr string) (*os.File, error) {
 	return bindSocket(reach, uint32(DefaultMode))
 }
 
-// InheritBound takes over the descriptor fd, which another process has bound to path with
-// [Bind] and passed to this one. It is closed when a child of this process starts a program.
+// InheritBound takes over the descriptor fd, which another process has bound to addr with [Bind] and passed
+// to this one. It is closed when a child of this process starts a program.
 //
-// The error wraps [sockerr.NotSocket], and fd is not touched, if it is anything but a socket bound to path: the
-// descriptor may have been meant for the parent of this process. It wraps [sockerr.InUse] if a process listens
-// on the socket already. On Windows it is [sockerr.Unsupported].
+// The error wraps [sockerr.NotSocket], and fd is not touched, if it is anything but a socket bound to addr:
+// the descriptor may have been meant for the parent of this process. It wraps [sockerr.InUse] if a process
+// listens on the socket already. On Windows it is [sockerr.Unsupported].
 func InheritBound(fd int, addr string) (*os.File, error) {
 	if err := checkBound(fd, addr); err != nil {
 		return nil, fmt.Errorf("inherit %s: %w", addr, err)
@@ -63,11 +63,10 @@ func InheritBound(fd int, addr string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), addr), nil
 }
 
-// ListenBound listens on f, a socket bound to path. It duplicates the descriptor; the caller
-// closes f.
+// ListenBound listens on f, a socket bound to addr. It duplicates the descriptor; the caller closes f.
 //
-// The Listener withdraws the socket file as any other does, if it can reach it. A process with another
-// user or root directory leaves it to the process that bound it. On Windows the error is [sockerr.Unsupported].
+// The Listener withdraws the socket file as any other does, if it can reach it. A process with another user
+// or root directory leaves it to the process that bound it. On Windows the error is [sockerr.Unsupported].
 func ListenBound(f *os.File, addr string) (*Listener, error) {
 	l, err := listenBound(f)
 	if err != nil {

@@ -14,13 +14,7 @@ import (
 // a lock was given up.
 const unannouncedReleaseWait = 50 * time.Millisecond
 
-// ListenStandby is Listen, but while the path is in use it waits until the owner gives it up or dies. On
-// Linux it then has the path within a few milliseconds. Elsewhere, and if no inotify instance is left
-// (inotify(7)), it takes up to 50 ms, and up to a second if the owner is a server that takes no lock. If
-// several processes wait, one gets the path, and the others continue to wait.
-//
-// If ctx ends first, the error wraps both its error and [sockerr.InUse]. Other errors are those of
-// Listen.
+// ListenStandby is socket.ListenConfig.ListenStandby, which documents it.
 func (c *Config) ListenStandby(ctx context.Context, addr string) (*Listener, error) {
 	dir, name := filepath.Split(addr)
 	lock := dir + LockName(name)

@@ -18,7 +18,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 )
 
-// TakeOver asks the process that listens on path for its listener. The returned Listener does not belong
+// TakeOver asks the process that listens on addr for its listener. The returned Listener does not belong
 // to the caller yet: Commit completes the takeover, and Close before that leaves the listener to the
 // owner, which serves until then. The owner must be a process of the same user that calls HandOver, as
 // every udsgrpc server does.
@@ -26,10 +26,10 @@ import (
 // While another process is taking over from the owner, TakeOver waits for the outcome, until ctx ends. For
 // each other step the owner has five seconds.
 //
-// The error says which step failed and wraps [sockerr.InUse]; the owner then continues to serve. It also wraps
-// [net.ErrClosed] if another process has the listener by now, or if it was withdrawn: then start again
-// with Listen, which may find the path free. If nobody listens, the error wraps the errno of connect(2).
-// Linux only; elsewhere [sockerr.Unsupported].
+// The error says which step failed and wraps [sockerr.InUse]; the owner then continues to serve. It also
+// wraps [net.ErrClosed] if another process has the listener by now, or if it was withdrawn: then start
+// again with Listen, which may find the path free. If nobody listens, the error wraps the errno of
+// connect(2). Linux only; elsewhere [sockerr.Unsupported].
 func (c *Config) TakeOver(ctx context.Context, addr string, dial Dial) (*Listener, error) {
 	connecting, cancel := context.WithTimeout(ctx, handoverStep)
 	defer cancel()
@@ -45,7 +45,7 @@ func (c *Config) TakeOver(ctx context.Context, addr string, dial Dial) (*Listene
 	return l, nil
 }
 
-func takeOverError(addr string, step string, err error) error {
+func takeOverError(addr, step string, err error) error {
 	return fmt.Errorf("take over %s: step %q: %w", addr, step, err)
 }
 
@@ -216,10 +216,10 @@ func inheritClaim(addr string, lock, pinned *os.File) (*claim, error) {
 
 // Commit completes TakeOver: when it returns nil, the listener and its path belong to the caller, which
 // must accept from then on, and the former owner accepts no more clients. Clients see the caller's
-// credentials. After an error, which wraps [sockerr.InUse], the caller must Close the listener. If the error also
-// wraps [net.ErrClosed], the owner has let go of the listener, because it is shutting down or has died (or
-// this Listener was closed): start again with Listen, which finds the path free when the owner has ended.
-// After any other error the owner continues to serve. On every other Listener Commit does nothing.
+// credentials. After an error, which wraps [sockerr.InUse], the caller must Close the listener. If the error
+// also wraps [net.ErrClosed], the owner has let go of the listener, because it is shutting down or has died
+// (or this Listener was closed): start again with Listen, which finds the path free when the owner has
+// ended. After any other error the owner continues to serve. On every other Listener Commit does nothing.
 func (l *Listener) Commit() error {
 	conn := l.owner.Load()
 	if conn == nil {
