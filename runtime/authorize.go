@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"google.golang.org/grpc"
@@ -29,6 +30,13 @@ type authorization struct {
 
 	rules map[string]Policy // the combined rules of methods with a rule of their own; see settle
 	rest  Policy            // and for the others
+}
+
+// newAuthorization returns the authorization of a server, which grows with its services.
+func (c *serverConfig) newAuthorization() *authorization {
+	a := c.auth
+	a.declared, a.methods = maps.Clone(a.declared), maps.Clone(a.methods)
+	return &a
 }
 
 // settle is called when all rules are known. It combines each method's two rules, so that a call needs

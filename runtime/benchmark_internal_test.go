@@ -19,7 +19,7 @@ func BenchmarkAuthorize(b *testing.B) {
 		"declared narrowed": {DeclaredPolicies(map[string]Policy{method: Anyone()}), Authorize(Any(Root(), AllowUID(1000)))},
 	} {
 		b.Run(name, func(b *testing.B) {
-			config, err := newServerConfig(opts)
+			config, err := newServerConfig(socket.Address{}, opts)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -81,7 +81,7 @@ func (s *Server) serveDirect(a arrival, preface []byte, info AuthInfo, done func
 	var err error
 	switch s.admission.speaksDirect(a.place) {
 	case placeDirect:
-		s.config.credentials().accepted(info)
+		s.credentials().accepted(info)
 		err = s.direct.Serve(a.UnixConn, preface, info)
 	case placeDeclined:
 		err = s.direct.Decline(a.UnixConn, preface, info)

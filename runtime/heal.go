@@ -165,7 +165,7 @@ func (s *Server) watchPath(ctx context.Context, changed func(), blind *bool) {
 func (s *Server) current() *listener.Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.listener
+	return s.opened.listener
 }
 
 // accept lets grpc accept from l; the channel gets the result of grpc's Serve. grpc closes its listeners
@@ -188,8 +188,8 @@ func (s *Server) accept(l *listener.Listener) <-chan error {
 // old one have been accepted.
 func (s *Server) moveTo(l *listener.Listener, served <-chan error) <-chan error {
 	s.mu.Lock()
-	old := s.listener
-	s.listener = l
+	old := s.opened.listener
+	s.opened.listener = l
 	s.mu.Unlock()
 	again := s.accept(l)
 	s.awaitQueue(s.handovers, old)

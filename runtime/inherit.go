@@ -70,26 +70,23 @@ func resolve(path string) (socket.Address, error) {
 	return addr, err
 }
 
-// acquireInherited returns the listener that the parent passed for addr, and nil if it
-// passed none.
-func acquireInherited(config *serverConfig, addr socket.Address) (*listener.Listener, error) {
-	l, err := inherited().listen(addr)
-	if l == nil || err != nil {
-		return nil, err
+// isFor reports whether the parent has passed a listener for addr, or was to.
+func (i *inheritance) isFor(addr socket.Address) bool { return i.path != "" && addr.String() == i.path }
+
+// sameUser returns the rule of a server on addr where no other is set or declared. The process that bound
+// the socket may call the server on it, even as another user.
+func (i *inheritance) sameUser(addr socket.Address) Policy {
+	if i.isFor(addr) && i.err == nil {
+		if parent, err := socket.PeerOf(i.lifeline); err == nil && parent.HasUID && parent.UID != os.Geteuid() {
+			return Any(SameUser(), AllowUID(parent.UID))
+		}
 	}
-	// The process that bound the socket may call the server on it, even as another user.
-	if parent, err := socket.PeerOf(inherited().lifeline); err == nil && parent.HasUID && parent.UID != os.Geteuid() {
-		config.auth.sameUser = Any(config.auth.sameUser, AllowUID(parent.UID))
-	}
-	config.inherited = true
-	if err := config.auth.checkUnmapped(); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", addr, err), l.Close())
-	}
-	return l, nil
+	return SameUser()
 }
 
+// listen returns the listener that the parent passed for addr, and nil if it passed none.
 func (i *inheritance) listen(addr socket.Address) (*listener.Listener, error) {
-	if i.path == "" || addr.String() != i.path {
+	if !i.isFor(addr) {
 		return nil, nil
 	}
 	i.mu.Lock()

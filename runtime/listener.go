@@ -13,39 +13,68 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// acquire returns the listener of a server, from the first of the possible sources that has one.
-func acquire(ctx context.Context, config *serverConfig, addr socket.Address) (*listener.Listener, error) {
-	if l, err := acquireInherited(config, addr); l != nil || err != nil {
-		return l, err
+// origin is how a server came by its listener.
+type origin int
+
+const (
+	originClaimed   origin = iota // the path was free, or a standby has waited for it
+	originTakenOver               // from the process that served before
+	originActivated               // the service manager's; the options about the file do not apply
+	originInherited               // the parent's, which has made the file and its directory
+)
+
+// opened is a listener and how the server came by it.
+type opened struct {
+	listener *listener.Listener
+	origin   origin
+	makesDir bool // of a claimed path: its directory was missing, and CreateDir asked for
+}
+
+// openListener returns the listener of a server: the one that its parent or the service manager has passed
+// to this process, or else one on a path that it claims or takes over.
+func (s *Server) openListener(ctx context.Context) (opened, error) {
+	if err := s.auth.checkUnmapped(); err != nil {
+		return opened{}, fmt.Errorf("listen on %s: %w", s.addr, err)
 	}
-	if err := config.auth.checkUnmapped(); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	if l, err := inherited().listen(s.addr); l != nil || err != nil {
+		return opened{listener: l, origin: originInherited}, err
 	}
-	l, activated, err := listener.Activated(addr.String())
-	if activated || err != nil {
-		config.activated = activated
-		return l, err
+	if l, ok, err := listener.Activated(s.Path()); ok || err != nil {
+		return opened{listener: l, origin: originActivated}, err
 	}
-	if config.listen.CreateDir && !addr.IsAbstract() {
-		_, err := os.Stat(filepath.Dir(addr.String()))
-		config.makesDir = errors.Is(err, fs.ErrNotExist)
+	makesDir := s.makesDir()
+	if err := s.checkMode(opened{makesDir: makesDir}); err != nil {
+		return opened{}, fmt.Errorf("listen on %s: %w", s.addr, err)
 	}
-	if err := config.checkMode(addr); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	o, err := s.claimPath(ctx)
+	o.makesDir = makesDir
+	return o, err
+}
+
+// makesDir reports whether the directory of the path has to be made, and may be.
+func (s *Server) makesDir() bool {
+	if !s.config.listen.CreateDir || s.addr.IsAbstract() {
+		return false
 	}
+	_, err := os.Stat(filepath.Dir(s.Path()))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// claimPath claims the path, or takes it over from its owner or waits for it, as the options say.
+func (s *Server) claimPath(ctx context.Context) (opened, error) {
+	standby := s.config.standby
 	switch {
-	case config.takeover && config.standby != nil:
-		return takeOverOrStandBy(config.standby, config, addr)
-	case config.takeover:
-		return takeOver(ctx, config, addr)
-	case config.standby != nil:
-		l, err := config.listen.Listen(config.standby, addr.String())
-		if !errors.Is(err, socket.ErrInUse) {
-			return l, err
-		}
-		config.event(slog.LevelInfo, "standing by")
-		return config.listen.ListenStandby(config.standby, addr.String())
-	default:
-		return config.listen.Listen(ctx, addr.String())
+	case s.config.takeover && standby != nil:
+		return s.takeOverOrStandBy(standby)
+	case s.config.takeover:
+		return s.takeOver(ctx)
+	case standby != nil:
+		ctx = standby
 	}
+	l, err := s.config.listen.Listen(ctx, s.Path())
+	if standby != nil && errors.Is(err, socket.ErrInUse) {
+		s.config.event(slog.LevelInfo, "standing by")
+		l, err = s.config.listen.ListenStandby(standby, s.Path())
+	}
+	return opened{listener: l, origin: originClaimed}, err
 }

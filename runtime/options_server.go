@@ -51,22 +51,13 @@ type ServerOption func(*serverConfig)
 
 type serverConfig struct {
 	listen          listener.Config
-	activated       bool // the socket is the service manager's; listen does not apply
-	inherited       bool // the socket is the parent's
-	makesDir        bool // the directory of the socket was missing, and CreateDir asked for
-	toldUnmapped    bool // see warn
-	toldNarrow      bool
 	takeover        bool
 	takeoverTimeout time.Duration   // TakeoverTimeout, but in tests
-	received        bool            // the socket comes from the process that served before
 	standby         context.Context // nil unless asked for
-	divert          func(arrival, AuthInfo) bool
-	greeted         func()
-	draining        <-chan struct{} // closed when the server drains
 	http2Only       bool
 	events          *slog.Logger // nil for none
 	counters        *serverCounters
-	auth            authorization
+	auth            authorization // as the options set it; see newAuthorization
 	shutdownTimeout time.Duration
 	health          bool
 	reflection      bool
@@ -80,11 +71,12 @@ type serverConfig struct {
 	err             error
 }
 
-func newServerConfig(opts []ServerOption) (*serverConfig, error) {
+// newServerConfig applies the options of a server on addr. After that the configuration does not change.
+func newServerConfig(addr socket.Address, opts []ServerOption) (*serverConfig, error) {
 	counters := &serverCounters{}
 	c := &serverConfig{
 		counters:        counters,
-		auth:            authorization{declared: map[string]Policy{}, methods: map[string]Policy{}, sameUser: SameUser(), counters: counters},
+		auth:            authorization{declared: map[string]Policy{}, methods: map[string]Policy{}, sameUser: inherited().sameUser(addr), counters: counters},
 		shutdownTimeout: DefaultShutdownTimeout,
 		takeoverTimeout: TakeoverTimeout,
 	}
@@ -94,6 +86,7 @@ func newServerConfig(opts []ServerOption) (*serverConfig, error) {
 		}
 	}
 	c.checkOptions()
+	c.events, c.auth.audit = logFor(addr, c.events), logFor(addr, c.auth.audit)
 	return c, errors.Join(c.err, c.auth.resolve())
 }
 
@@ -112,68 +105,74 @@ func (c *serverConfig) checkOptions() {
 
 // grpcOptions returns the options for grpc.NewServer. The caller's own options come last and so override
 // the others.
-func (c *serverConfig) grpcOptions() []grpc.ServerOption {
+func (s *Server) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
-		grpc.Creds(c.credentials()),
+		grpc.Creds(s.credentials()),
 		grpc.ConnectionTimeout(http2OpenTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.StaticStreamWindowSize(http2Window),
 		grpc.StaticConnWindowSize(http2Window),
-		grpc.ChainUnaryInterceptor(c.unaryChain()...),
-		grpc.ChainStreamInterceptor(c.streamChain()...),
+		grpc.ChainUnaryInterceptor(s.unaryChain()...),
+		grpc.ChainStreamInterceptor(s.streamChain()...),
 	}
-	for _, h := range c.stats {
+	for _, h := range s.config.stats {
 		opts = append(opts, grpc.StatsHandler(h))
 	}
-	if c.maxRecv > 0 {
-		opts = append(opts, grpc.MaxRecvMsgSize(c.maxRecv))
+	if s.config.maxRecv > 0 {
+		opts = append(opts, grpc.MaxRecvMsgSize(s.config.maxRecv))
 	}
-	return append(opts, c.raw...)
+	return append(opts, s.config.raw...)
 }
 
-// directServer returns the server of the direct transport; nil if that is turned off, or cannot honour the
+// newDirectServer returns the server of the direct transport; nil if that is turned off, or cannot honour the
 // options given for grpc.
-func (c *serverConfig) directServer() *direct.Server {
-	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
+func (s *Server) newDirectServer() *direct.Server {
+	if s.config.http2Only || len(s.config.raw) > 0 || !direct.Supported {
 		return nil
 	}
 	return direct.NewServer(direct.ServerConfig{
-		Unary:    c.unaryChain(),
-		Stream:   c.streamChain(),
-		Stats:    c.stats,
-		MaxRecv:  c.maxRecv,
+		Unary:    s.unaryChain(),
+		Stream:   s.streamChain(),
+		Stats:    s.config.stats,
+		MaxRecv:  s.config.maxRecv,
 		MaxConns: math.MaxInt, // see admission
-		Budget:   int64(c.sendBudget),
+		Budget:   int64(s.config.sendBudget),
 	})
 }
 
-func (c *serverConfig) credentials() transportCredentials {
-	return transportCredentials{audit: c.auth.audit, divert: c.divert, greeted: c.greeted, draining: c.draining, counted: &c.counters.connections}
+func (s *Server) credentials() transportCredentials {
+	return transportCredentials{
+		audit:    s.config.auth.audit,
+		divert:   s.divert,
+		greeted:  func() { s.arrivals.handshakes.Add(1) },
+		draining: s.draining,
+		counted:  &s.config.counters.connections,
+	}
 }
 
 // The rule is decided first, before any other interceptor runs.
-func (c *serverConfig) unaryChain() []grpc.UnaryServerInterceptor {
-	return append([]grpc.UnaryServerInterceptor{c.auth.guardUnary(c.unary)}, c.unary...)
+func (s *Server) unaryChain() []grpc.UnaryServerInterceptor {
+	return append([]grpc.UnaryServerInterceptor{s.auth.guardUnary(s.config.unary)}, s.config.unary...)
 }
 
-func (c *serverConfig) streamChain() []grpc.StreamServerInterceptor {
-	return append([]grpc.StreamServerInterceptor{c.auth.guardStream(c.stream)}, c.stream...)
+func (s *Server) streamChain() []grpc.StreamServerInterceptor {
+	return append([]grpc.StreamServerInterceptor{s.auth.guardStream(s.config.stream)}, s.config.stream...)
 }
 
-// declare adds the rules of a service, unless generated code has given them.
-func (c *serverConfig) declare(policies map[string]Policy, addr socket.Address) error {
+// declare adds the rules of a service, unless generated code has given them. The caller holds mu.
+func (s *Server) declare(policies map[string]Policy) error {
 	for method, policy := range policies {
-		if _, ok := c.auth.declared[method]; !ok {
-			c.auth.declared[method] = policy
+		if _, ok := s.auth.declared[method]; !ok {
+			s.auth.declared[method] = policy
 		}
 	}
-	if err := c.auth.resolve(); err != nil {
+	if err := s.auth.resolve(); err != nil {
 		return err
 	}
-	if err := c.checkMode(addr); err != nil {
+	if err := s.checkMode(s.opened); err != nil {
 		return err
 	}
-	c.warn(addr)
+	s.warn()
 	return nil
 }
 

@@ -151,31 +151,34 @@ func isFullMethod(s string) bool {
 
 // checkMode refuses what keeps out users that a rule is to let in, as far as this package makes it. An
 // abstract name has no file, and the unit sets the mode of a service manager's socket.
-func (c *serverConfig) checkMode(addr socket.Address) error {
-	if addr.IsAbstract() || c.activated {
+func (s *Server) checkMode(o opened) error {
+	if s.addr.IsAbstract() || o.origin == originActivated {
 		return nil
 	}
-	if err := c.auth.checkMode(&c.listen); err != nil || !c.makesDir {
+	if err := s.auth.checkMode(&s.config.listen); err != nil || !o.makesDir {
 		return err
 	}
-	return c.auth.checkDir(&c.listen)
+	return s.auth.checkDir(&s.config.listen)
 }
 
+// told are the things that warn has logged.
+type told struct{ unmapped, narrow bool }
+
 // warn logs once, in the EventLog, each thing that may keep out users that a rule is to let in. It is not
-// certain: an access control list or a mount can let them pass.
-func (c *serverConfig) warn(addr socket.Address) {
-	if what, rule, ok := c.auth.find(func(p Policy) bool { return p.unmapped != none }); ok && !c.toldUnmapped {
-		c.toldUnmapped = true
-		c.event(slog.LevelWarn, "rule for an unmapped user",
+// certain: an access control list or a mount can let them pass. The caller holds mu, except in NewServer.
+func (s *Server) warn() {
+	if what, rule, ok := s.auth.find(func(p Policy) bool { return p.unmapped != none }); ok && !s.told.unmapped {
+		s.told.unmapped = true
+		s.config.event(slog.LevelWarn, "rule for an unmapped user",
 			slog.String("for", what), slog.String("rule", rule.String()), slog.String("reason", unmappedReason()))
 	}
-	if addr.IsAbstract() || c.activated || c.inherited || c.toldNarrow {
+	if s.addr.IsAbstract() || s.opened.origin == originActivated || s.opened.origin == originInherited || s.told.narrow {
 		return
 	}
-	if what, rule, ok := c.auth.find(isForOthers); ok {
-		if dir := narrowDir(addr.String(), rule.others, cmp.Or(c.listen.Mode, socket.DefaultMode)); dir != "" {
-			c.toldNarrow = true
-			c.event(slog.LevelWarn, "directory looks too narrow",
+	if what, rule, ok := s.auth.find(isForOthers); ok {
+		if dir := narrowDir(s.Path(), rule.others, cmp.Or(s.config.listen.Mode, socket.DefaultMode)); dir != "" {
+			s.told.narrow = true
+			s.config.event(slog.LevelWarn, "directory looks too narrow",
 				slog.String("directory", dir), slog.String("for", what), slog.String("rule", rule.String()))
 		}
 	}

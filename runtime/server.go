@@ -27,7 +27,8 @@ type Server struct {
 	grpc   *grpc.Server
 	direct *direct.Server // nil if there is HTTP/2 only
 	health *health.Server // nil unless asked for
-	config *serverConfig
+	config *serverConfig  // does not change
+	auth   *authorization // services add to it, guarded by mu, until the server serves
 
 	handovers    context.Context // ends when the listener may no longer be handed over
 	endHandovers context.CancelFunc
@@ -38,7 +39,8 @@ type Server struct {
 	admission    *admission
 
 	mu          sync.Mutex
-	listener    *listener.Listener // the one that has the path
+	opened      opened // the listener that has the path
+	told        told
 	state       serverState
 	registerErr error
 }
@@ -70,30 +72,33 @@ const (
 // an unknown name; see [AllowUserName]. A failed NewServer leaves nothing behind. NewServer waits only
 // with [Takeover] and [Standby].
 func NewServer(path string, opts ...ServerOption) (*Server, error) {
-	config, err := newServerConfig(opts)
-	if err != nil {
-		return nil, err
-	}
 	addr, err := resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	config.events, config.auth.audit = logFor(addr, config.events), logFor(addr, config.auth.audit)
-	s := &Server{config: config, addr: addr, handedOver: make(chan struct{}), draining: make(chan struct{})}
-	s.handovers, s.endHandovers = context.WithCancel(context.Background())
-	config.divert, config.greeted = s.divert, func() { s.arrivals.handshakes.Add(1) }
-	config.draining = s.draining
-	s.arrivals.unknown = len(config.raw) > 0
-	if s.grpc, err = newGRPCServer(config); err != nil {
+	config, err := newServerConfig(addr, opts)
+	if err != nil {
 		return nil, err
 	}
-	s.direct = config.directServer()
+	s := &Server{
+		config:     config,
+		addr:       addr,
+		auth:       config.newAuthorization(),
+		handedOver: make(chan struct{}),
+		draining:   make(chan struct{}),
+	}
+	s.handovers, s.endHandovers = context.WithCancel(context.Background())
+	s.arrivals.unknown = len(config.raw) > 0
+	if s.grpc, err = s.newGRPCServer(); err != nil {
+		return nil, err
+	}
+	s.direct = s.newDirectServer()
 	s.admission = config.newAdmission()
 	// Claiming a path does not block. A takeover has a time limit, and a standby its own context.
-	if s.listener, err = acquire(context.Background(), config, addr); err != nil {
+	if s.opened, err = s.openListener(context.Background()); err != nil {
 		return nil, err
 	}
-	config.warn(addr)
+	s.warn()
 	if config.health {
 		s.health = health.NewServer()
 		healthv1.RegisterHealthServer(s, healthService{s.health})
@@ -106,13 +111,13 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 
 // newGRPCServer turns the panic with which grpc.NewServer answers contradicting options
 // into an error. Only options given through [GRPCServerOptions] can contradict.
-func newGRPCServer(config *serverConfig) (s *grpc.Server, err error) {
+func (s *Server) newGRPCServer() (_ *grpc.Server, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("options given to GRPCServerOptions: %v", r)
 		}
 	}()
-	return grpc.NewServer(config.grpcOptions()...), nil
+	return grpc.NewServer(s.grpcOptions()...), nil
 }
 
 // Path returns the absolute path of the socket, or "@" and the name for an abstract one.
@@ -127,7 +132,7 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	defer s.mu.Unlock()
 	err := s.checkService(desc, impl)
 	if err == nil {
-		err = s.config.declare(declaredPolicies(desc), s.addr)
+		err = s.declare(declaredPolicies(desc))
 	}
 	if err != nil {
 		s.registerErr = errors.Join(s.registerErr, fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))
@@ -277,11 +282,11 @@ func (s *Server) start() error {
 		return errors.Join(registerErr, s.Close())
 	}
 	if len(s.config.raw) == 0 { // otherwise there can be a handler of methods that are not registered
-		if err := s.config.auth.checkMethods(s.grpc.GetServiceInfo()); err != nil {
+		if err := s.auth.checkMethods(s.grpc.GetServiceInfo()); err != nil {
 			return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
 		}
 	}
-	s.config.auth.settle()
+	s.auth.settle()
 	s.setHealth(healthv1.HealthCheckResponse_SERVING)
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -34,32 +33,31 @@ const (
 	askAgainPause = 10 * time.Second
 )
 
-// takeOver listens on addr if it is free, and otherwise asks its owner for it. While the path changes
+// takeOver listens on the path if it is free, and otherwise asks its owner for it. While the path changes
 // hands it waits for the outcome, and asks the new owner.
-func takeOver(ctx context.Context, config *serverConfig, addr socket.Address) (*listener.Listener, error) {
-	waiting, cancel := context.WithTimeout(ctx, config.takeoverTimeout)
+func (s *Server) takeOver(ctx context.Context) (opened, error) {
+	waiting, cancel := context.WithTimeout(ctx, s.config.takeoverTimeout)
 	defer cancel()
 	hungUp := 0
 	for pause := changePause; ; pause = min(2*pause, longestChangePause) {
-		l, err := config.listen.Listen(ctx, addr.String())
+		l, err := s.config.listen.Listen(ctx, s.Path())
 		if !errors.Is(err, socket.ErrInUse) {
-			return l, err
+			return opened{listener: l, origin: originClaimed}, err
 		}
-		l, takeErr := config.listen.TakeOver(waiting, addr.String(), (&socket.Dialer{}).DialContext)
+		l, takeErr := s.config.listen.TakeOver(waiting, s.Path(), (&socket.Dialer{}).DialContext)
 		if takeErr == nil {
-			config.received = true
-			return l, nil
+			return opened{listener: l, origin: originTakenOver}, nil
 		}
 		if isHangUp(takeErr) {
 			hungUp++
 		}
 		if !changesHands(takeErr) && (!isHangUp(takeErr) || hungUp == hangUps) {
-			return nil, errors.Join(err, takeErr)
+			return opened{}, errors.Join(err, takeErr)
 		}
 		select {
 		case <-time.After(pause):
 		case <-waiting.Done():
-			return nil, fmt.Errorf("%w: %w: %w", waiting.Err(), err, takeErr)
+			return opened{}, fmt.Errorf("%w: %w: %w", waiting.Err(), err, takeErr)
 		}
 	}
 }
@@ -76,20 +74,20 @@ func isHangUp(err error) bool {
 
 // takeOverOrStandBy is takeOver, but waits while the owner cannot hand over. An owner that must not,
 // because it is another user's, is an error.
-func takeOverOrStandBy(ctx context.Context, config *serverConfig, addr socket.Address) (*listener.Listener, error) {
+func (s *Server) takeOverOrStandBy(ctx context.Context) (opened, error) {
 	for told := false; ; told = true {
-		l, err := takeOver(ctx, config, addr)
+		o, err := s.takeOver(ctx)
 		if !errors.Is(err, socket.ErrInUse) || errors.Is(err, fs.ErrPermission) || ctx.Err() != nil {
-			return l, err
+			return o, err
 		}
 		if !told {
-			config.event(slog.LevelInfo, "standing by", slog.Any("error", err))
+			s.config.event(slog.LevelInfo, "standing by", slog.Any("error", err))
 		}
 		waiting, cancel := context.WithTimeout(ctx, askAgainPause)
-		l, err = config.listen.ListenStandby(waiting, addr.String())
+		l, err := s.config.listen.ListenStandby(waiting, s.Path())
 		cancel()
 		if !errors.Is(err, socket.ErrInUse) || ctx.Err() != nil {
-			return l, err
+			return opened{listener: l, origin: originClaimed}, err
 		}
 	}
 }
@@ -142,9 +140,9 @@ func (s *Server) commit(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.handovers, cancel)()
-	again := takeOver
+	again := s.takeOver
 	if s.config.standby != nil {
-		again = takeOverOrStandBy
+		again = s.takeOverOrStandBy
 	}
 	lastStart := time.Now().Add(s.config.takeoverTimeout)
 	for {
@@ -156,28 +154,27 @@ func (s *Server) commit(ctx context.Context) error {
 			return err
 		}
 		s.current().Close() // also its copy of the lock, which would keep the path from being free
-		s.config.received = false
-		l, err := again(ctx, s.config, s.addr)
+		o, err := again(ctx)
 		if err != nil {
 			return err
 		}
-		if !s.replace(l) {
-			return errors.Join(net.ErrClosed, l.Close())
+		if !s.replace(o) {
+			return errors.Join(net.ErrClosed, o.listener.Close())
 		}
 	}
-	if s.config.received {
+	if s.opened.origin == originTakenOver { // only commit changes it
 		s.config.counters.handoversReceived.Add(1)
 	}
 	return nil
 }
 
-// replace makes l the server's listener, unless the server was closed.
-func (s *Server) replace(l *listener.Listener) bool {
+// replace makes o the server's listener, unless the server was closed.
+func (s *Server) replace(o opened) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == stateClosed {
 		return false
 	}
-	s.listener = l
+	s.opened = o
 	return true
 }
