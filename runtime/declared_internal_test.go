@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -35,8 +36,10 @@ func declare(t *testing.T, name string, rule *udsgrpcv1.Rule) *grpc.ServiceDesc 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := protoregistry.GlobalFiles.RegisterFile(file); err != nil {
-		t.Fatal(err)
+	if _, err := protoregistry.GlobalFiles.FindFileByPath(file.Path()); err != nil { // else -count runs the test again
+		if err := protoregistry.GlobalFiles.RegisterFile(file); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return &grpc.ServiceDesc{ServiceName: name + ".Service", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Call"}}}
 }
@@ -81,5 +84,29 @@ func TestUnknownNameInTheRuleOfALaterServiceStopsTheServer(t *testing.T) {
 	cancel()
 	if err := srv.Serve(over); err == nil || !strings.Contains(err.Error(), `the rule of /unknown.Service/Call: user "no-such-user"`) {
 		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func TestConfigurationDoesNotChangeWithServicesOrState(t *testing.T) {
+	t.Parallel()
+	s, err := NewServer(fixture.FreePath(t), Takeover(), AuthorizeMethod("/constant.Service/Call", SameUser()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	before := fmt.Sprintf("%+v", *s.config)
+	s.RegisterService(declare(t, "constant", &udsgrpcv1.Rule{AllowUser: []string{"root"}}), struct{}{})
+	if _, ok := s.auth.declared["/constant.Service/Call"]; !ok {
+		t.Error("the server does not know the rule of its service")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if after := fmt.Sprintf("%+v", *s.config); after != before {
+		t.Errorf("the configuration was\n%s\nand is\n%s", before, after)
 	}
 }
