@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,17 @@ func serveParent(args []string) error {
 			io.Copy(io.Discard, os.Stdin)
 			close(g.Release)
 		}()
+	}
+	return srv.Serve(context.Background())
+}
+
+// serveEveryone is a program: it serves its parent as if it had made the socket for everyone, and prints its
+// events.
+func serveEveryone([]string) error {
+	srv, err := greeterv1.NewGreeterUDSServer(runtime.InheritedPath(), greetertest.New(), runtime.Authorize(runtime.Anyone()),
+		runtime.SocketMode(0o666), runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+	if err != nil {
+		return err
 	}
 	return srv.Serve(context.Background())
 }

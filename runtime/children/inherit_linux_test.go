@@ -112,3 +112,18 @@ func TestChildOfAnotherUser(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+// The parent has made the directory, for itself.
+func TestChildIsNotWarnedOfTheParentsDirectory(t *testing.T) {
+	t.Parallel()
+	var events strings.Builder
+	cmd := testproc.Command(t, "serve everyone")
+	cmd.Stdout = &events
+	c, _ := serveInherited(t, cmd)
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := events.String(); !strings.Contains(got, "msg=serving") || strings.Contains(got, "narrow") {
+		t.Errorf("the child's events are %s", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 var programs = map[string]testproc.Program{
 	"serve parent":                 serveParent,
 	"never mind signals":           greetertest.ServeParent,
+	"serve everyone":               serveEveryone,
 	"start parent":                 startParent,
 	"host at a terminal":           hostAtTerminal,
 	"host that lends its terminal": hostThatLendsItsTerminal,
