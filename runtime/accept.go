@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 )
 
@@ -77,7 +78,7 @@ func (s *Server) turnedAway(r *refusal) {
 func (c *serverConfig) newAdmission() *admission {
 	own, known := os.Geteuid(), userns.UIDs()
 	// The number that stands for unmapped users can be the server's own. Then it does not identify a client.
-	return newAdmission(sharesOf(descriptorLimit(), c.maxConnsPerUser), func(uid int) bool {
+	return newAdmission(sharesOf(descriptors.Limit(), c.maxConnsPerUser), func(uid int) bool {
 		return (uid == 0 || uid == own) && known.Maps(uid)
 	})
 }

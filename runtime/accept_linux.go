@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 )
 
 // acceptOne waits for a connection and returns it with its user; the uid is -1 if it is unknown. The
@@ -46,7 +48,7 @@ func (l *fairListener) acceptWithSpare(short error) (*net.UnixConn, int, error) 
 		l.server.turnedAway(l.server.admission.turnAway(uid))
 		return nil, 0, nil
 	}
-	conn, err := connOf(fd, "accepted")
+	conn, err := descriptors.Conn(fd, "accepted")
 	if err != nil {
 		return nil, 0, short
 	}
@@ -94,7 +96,7 @@ func (l *fairListener) shed() net.Conn {
 			unix.Close(fd)
 			continue
 		}
-		conn, err := connOf(fd, "accepted")
+		conn, err := descriptors.Conn(fd, "accepted")
 		if err != nil {
 			l.server.admission.forgo(user)
 			continue

@@ -5,6 +5,8 @@ package runtime
 import (
 	"testing"
 	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 )
 
 // hall is an admission under test, with a clock that stands still. Uids below 10 are owners.
@@ -26,7 +28,7 @@ func (h *hall) come(uid int) *place {
 	if u == nil {
 		return nil
 	}
-	conn, other, err := newLifeline()
+	conn, other, err := descriptors.Pair("client")
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
@@ -26,7 +27,7 @@ func (p *childProcess) bequeath(path string) (passed []*os.File, err error) {
 		return nil, err
 	}
 	passed = append(passed, bound)
-	lifeline, end, err := newLifeline()
+	lifeline, end, err := descriptors.Pair("lifeline")
 	if err != nil {
 		return passed, err
 	}

@@ -7,12 +7,11 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
-	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 func inherit() *inheritance {
@@ -51,43 +50,5 @@ func inheritLifeline(number string) (*net.UnixConn, error) {
 	if _, err := unix.Getpeername(fd); err != nil {
 		return nil, fmt.Errorf("lifeline, descriptor %d: %w", fd, os.NewSyscallError("getpeername", err))
 	}
-	return connOf(fd, "lifeline")
-}
-
-// connOf makes a connection from a descriptor, which it closes.
-func connOf(fd int, name string) (*net.UnixConn, error) {
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	conn, err := net.FileConn(f)
-	if err != nil {
-		return nil, fmt.Errorf("descriptor %d: %w", fd, err)
-	}
-	unixConn, ok := conn.(*net.UnixConn)
-	if !ok {
-		conn.Close()
-		return nil, fmt.Errorf("%w: descriptor %d", socket.ErrNotSocket, fd)
-	}
-	return unixConn, nil
-}
-
-// newLifeline returns the parent's end of a new socket pair and the one to pass on.
-func newLifeline() (parent *net.UnixConn, child *os.File, err error) {
-	// Not every system has SOCK_CLOEXEC; without it a fork at the wrong moment would leak the
-	// parent's end, and the child would outlive its parent.
-	syscall.ForkLock.RLock()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err == nil {
-		unix.CloseOnExec(fds[0])
-		unix.CloseOnExec(fds[1])
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	child = os.NewFile(uintptr(fds[1]), "lifeline")
-	if parent, err = connOf(fds[0], "lifeline"); err != nil {
-		child.Close()
-		return nil, nil, err
-	}
-	return parent, child, nil
+	return descriptors.Conn(fd, "lifeline")
 }

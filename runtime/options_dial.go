@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/stats"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -126,7 +127,7 @@ func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, cre
 		HTTP2Ready: http2Ready,
 		Stats:      c.stats,
 		MaxRecv:    c.maxRecv,
-		MaxConns:   min(maxDirectConns, descriptorLimit()/4),
+		MaxConns:   min(maxDirectConns, descriptors.Limit()/4),
 		Budget:     int64(c.sendBudget),
 	})
 }
