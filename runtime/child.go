@@ -8,15 +8,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/childproc"
 )
 
 // Child is a process that serves this one. [StartChild] makes one. Its methods may be called concurrently.
 // Call Stop or Close, or end the context given to StartChild: that frees the connection, the socket and
 // its directory.
 type Child struct {
-	place   *childPlace
-	process *childProcess
-	release func() error
+	socket  *childSocket
+	process *childproc.Process
+	program string
+	free    func() error // closes socket, once
 }
 
 // StartChild starts cmd, a program that serves on [InheritedPath], and returns when it
@@ -56,21 +59,21 @@ func StartChild(ctx context.Context, cmd *exec.Cmd, opts ...ChildOption) (*Child
 	if err != nil {
 		return nil, startError(cmd, err)
 	}
-	place, err := newChildPlace(append(childPolicy(cmd), config.dial...))
+	socket, err := newChildSocket(append(childPolicy(cmd), config.dial...))
 	if err != nil {
 		return nil, startError(cmd, err)
 	}
-	process, err := startProcess(ctx, cmd, place.path, config)
+	process, err := childproc.Start(ctx, cmd, socket.path, config.timeouts)
 	if err != nil {
-		return nil, startError(cmd, errors.Join(err, place.close()))
+		return nil, startError(cmd, errors.Join(err, socket.close()))
 	}
-	c := &Child{place: place, process: process}
+	c := &Child{socket: socket, process: process, program: cmd.Path}
 	var detach func() bool
 	attached := make(chan struct{})
-	c.release = sync.OnceValue(func() error {
+	c.free = sync.OnceValue(func() error {
 		<-attached
 		detach()
-		return errors.Join(place.close(), process.ended())
+		return socket.close()
 	})
 	detach = context.AfterFunc(ctx, func() { c.Close() })
 	close(attached)
@@ -83,17 +86,14 @@ func startError(cmd *exec.Cmd, err error) error {
 
 // Conn returns the connection to the child, for the constructors of generated clients. It is closed when
 // the child is stopped.
-func (c *Child) Conn() *ClientConn { return c.place.conn }
+func (c *Child) Conn() *ClientConn { return c.socket.conn }
 
 // Path returns the path of the child's socket, for further connections of this user.
-func (c *Child) Path() string { return c.place.path }
+func (c *Child) Path() string { return c.socket.path }
 
 // Wait waits until the process has ended, for whatever reason, and returns the same as [exec.Cmd.Wait].
 // Calls to a child that has ended by itself fail with codes.Unavailable; it is not started again.
-func (c *Child) Wait() error {
-	<-c.process.exited
-	return c.process.exitErr
-}
+func (c *Child) Wait() error { return c.process.Wait() }
 
 // Close is Stop without a context.
 func (c *Child) Close() error { return c.Stop(context.Background()) }
@@ -107,22 +107,31 @@ func (c *Child) Close() error { return c.Stop(context.Background()) }
 // otherwise it wraps an [exec.ExitError], and the reason if the child was killed. Stopping again returns
 // the same error.
 func (c *Child) Stop(ctx context.Context) error {
-	c.process.stop(ctx)
-	if err := c.release(); err != nil {
-		return fmt.Errorf("stop child %s: %w", c.process.cmd.Path, err)
+	ended := c.process.Stop(ctx)
+	if err := errors.Join(c.free(), ended); err != nil {
+		return fmt.Errorf("stop child %s: %w", c.program, err)
 	}
 	return nil
 }
 
-// childPlace is where children serve, with the connection to it.
-type childPlace struct {
+// childPolicy returns the policy for the server at the socket: it must be of the child's user. The
+// socket's directory is private, so there can be no other, except root's.
+func childPolicy(cmd *exec.Cmd) []DialOption {
+	if user := childproc.User(cmd); user >= 0 {
+		return []DialOption{WithServerPolicy(AllowUID(user))}
+	}
+	return nil
+}
+
+// childSocket is where children serve, with the connection to it.
+type childSocket struct {
 	dir  string // absolute, and private to this user
 	path string // of the socket
 	conn *ClientConn
 }
 
-func newChildPlace(dial []DialOption) (*childPlace, error) {
-	if err := supportsChildren(); err != nil {
+func newChildSocket(dial []DialOption) (*childSocket, error) {
+	if err := childproc.Supported(); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "udsgrpc-")
@@ -133,14 +142,14 @@ func newChildPlace(dial []DialOption) (*childPlace, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
-	p := &childPlace{dir: dir, path: filepath.Join(dir, "s")}
-	if p.conn, err = Dial(p.path, dial...); err != nil {
+	s := &childSocket{dir: dir, path: filepath.Join(dir, "s")}
+	if s.conn, err = Dial(s.path, dial...); err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
-	return p, nil
+	return s, nil
 }
 
-func (p *childPlace) close() error {
-	p.conn.Close()
-	return os.RemoveAll(p.dir)
+func (s *childSocket) close() error {
+	s.conn.Close()
+	return os.RemoveAll(s.dir)
 }

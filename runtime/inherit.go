@@ -9,20 +9,10 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/childproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
-
-// The environment of a process that [StartChild] starts. Programs that do not use this package may serve
-// as well: they call listen(2) on the one descriptor, write a line "ready" to the other when they serve,
-// and end when they read its end.
-const (
-	listenFDEnv   = "UDSGRPC_LISTEN_FD"   // a bound stream socket
-	listenPathEnv = "UDSGRPC_LISTEN_PATH" // to which it is bound
-	lifelineFDEnv = "UDSGRPC_LIFELINE_FD" // one end of a socket pair; the parent has the other
-)
-
-const readyLine = "ready\n"
 
 // InheritedPath returns where this process should serve if its parent used [StartChild], and "" otherwise.
 // So the same program runs as a child and by itself:
@@ -122,7 +112,7 @@ func underParent(ctx context.Context, l *listener.Listener) (_ context.Context, 
 	go func() {
 		defer cancel()
 		// The read also fails when the parent has gone.
-		lifeline.Write([]byte(readyLine))
+		lifeline.Write([]byte(childproc.ReadyLine))
 		_, err := lifeline.Read(make([]byte, 1))
 		letGo <- !errors.Is(err, net.ErrClosed)
 	}()

@@ -10,18 +10,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/childproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
 func inherit() *inheritance {
 	i := &inheritance{}
-	path, ok := os.LookupEnv(listenPathEnv)
+	path, ok := os.LookupEnv(childproc.ListenPathEnv)
 	if !ok || os.Getuid() != os.Geteuid() {
 		return i
 	}
-	listenFD, lifelineFD := os.Getenv(listenFDEnv), os.Getenv(lifelineFDEnv)
-	for _, name := range []string{listenPathEnv, listenFDEnv, lifelineFDEnv} {
+	listenFD, lifelineFD := os.Getenv(childproc.ListenFDEnv), os.Getenv(childproc.LifelineFDEnv)
+	for _, name := range []string{childproc.ListenPathEnv, childproc.ListenFDEnv, childproc.LifelineFDEnv} {
 		os.Unsetenv(name)
 	}
 	i.path = path
@@ -37,7 +38,7 @@ func inherit() *inheritance {
 func inheritSocket(number, path string) (*os.File, error) {
 	fd, err := strconv.Atoi(number)
 	if err != nil {
-		return nil, fmt.Errorf("environment variable %s: %w", listenFDEnv, err)
+		return nil, fmt.Errorf("environment variable %s: %w", childproc.ListenFDEnv, err)
 	}
 	return listener.InheritBound(fd, path)
 }
@@ -45,7 +46,7 @@ func inheritSocket(number, path string) (*os.File, error) {
 func inheritLifeline(number string) (*net.UnixConn, error) {
 	fd, err := strconv.Atoi(number)
 	if err != nil {
-		return nil, fmt.Errorf("environment variable %s: %w", lifelineFDEnv, err)
+		return nil, fmt.Errorf("environment variable %s: %w", childproc.LifelineFDEnv, err)
 	}
 	if _, err := unix.Getpeername(fd); err != nil {
 		return nil, fmt.Errorf("lifeline, descriptor %d: %w", fd, os.NewSyscallError("getpeername", err))

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/childproc"
 )
 
 // Defaults of a [Child].
@@ -25,9 +27,9 @@ const (
 type ChildOption func(*childConfig)
 
 type childConfig struct {
-	startTimeout, stopTimeout time.Duration
-	dial                      []DialOption
-	err                       error
+	timeouts childproc.Timeouts
+	dial     []DialOption
+	err      error
 
 	// For a supervisor:
 	restartLimit              int
@@ -37,8 +39,7 @@ type childConfig struct {
 
 func newChildConfig(opts []ChildOption) (childConfig, error) {
 	c := childConfig{
-		startTimeout: DefaultStartTimeout,
-		stopTimeout:  DefaultStopTimeout,
+		timeouts:     childproc.Timeouts{Start: DefaultStartTimeout, Stop: DefaultStopTimeout},
 		restartLimit: DefaultRestartLimit,
 		restartPause: restartPause,
 		settledTime:  settledTime,
@@ -59,7 +60,7 @@ func StartTimeout(d time.Duration) ChildOption {
 		if d <= 0 {
 			c.err = errors.Join(c.err, fmt.Errorf("start timeout %v: give more than zero: %w", d, fs.ErrInvalid))
 		}
-		c.startTimeout = d
+		c.timeouts.Start = d
 	}
 }
 
@@ -71,7 +72,7 @@ func StopTimeout(d time.Duration) ChildOption {
 		if d < 0 {
 			c.err = errors.Join(c.err, fmt.Errorf("stop timeout %v: give zero or more: %w", d, fs.ErrInvalid))
 		}
-		c.stopTimeout = d
+		c.timeouts.Stop = d
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/childproc"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 // Supervisor keeps a child running. [Supervise] makes one. Its methods may be called concurrently. Call
 // Close, or end the context given to Supervise.
 type Supervisor struct {
-	place   *childPlace
+	socket  *childSocket
 	command func() *exec.Cmd
 	user    int // of the children; -1 for this process's
 	config  childConfig
@@ -39,8 +41,14 @@ type Supervisor struct {
 	gaveUp  atomic.Pointer[error]
 
 	mu       sync.Mutex
-	process  *childProcess // nil between two children
+	process  *supervisedChild // nil between two children
 	restarts int
+}
+
+// supervisedChild is one of the children, with what it has written last.
+type supervisedChild struct {
+	*childproc.Process
+	stderr *childproc.StderrTail
 }
 
 // Supervise starts a child as [StartChild] does, and starts another one whenever it ends, until Close is
@@ -77,25 +85,25 @@ func Supervise(ctx context.Context, command func() *exec.Cmd, opts ...ChildOptio
 	if cmd == nil {
 		return nil, fmt.Errorf("supervise a child: %w", errNoCommand)
 	}
-	s := &Supervisor{command: command, user: childUser(cmd), config: config, done: make(chan struct{})}
+	s := &Supervisor{command: command, user: childproc.User(cmd), config: config, done: make(chan struct{})}
 	dial := append(childPolicy(cmd), config.dial...)
 	// After those of the caller, so that they see what it says.
 	dial = append(dial, WithUnaryInterceptor(s.explainUnary), WithStreamInterceptor(s.explainStream))
-	if s.place, err = newChildPlace(dial); err != nil {
+	if s.socket, err = newChildSocket(dial); err != nil {
 		return nil, startError(cmd, err)
 	}
 	ctx, s.cancel = context.WithCancel(ctx)
 	p, err := s.start(ctx, cmd)
 	if err != nil {
 		s.cancel()
-		return nil, startError(cmd, errors.Join(err, s.place.close()))
+		return nil, startError(cmd, errors.Join(err, s.socket.close()))
 	}
 	go func() { // ends when Close is called, or ctx ends, or it gives up
 		defer close(s.done)
 		s.err = s.keepRunning(ctx, p)
 		s.cancel()
 		s.setProcess(nil)
-		s.err = errors.Join(s.err, s.place.close())
+		s.err = errors.Join(s.err, s.socket.close())
 	}()
 	return s, nil
 }
@@ -103,41 +111,40 @@ func Supervise(ctx context.Context, command func() *exec.Cmd, opts ...ChildOptio
 var errNoCommand = errors.New("the function for its command returned nil")
 
 // start starts a child, and returns when it serves.
-func (s *Supervisor) start(ctx context.Context, cmd *exec.Cmd) (*childProcess, error) {
+func (s *Supervisor) start(ctx context.Context, cmd *exec.Cmd) (*supervisedChild, error) {
 	if cmd == nil {
 		return nil, errNoCommand
 	}
-	if user := childUser(cmd); user != s.user {
+	if user := childproc.User(cmd); user != s.user {
 		return nil, fmt.Errorf("its user is %d, and that of the first child was %d: the connection is for one user's", user, s.user)
 	}
 	// A child that was killed has left its socket.
-	if err := os.Remove(s.place.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(s.socket.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	words := tapStderr(cmd)
-	p, err := startProcess(ctx, cmd, s.place.path, s.config)
+	stderr := childproc.KeepStderr(cmd)
+	process, err := childproc.Start(ctx, cmd, s.socket.path, s.config.timeouts)
 	if err != nil {
-		return nil, words.after(err)
+		return nil, stderr.Explain(err)
 	}
-	p.words = words
+	p := &supervisedChild{process, stderr}
 	s.setProcess(p)
-	s.event(slog.LevelInfo, "child serves", slog.Int("pid", cmd.Process.Pid))
+	s.event(slog.LevelInfo, "child serves", slog.Int("pid", p.PID()))
 	return p, nil
 }
 
 // keepRunning starts children one after the other, beginning with p's successor, until ctx ends or too many
 // have failed in a row.
-func (s *Supervisor) keepRunning(ctx context.Context, p *childProcess) error {
+func (s *Supervisor) keepRunning(ctx context.Context, p *supervisedChild) error {
 	failed := 0 // in a row
 	for {
 		began := time.Now()
 		select {
 		case <-ctx.Done():
-			p.stop(context.Background()) // for the StopTimeout at most
-			return p.ended()
-		case <-p.exited:
+			return p.Stop(context.Background()) // for the StopTimeout at most
+		case <-p.Exited():
 		}
-		why := p.words.after(p.exitError())
+		why := p.stderr.Explain(p.ExitError())
 		if time.Since(began) >= s.config.settledTime {
 			failed = 0
 		}
@@ -177,7 +184,7 @@ func (s *Supervisor) giveUp(restarts int, why error) error {
 	return err
 }
 
-func (s *Supervisor) setProcess(p *childProcess) {
+func (s *Supervisor) setProcess(p *supervisedChild) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.process = p
@@ -208,10 +215,10 @@ func (s *Supervisor) explainStream(ctx context.Context, desc *grpc.StreamDesc, c
 
 // Conn returns the connection to the current child; it stays the same one. While there is no child, calls
 // fail with codes.Unavailable, or wait with [grpc.WaitForReady]. It is closed when Done is.
-func (s *Supervisor) Conn() *ClientConn { return s.place.conn }
+func (s *Supervisor) Conn() *ClientConn { return s.socket.conn }
 
 // Path returns the path of the children's socket, for further connections of this user.
-func (s *Supervisor) Path() string { return s.place.path }
+func (s *Supervisor) Path() string { return s.socket.path }
 
 // PID returns the process id of the child, and 0 while there is none that serves.
 func (s *Supervisor) PID() int {
@@ -222,10 +229,10 @@ func (s *Supervisor) PID() int {
 		return 0
 	}
 	select {
-	case <-p.exited:
+	case <-p.Exited():
 		return 0
 	default:
-		return p.cmd.Process.Pid
+		return p.PID()
 	}
 }
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package runtime
+package childproc
 
 import (
 	"fmt"
@@ -17,11 +17,20 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
-func supportsChildren() error { return nil }
+// Supported returns nil where a child can inherit a socket, and otherwise an error that says so.
+func Supported() error { return nil }
 
-// bequeath makes the socket and the lifeline and adds both to the command. It returns the files to close
-// when the command was started.
-func (p *childProcess) bequeath(path string) (passed []*os.File, err error) {
+// User returns the uid that the command sets for its process, and -1 for none.
+func User(cmd *exec.Cmd) int {
+	if cmd.SysProcAttr == nil || cmd.SysProcAttr.Credential == nil {
+		return -1
+	}
+	return int(cmd.SysProcAttr.Credential.Uid)
+}
+
+// pass makes the socket and the lifeline, and adds both to the command. It returns the files to close when
+// the command was started.
+func (p *Process) pass(path string) (passed []*os.File, err error) {
 	bound, err := listener.Bind(path)
 	if err != nil {
 		return nil, err
@@ -35,33 +44,16 @@ func (p *childProcess) bequeath(path string) (passed []*os.File, err error) {
 	passed = append(passed, end)
 	env := slices.DeleteFunc(p.cmd.Environ(), func(v string) bool { return strings.HasPrefix(v, "NOTIFY_SOCKET=") })
 	p.cmd.Env = append(env,
-		listenPathEnv+"="+path,
-		fmt.Sprintf("%s=%d", listenFDEnv, p.pass(bound)),
-		fmt.Sprintf("%s=%d", lifelineFDEnv, p.pass(end)))
+		ListenPathEnv+"="+path,
+		fmt.Sprintf("%s=%d", ListenFDEnv, p.addFile(bound)),
+		fmt.Sprintf("%s=%d", LifelineFDEnv, p.addFile(end)))
 	return passed, nil
 }
 
-// pass returns the number that f will have in the child.
-func (p *childProcess) pass(f *os.File) int {
+// addFile returns the number that f will have in the child.
+func (p *Process) addFile(f *os.File) int {
 	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, f)
 	return 2 + len(p.cmd.ExtraFiles) // behind standard input, output and error
-}
-
-// childPolicy returns the policy for the server at the socket: it must be of the child's user. The
-// socket's directory is private, so there can be no other, except root's.
-func childPolicy(cmd *exec.Cmd) []DialOption {
-	if user := childUser(cmd); user >= 0 {
-		return []DialOption{WithServerPolicy(AllowUID(user))}
-	}
-	return nil
-}
-
-// childUser returns the user that the command sets, and -1 for none.
-func childUser(cmd *exec.Cmd) int {
-	if cmd.SysProcAttr == nil || cmd.SysProcAttr.Credential == nil {
-		return -1
-	}
-	return int(cmd.SysProcAttr.Credential.Uid)
 }
 
 // ownGroup gives the child its own process group, unless the caller has set something else. Only the
