@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -59,26 +60,22 @@ func authInfoFrom(ctx context.Context) (AuthInfo, bool) {
 // Servers only record the client: a refused handshake would look like a broken connection, and the client
 // would try again for ever. Clients refuse an untrusted server here, before grpc has written a byte.
 type transportCredentials struct {
-	audit    *slog.Logger                 // of a server; nil for none
-	divert   func(arrival, AuthInfo) bool // of a server: takes a connection that is not for grpc
-	greeted  func()                       // of a server: a handshake is over
-	draining <-chan struct{}              // of a server: closed when it drains
-	counted  *transportCounter            // of a server: its connections
-	verify   func(socket.Peer) error      // of a client
+	audit    *slog.Logger                         // of a server; nil for none
+	dispatch func(*admission.Conn, AuthInfo) bool // of a server: takes a connection that is not for grpc
+	draining <-chan struct{}                      // of a server: closed when it drains
+	counted  *transportCounter                    // of a server: its connections
+	verify   func(socket.Peer) error              // of a client
 }
 
 func (t transportCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	defer t.greeted()
-	a, ok := conn.(arrival)
-	if !ok {
-		a.UnixConn, ok = conn.(*net.UnixConn)
-	}
+	c, ok := admission.ConnOf(conn)
 	if ok {
-		conn = a.UnixConn
+		defer c.HandshakeDone()
+		conn = c.UnixConn
 	}
 	info := newAuthInfo(conn)
 	info.draining = t.draining
-	if ok && t.divert(a, info) {
+	if ok && t.dispatch(c, info) {
 		return nil, nil, credentials.ErrConnDispatched
 	}
 	t.accepted(info)

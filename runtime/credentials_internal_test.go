@@ -5,6 +5,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -13,9 +14,9 @@ import (
 func TestHandshakesHandOnTheVeryConnection(t *testing.T) {
 	t.Parallel()
 	conn := &net.UnixConn{}
-	server := transportCredentials{divert: func(arrival, AuthInfo) bool { return false }, greeted: func() {}, counted: &transportCounter{}}
+	server := transportCredentials{dispatch: func(*admission.Conn, AuthInfo) bool { return false }, counted: &transportCounter{}}
 	client := transportCredentials{verify: func(socket.Peer) error { return nil }}
-	if got, _, err := server.ServerHandshake(arrival{UnixConn: conn}); got != net.Conn(conn) || err != nil {
+	if got, _, err := server.ServerHandshake(&admission.Conn{UnixConn: conn}); got != net.Conn(conn) || err != nil {
 		t.Errorf("the server's handshake returns %T, %v", got, err)
 	}
 	if got, _, err := client.ClientHandshake(context.Background(), "", conn); got != net.Conn(conn) || err != nil {

@@ -4,43 +4,63 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
+
+// newAdmission returns the admission of a server, whose decisions are counted and logged.
+func (c *serverConfig) newAdmission() *admission.Admission {
+	return admission.New(admission.Config{
+		MaxConnsPerUser:  c.maxConnsPerUser,
+		UnseenHandshakes: len(c.raw) > 0,
+		TurnedAway: func(r admission.Refusal) {
+			c.counters.turnedAway.Add(1)
+			if r.First {
+				c.event(slog.LevelWarn, "turned away", slog.Int("uid", r.UID), slog.Int("connections", r.Connections))
+			}
+		},
+		NotAccepted: func(err error, report bool) {
+			c.counters.notAccepted.Add(1)
+			if report {
+				c.event(slog.LevelError, "cannot accept", slog.Any("error", err))
+			}
+		},
+	})
+}
 
 // http2Preface is the beginning of a connection of HTTP/2 (RFC 9113, section 3.4). The other two prefaces
 // have the same length.
 const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// divert takes a new connection away from grpc if it does not speak HTTP/2: that of a successor that asks
-// for the listener, of a client that speaks the direct transport, or of one that sends nothing. It peeks
-// at the preface. Until that has arrived, the connection is half-open; grpc's deadline for the handshake
-// ends the wait.
-func (s *Server) divert(a arrival, info AuthInfo) bool {
+// dispatch takes a new connection away from grpc if it does not speak HTTP/2, and reports whether it did:
+// that of a successor that asks for the listener, of a client that speaks the direct transport, or of one
+// that sends nothing. It peeks at the preface. Until that has arrived, the connection is half-open; grpc's
+// deadline for the handshake ends the wait.
+func (s *Server) dispatch(c *admission.Conn, info AuthInfo) (taken bool) {
 	preface := make([]byte, direct.PrefaceLen)
-	n, err := listener.Peek(a.UnixConn, preface, isNoPreface)
+	n, err := listener.Peek(c.UnixConn, preface, isNoPreface)
 	switch {
 	case err != nil:
-		a.Close()
-		s.admission.leave(a.place)
+		c.Close()
 		return true
 	case preface[0] != listener.HandoverRequest[0] || isNoPreface(preface[:n]):
 		// Whatever it is, grpc answers with its settings, which tell a client that this is an HTTP/2
 		// server.
-		return s.forGRPC(a)
+		return leaveToGRPC(c)
 	}
-	if _, err := io.ReadFull(a.UnixConn, preface); err != nil {
-		return s.forGRPC(a)
+	if _, err := io.ReadFull(c.UnixConn, preface); err != nil {
+		return leaveToGRPC(c)
 	}
 	switch {
 	case string(preface) == listener.HandoverRequest:
-		return s.divertSuccessor(a)
+		return s.dispatchSuccessor(c)
 	case direct.IsPreface(preface) && s.direct != nil:
 		info.Direct = true
-		go s.serveDirect(a, preface, info, s.direct.Coming()) // ends with the connection; see direct.Server
+		go s.serveDirect(c, preface, info, s.direct.Coming()) // ends with the connection; see direct.Server
 		return true
 	}
-	return s.forGRPC(a)
+	return leaveToGRPC(c)
 }
 
 // isNoPreface reports whether b cannot be the beginning of a preface that this server knows.
@@ -54,37 +74,37 @@ func isNoPreface(b []byte) bool {
 	return true
 }
 
-// forGRPC leaves a connection to grpc, unless its place is gone; then it closes the connection.
-func (s *Server) forGRPC(a arrival) (taken bool) { return !s.admission.speaksHTTP2(a.place) }
+// leaveToGRPC leaves a connection to grpc, unless it had to make room for another one and is closed.
+func leaveToGRPC(c *admission.Conn) (taken bool) { return c.Begin(admission.HTTP2) == admission.Closed }
 
-func (s *Server) divertSuccessor(a arrival) bool {
+func (s *Server) dispatchSuccessor(c *admission.Conn) (taken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != stateServing && s.state != stateDraining {
-		return s.forGRPC(a)
+		return leaveToGRPC(c)
 	}
-	if !s.admission.speaksHandover(a.place) {
+	if c.Begin(admission.Handover) == admission.Closed {
 		return true
 	}
 	s.successors.Go(func() {
-		defer s.admission.leave(a.place)
-		s.handOver(a.UnixConn)
+		defer c.Close()
+		s.handOver(c.UnixConn)
 	})
 	return true
 }
 
 // serveDirect only waits, most of the time, for each connection. It is kept small, so that the garbage
 // collector can shrink its stack.
-func (s *Server) serveDirect(a arrival, preface []byte, info AuthInfo, done func()) {
+func (s *Server) serveDirect(c *admission.Conn, preface []byte, info AuthInfo, done func()) {
 	defer done()
-	defer s.admission.leave(a.place)
+	defer c.Close()
 	var err error
-	switch s.admission.speaksDirect(a.place) {
-	case placeDirect:
+	switch c.Begin(admission.Direct) {
+	case admission.Direct:
 		s.credentials().accepted(info)
-		err = s.direct.Serve(a.UnixConn, preface, info)
-	case placeDeclined:
-		err = s.direct.Decline(a.UnixConn, preface, info)
+		err = s.direct.Serve(c.UnixConn, preface, info)
+	case admission.Declined:
+		err = s.direct.Decline(c.UnixConn, preface, info)
 	}
 	if err != nil {
 		s.reportClosed(err, info)

@@ -9,10 +9,10 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 )
 
-// While a server drains: how often to check whether the accept queue is empty and every connection was
-// greeted, and how long to continue accepting afterwards. A client that had found the socket file before
-// it was removed needs microseconds to get into the queue, and grpc a moment after the greeting. grpc
-// resets connections that it has not greeted when a graceful stop begins.
+// While a server drains: how often to check whether the accept queue is empty and no connection is in its
+// handshake, and how long to continue accepting afterwards. A client that had found the socket file before
+// it was removed needs microseconds to get into the queue, and grpc a moment after the handshake. grpc
+// resets connections that are in their handshake when a graceful stop begins.
 const (
 	queuePoll  = time.Millisecond
 	queuePause = 40 * time.Millisecond
@@ -71,7 +71,7 @@ func (s *Server) drain() {
 	withdrawn := s.current()
 	s.await(ctx, func() bool {
 		// grpc sends a client away whose call has not begun, and this client could go nowhere.
-		return s.letIn(withdrawn) && s.arrivals.sinceLast() > acceptedPause
+		return s.allAccepted(withdrawn) && s.admission.SinceLastAccepted() > acceptedPause
 	})
 	s.stopGracefully(ctx)
 }
@@ -109,14 +109,15 @@ func (s *Server) stop() {
 
 // awaitQueue returns when all clients that found the socket before it was withdrawn were accepted.
 func (s *Server) awaitQueue(ctx context.Context, l *listener.Listener) {
-	s.await(ctx, func() bool { return s.letIn(l) })
+	s.await(ctx, func() bool { return s.allAccepted(l) })
 }
 
-// letIn reports whether all clients that have connected so far have been accepted and greeted.
-func (s *Server) letIn(l *listener.Listener) bool { return !l.Pending() && s.arrivals.greeted() }
+// allAccepted reports whether all clients that have connected so far were accepted, and their handshakes
+// are over.
+func (s *Server) allAccepted(l *listener.Listener) bool { return !l.Pending() && s.handshakesOver() }
 
-// awaitGreetings returns when all accepted clients have been greeted.
-func (s *Server) awaitGreetings(ctx context.Context) { s.await(ctx, s.arrivals.greeted) }
+// handshakesOver reports whether no accepted connection is in its handshake.
+func (s *Server) handshakesOver() bool { return !s.admission.InHandshake() }
 
 // await returns when settled has been true for a while.
 func (s *Server) await(ctx context.Context, settled func() bool) {

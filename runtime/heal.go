@@ -173,9 +173,7 @@ func (s *Server) current() *listener.Listener {
 func (s *Server) accept(l *listener.Listener) <-chan error {
 	served := make(chan error, 1)
 	go func() {
-		accepting := &fairListener{UnixListener: l.UnixListener, server: s}
-		defer accepting.dropSpare()
-		err := s.grpc.Serve(accepting)
+		err := s.admission.Serve(l.UnixListener, s.grpc.Serve)
 		if errors.Is(err, grpc.ErrServerStopped) {
 			err = nil // Close was called first
 		}

@@ -135,7 +135,7 @@ func (s *Server) newDirectServer() *direct.Server {
 		Stream:   s.streamChain(),
 		Stats:    s.config.stats,
 		MaxRecv:  s.config.maxRecv,
-		MaxConns: math.MaxInt, // see admission
+		MaxConns: math.MaxInt, // package admission limits them
 		Budget:   int64(s.config.sendBudget),
 	})
 }
@@ -143,8 +143,7 @@ func (s *Server) newDirectServer() *direct.Server {
 func (s *Server) credentials() transportCredentials {
 	return transportCredentials{
 		audit:    s.config.auth.audit,
-		divert:   s.divert,
-		greeted:  func() { s.arrivals.handshakes.Add(1) },
+		dispatch: s.dispatch,
 		draining: s.draining,
 		counted:  &s.config.counters.connections,
 	}

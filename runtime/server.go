@@ -13,6 +13,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
@@ -35,8 +36,7 @@ type Server struct {
 	handedOver   chan struct{} // closed when another process has the listener
 	draining     chan struct{} // closed in stateDraining and after it
 	successors   sync.WaitGroup
-	arrivals     arrivals
-	admission    *admission
+	admission    *admission.Admission
 
 	mu          sync.Mutex
 	opened      opened // the listener that has the path
@@ -88,7 +88,6 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		draining:   make(chan struct{}),
 	}
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
-	s.arrivals.unknown = len(config.raw) > 0
 	if s.grpc, err = s.newGRPCServer(); err != nil {
 		return nil, err
 	}

@@ -130,7 +130,7 @@ func (s *Server) leave(served <-chan error) {
 	<-served // with an error that says that it was closed
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
-	s.awaitGreetings(ctx)
+	s.await(ctx, s.handshakesOver)
 	s.stopGracefully(ctx)
 }
 

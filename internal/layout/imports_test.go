@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"internal/version":             {},
 	"proto":                        {},
 	"runtime":                      {"proto/...", "runtime/internal/...", "runtime/socket"},
+	"runtime/internal/admission":   {"runtime/internal/descriptors", "runtime/internal/peercred", "runtime/internal/userns"},
 	"runtime/internal/childproc":   {"runtime/internal/descriptors", "runtime/internal/listener", "runtime/internal/sockerr"},
 	"runtime/internal/descriptors": {"runtime/internal/sockerr"},
 	"runtime/internal/direct":      {"runtime/internal/direct/..."},

@@ -1,9 +1,10 @@
-package runtime
+package admission
 
 import (
 	"errors"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -12,7 +13,7 @@ import (
 
 // acceptOne waits for a connection and returns it with its user; the uid is -1 if it is unknown. The
 // connection is nil if there was no descriptor for it and it was closed.
-func (l *fairListener) acceptOne() (*net.UnixConn, int, error) {
+func (l *listener) acceptOne() (*net.UnixConn, int, error) {
 	if l.spare == nil {
 		l.keepSpare()
 	}
@@ -32,7 +33,7 @@ func (l *fairListener) acceptOne() (*net.UnixConn, int, error) {
 
 // acceptWithSpare accepts when no descriptor is left: root and the server's own user get the ones that
 // were kept, and others are turned away, so that nobody waits behind them.
-func (l *fairListener) acceptWithSpare(short error) (*net.UnixConn, int, error) {
+func (l *listener) acceptWithSpare(short error) (*net.UnixConn, int, error) {
 	if l.spare == nil {
 		return nil, 0, short
 	}
@@ -43,9 +44,9 @@ func (l *fairListener) acceptWithSpare(short error) (*net.UnixConn, int, error) 
 		return nil, 0, short // no connection waits
 	}
 	uid := peerUID(fd)
-	if !l.server.admission.owns(uid) {
+	if !l.admission.owns(uid) {
 		unix.Close(fd)
-		l.server.turnedAway(l.server.admission.turnAway(uid))
+		l.admission.turnAway(uid, time.Now())
 		return nil, 0, nil
 	}
 	conn, err := descriptors.Conn(fd, "accepted")
@@ -57,13 +58,13 @@ func (l *fairListener) acceptWithSpare(short error) (*net.UnixConn, int, error) 
 
 // keepSpare keeps two descriptors for acceptWithSpare, if there are any, or if other users have half-open
 // connections that can be closed: one for the connection, and one for package net's copy.
-func (l *fairListener) keepSpare() {
-	if !l.openSpare() && l.server.admission.makeRoom() {
+func (l *listener) keepSpare() {
+	if !l.openSpare() && l.admission.makeRoom() {
 		l.openSpare()
 	}
 }
 
-func (l *fairListener) openSpare() bool {
+func (l *listener) openSpare() bool {
 	r, w, err := os.Pipe()
 	if err == nil {
 		l.spare = []*os.File{r, w}
@@ -71,7 +72,7 @@ func (l *fairListener) openSpare() bool {
 	return err == nil
 }
 
-func (l *fairListener) dropSpare() {
+func (l *listener) dropSpare() {
 	for _, f := range l.spare {
 		f.Close()
 	}
@@ -84,30 +85,30 @@ const shedMost = 1000
 
 // shed continues after a connection was turned away. A user in a loop fills the queue, and clients behind
 // it must not wait while a goroutine, the poller and grpc handle each of these connections. It returns the
-// first connection that gets a place; nil if the queue is empty.
-func (l *fairListener) shed() net.Conn {
+// first connection that is admitted; nil if the queue is empty.
+func (l *listener) shed() net.Conn {
 	for range shedMost {
 		fd, err := l.acceptNow()
 		if err != nil {
 			return nil
 		}
-		user := l.server.admit(peerUID(fd))
+		user := l.admission.admit(peerUID(fd), time.Now())
 		if user == nil {
 			unix.Close(fd)
 			continue
 		}
 		conn, err := descriptors.Conn(fd, "accepted")
 		if err != nil {
-			l.server.admission.forgo(user)
+			l.admission.abandon(user)
 			continue
 		}
-		return l.server.arrived(conn, user)
+		return l.enter(user, conn)
 	}
 	return nil
 }
 
 // acceptNow accepts a connection that waits in the queue. The poller does not know the descriptor.
-func (l *fairListener) acceptNow() (fd int, err error) {
+func (l *listener) acceptNow() (fd int, err error) {
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return -1, err
