@@ -7,14 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"google.golang.org/grpc"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/pathmode"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -70,7 +69,7 @@ func isForOthers(p Policy) bool { return p.others != none }
 // checkMode refuses a socket file whose mode keeps out users that a rule is to let in.
 func (a *authorization) checkMode(listen *listener.Config) error {
 	mode := cmp.Or(listen.Mode, socket.DefaultMode)
-	if mode&0o022 != 0 || listen.Owner != nil && listen.Owner.UID >= 0 {
+	if pathmode.LetsConnect(mode) || listen.Owner != nil && listen.Owner.UID >= 0 {
 		return nil
 	}
 	if what, rule, ok := a.find(isForOthers); ok {
@@ -80,13 +79,10 @@ func (a *authorization) checkMode(listen *listener.Config) error {
 	return nil
 }
 
-// mayEnter are the bits of a directory's mode with which others may pass through.
-const mayEnter = 0o011
-
 // checkDir refuses a directory, to be made by CreateDir, that keeps out such users.
 func (a *authorization) checkDir(listen *listener.Config) error {
 	mode := cmp.Or(listen.DirMode, socket.DefaultDirMode)
-	if mode&mayEnter != 0 {
+	if pathmode.LetsPass(mode) {
 		return nil
 	}
 	if what, rule, ok := a.find(isForOthers); ok {
@@ -135,18 +131,12 @@ func (a *authorization) checkMethods(services map[string]grpc.ServiceInfo) error
 		}
 		hint := "no service is registered"
 		if len(methods) > 0 {
-			hint = "the nearest is " + nearest(method, methods)
+			hint = "the nearest is " + methodname.Nearest(method, methods)
 		}
 		errs = append(errs, fmt.Errorf("AuthorizeMethod: no registered service has the method %s: correct the name, or register its service; %s: %w",
 			method, hint, fs.ErrInvalid))
 	}
 	return errors.Join(errs...)
-}
-
-// isFullMethod reports whether s is of the form "/service/method".
-func isFullMethod(s string) bool {
-	service, method, ok := strings.Cut(strings.TrimPrefix(s, "/"), "/")
-	return strings.HasPrefix(s, "/") && ok && service != "" && method != "" && !strings.Contains(method, "/")
 }
 
 // checkMode refuses what keeps out users that a rule is to let in, as far as this package makes it. An
@@ -176,39 +166,11 @@ func (s *Server) warn() {
 		return
 	}
 	if what, rule, ok := s.auth.find(isForOthers); ok {
-		if dir := narrowDir(s.Path(), rule.others, cmp.Or(s.config.listen.Mode, socket.DefaultMode)); dir != "" {
+		everyone := rule.others == whole && pathmode.LetsEveryoneConnect(cmp.Or(s.config.listen.Mode, socket.DefaultMode))
+		if dir := pathmode.NarrowDir(s.Path(), everyone); dir != "" {
 			s.told.narrow = true
 			s.config.event(slog.LevelWarn, "directory looks too narrow",
 				slog.String("directory", dir), slog.String("for", what), slog.String("rule", rule.String()))
 		}
 	}
-}
-
-// narrowDir returns the first directory on the way to path, from the root, whose mode keeps out all users
-// that are neither root nor this process's; "" if there is none. The mode of the socket file tells whether
-// everyone may connect, or a group.
-func narrowDir(path string, others extent, socketMode fs.FileMode) string {
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err != nil {
-		return ""
-	}
-	var narrow string
-	for {
-		info, err := os.Stat(dir)
-		if err == nil && keepsOut(info, others, socketMode) {
-			narrow = dir
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return narrow
-		}
-		dir = parent
-	}
-}
-
-func keepsOut(dir fs.FileInfo, others extent, socketMode fs.FileMode) bool {
-	if others == whole && socketMode&0o002 != 0 {
-		return dir.Mode()&0o001 == 0
-	}
-	return dir.Mode()&mayEnter == 0 && !isStrangers(dir)
 }

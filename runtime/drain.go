@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/sdnotify"
 )
 
 // While a server drains: how often to check whether the accept queue is empty and no connection is in its
@@ -59,7 +60,7 @@ func (s *Server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
 	s.advance(stateDraining)
-	s.notifyStopping()
+	sdnotify.Stopping(s)
 	s.config.event(slog.LevelInfo, "draining")
 	if s.health != nil {
 		s.health.Shutdown()

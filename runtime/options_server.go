@@ -16,6 +16,7 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -229,7 +230,7 @@ func Authorize(p Policy) ServerOption {
 // which can serve methods that are not registered.
 func AuthorizeMethod(fullMethod string, p Policy) ServerOption {
 	return func(c *serverConfig) {
-		if !isFullMethod(fullMethod) {
+		if !methodname.IsFull(fullMethod) {
 			c.reject("method %q: give its full name, as in /greeter.v1.Greeter/Greet", fullMethod)
 		}
 		c.auth.methods[fullMethod] = p

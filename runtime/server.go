@@ -9,13 +9,14 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/healthcheck"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/sdnotify"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -26,10 +27,10 @@ import (
 type Server struct {
 	addr   socket.Address
 	grpc   *grpc.Server
-	direct *direct.Server // nil if there is HTTP/2 only
-	health *health.Server // nil unless asked for
-	config *serverConfig  // does not change
-	auth   *authorization // services add to it, guarded by mu, until the server serves
+	direct *direct.Server      // nil if there is HTTP/2 only
+	health *healthcheck.Server // nil unless asked for
+	config *serverConfig       // does not change
+	auth   *authorization      // services add to it, guarded by mu, until the server serves
 
 	handovers    context.Context // ends when the listener may no longer be handed over
 	endHandovers context.CancelFunc
@@ -99,8 +100,8 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	}
 	s.warn()
 	if config.health {
-		s.health = health.NewServer()
-		healthv1.RegisterHealthServer(s, healthService{s.health})
+		s.health = healthcheck.New(s.draining)
+		healthv1.RegisterHealthServer(s, s.health)
 	}
 	if config.reflection {
 		reflection.Register(s)
@@ -203,7 +204,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	ctx, leave := underParent(ctx, s.current())
 	defer leave()
 	served := s.accept(s.current())
-	s.notifyReady()
+	sdnotify.Ready(s)
 	s.config.event(slog.LevelInfo, "serving")
 	err := s.serveUntil(ctx, served)
 	if err != nil {
@@ -301,6 +302,13 @@ func (s *Server) Close() error {
 	s.endHandovers()
 	s.successors.Wait()
 	s.stop()
-	s.notifyStopping()
+	sdnotify.Stopping(s)
 	return s.current().Close()
+}
+
+// setHealth sets the same status for all services. It does nothing once the server drains.
+func (s *Server) setHealth(status healthv1.HealthCheckResponse_ServingStatus) {
+	if s.health != nil {
+		s.health.SetAll(status, s.grpc.GetServiceInfo())
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/sdnotify"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -125,7 +126,7 @@ func (s *Server) HandedOver() bool {
 // calls of those that it has accepted.
 func (s *Server) leave(served <-chan error) {
 	s.advance(stateDraining)
-	s.notifyStopping()
+	sdnotify.Stopping(s)
 	s.current().UnixListener.Close()
 	<-served // with an error that says that it was closed
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)

@@ -30,9 +30,13 @@ var mayImport = map[string][]string{
 	"runtime/internal/direct":      {"runtime/internal/direct/..."},
 	"runtime/internal/direct/wire": {},
 	"runtime/internal/filewatch":   {},
+	"runtime/internal/healthcheck": {},
 	"runtime/internal/listener":    {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr"},
+	"runtime/internal/methodname":  {},
 	"runtime/internal/opendir":     {"runtime/internal/sockerr", "runtime/internal/userns"},
+	"runtime/internal/pathmode":    {},
 	"runtime/internal/peercred":    {"runtime/internal/sockerr", "runtime/internal/userns"},
+	"runtime/internal/sdnotify":    {},
 	"runtime/internal/sockerr":     {},
 	"runtime/internal/userns":      {},
 	"runtime/socket":               {"runtime/internal/filewatch", "runtime/internal/listener", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns"},
@@ -60,7 +64,9 @@ var (
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)
 	// withoutGRPC have nothing to do with grpc-go.
 	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...",
-		"runtime/internal/filewatch", "runtime/internal/listener", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
+		"runtime/internal/admission", "runtime/internal/childproc", "runtime/internal/descriptors", "runtime/internal/filewatch",
+		"runtime/internal/listener", "runtime/internal/methodname", "runtime/internal/opendir", "runtime/internal/pathmode",
+		"runtime/internal/peercred", "runtime/internal/sdnotify", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
 )
 
 // goPackage is what go list says of a package, without its tests.

@@ -1,4 +1,4 @@
-package runtime
+package methodname
 
 import "testing"
 
@@ -11,7 +11,7 @@ func TestNearestTakesTheFewestChanges(t *testing.T) {
 		"/a.v2.A/List":   "/a.v1.A/List",
 		"":               "/a.v1.A/Get",
 	} {
-		if got := nearest(name, names); got != want {
+		if got := Nearest(name, names); got != want {
 			t.Errorf("nearest to %q is %q, want %q", name, got, want)
 		}
 	}
@@ -21,6 +21,24 @@ func TestNearestTakesTheFewestChanges(t *testing.T) {
 	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"same", "same", 0}} {
 		if got := distance(c.a, c.b); got != c.want {
 			t.Errorf("from %q to %q are %d changes, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+func TestFullNameHasAServiceAndAMethod(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"/a.v1.A/Get": true,
+		"/A/Get":      true,
+		"a.v1.A/Get":  false,
+		"/a.v1.A":     false,
+		"/a.v1.A/":    false,
+		"//Get":       false,
+		"/a/b/Get":    false,
+		"":            false,
+	} {
+		if got := IsFull(name); got != want {
+			t.Errorf("that %q is a full name is %v", name, got)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package runtime
+package pathmode
 
 import (
 	"io/fs"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// isStrangers reports whether a directory belongs to a user that is neither root nor this process's. That
+// isOtherUsers reports whether a directory belongs to a user that is neither root nor this process's. That
 // may be the very user that should pass through.
-func isStrangers(dir fs.FileInfo) bool {
+func isOtherUsers(dir fs.FileInfo) bool {
 	st, ok := dir.Sys().(*syscall.Stat_t)
 	return ok && st.Uid != 0 && int(st.Uid) != os.Geteuid()
 }

@@ -1,7 +1,16 @@
-package runtime
+// Package methodname is about the full names of methods, as "/greeter.v1.Greeter/Greet".
+package methodname
 
-// nearest returns the one of names, of which there is at least one, that differs least from name.
-func nearest(name string, names []string) string {
+import "strings"
+
+// IsFull reports whether s is of the form "/service/method".
+func IsFull(s string) bool {
+	service, method, ok := strings.Cut(strings.TrimPrefix(s, "/"), "/")
+	return strings.HasPrefix(s, "/") && ok && service != "" && method != "" && !strings.Contains(method, "/")
+}
+
+// Nearest returns the one of names, of which there is at least one, that differs least from name.
+func Nearest(name string, names []string) string {
 	best, least := "", -1
 	for _, candidate := range names {
 		if d := distance(name, candidate); least < 0 || d < least {
