@@ -28,7 +28,7 @@ type authorization struct {
 
 	sameUser Policy
 
-	rules map[string]Policy // the combined rules of methods with a rule of their own; see settle
+	rules map[string]Policy // the combined rules of methods with a rule of their own; see combine
 	rest  Policy            // and for the others
 }
 
@@ -39,9 +39,9 @@ func (c *serverConfig) newAuthorization() *authorization {
 	return &a
 }
 
-// settle is called when all rules are known. It combines each method's two rules, so that a call needs
+// combine is called when all rules are known. It combines each method's two rules, so that a call needs
 // only a look-up.
-func (a *authorization) settle() {
+func (a *authorization) combine() {
 	a.rules = make(map[string]Policy, len(a.declared)+len(a.methods))
 	for _, table := range []map[string]Policy{a.declared, a.methods} {
 		for method := range table {

@@ -45,7 +45,7 @@ func (a *authorization) resolve() error {
 // known returns the rules for callers, as far as services are registered, by method or, for the others,
 // "the server".
 func (a *authorization) known() map[string]Policy {
-	a.settle()
+	a.combine()
 	rules := maps.Clone(a.rules)
 	if a.general != nil || len(a.declared) == 0 {
 		rules["the server"] = a.rest

@@ -23,7 +23,7 @@ func BenchmarkAuthorize(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			config.auth.settle()
+			config.auth.combine()
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := config.auth.check(ctx, method); err != nil {

@@ -120,8 +120,8 @@ func (s *Server) allAccepted(l *listener.Listener) bool { return !l.Pending() &&
 // handshakesOver reports whether no accepted connection is in its handshake.
 func (s *Server) handshakesOver() bool { return !s.admission.InHandshake() }
 
-// await returns when settled has been true for a while.
-func (s *Server) await(ctx context.Context, settled func() bool) {
+// await returns when over has been true for a while.
+func (s *Server) await(ctx context.Context, over func() bool) {
 	ctx, cancel := context.WithTimeout(ctx, queueLimit)
 	defer cancel()
 	tick := time.NewTicker(queuePoll)
@@ -133,7 +133,7 @@ func (s *Server) await(ctx context.Context, settled func() bool) {
 		case <-ctx.Done():
 			return
 		}
-		if settled() {
+		if over() {
 			quiet += queuePoll
 		} else {
 			quiet = 0

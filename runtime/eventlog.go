@@ -1,10 +1,18 @@
 package runtime
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
+
+// event writes to the EventLog.
+func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) {
+	if c.events != nil {
+		c.events.LogAttrs(context.Background(), level, what, attrs...)
+	}
+}
 
 // logFor returns a logger whose records name the socket; nil for nil, which logs nothing.
 func logFor(addr socket.Address, logger *slog.Logger) *slog.Logger {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"math"
 	"time"
 
@@ -237,12 +236,6 @@ func AuthorizeMethod(fullMethod string, p Policy) ServerOption {
 	}
 }
 
-// DeclaredPolicies is for generated code: it passes the rules that a .proto file declares, by full method
-// name. See [Authorize] for how they combine with those of a program.
-func DeclaredPolicies(policies map[string]Policy) ServerOption {
-	return func(c *serverConfig) { maps.Copy(c.auth.declared, policies) }
-}
-
 // AuditLog writes one record for each accepted connection, at level Info, and one for each refused call,
 // at level Warn, with the peer's uid, gid and process id. There is none by default. [AuditAllowedCalls]
 // adds allowed calls.
@@ -263,13 +256,6 @@ func AuditAllowedCalls() ServerOption {
 // none by default.
 func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
-}
-
-// event writes to the EventLog.
-func (c *serverConfig) event(level slog.Level, what string, attrs ...slog.Attr) {
-	if c.events != nil {
-		c.events.LogAttrs(context.Background(), level, what, attrs...)
-	}
 }
 
 // Takeover makes a server that finds its path owned by another udsgrpc server of the same user take it

@@ -100,7 +100,7 @@ func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 			return <-served
 		case <-s.handedOver:
 			endWatch()
-			s.leave(served)
+			s.drainHandedOver(served)
 			return nil
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Server) start() error {
 			return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
 		}
 	}
-	s.auth.settle()
+	s.auth.combine()
 	s.setHealth(healthv1.HealthCheckResponse_SERVING)
 	return nil
 }

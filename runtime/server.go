@@ -22,6 +22,7 @@ import (
 //
 // A Server holds its path until Serve has returned or Close was called; always call one of them.
 type Server struct {
+	// Set by NewServer.
 	addr   socket.Address
 	grpc   *grpc.Server
 	direct *direct.Server      // nil if there is HTTP/2 only
@@ -31,13 +32,13 @@ type Server struct {
 
 	handovers    context.Context // ends when the listener may no longer be handed over
 	endHandovers context.CancelFunc
-	handedOver   chan struct{} // closed when another process has the listener
-	draining     chan struct{} // closed in stateDraining and after it
-	successors   sync.WaitGroup
+	handedOver   chan struct{}  // closed when another process has the listener
+	draining     chan struct{}  // closed in stateDraining and after it
+	successors   sync.WaitGroup // goroutines that hand over
 	admission    *admission.Admission
 
-	mu          sync.Mutex
-	opened      opened // the listener that has the path
+	mu          sync.Mutex // guards what follows
+	opened      opened     // the listener that has the path
 	told        told
 	state       serverState
 	registerErr error

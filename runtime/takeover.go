@@ -122,9 +122,9 @@ func (s *Server) HandedOver() bool {
 	}
 }
 
-// leave ends a server whose listener another process has: it accepts no more clients, and finishes the
-// calls of those that it has accepted.
-func (s *Server) leave(served <-chan error) {
+// drainHandedOver ends a server whose listener another process has: it accepts no more clients, and
+// finishes the calls of those that it has accepted.
+func (s *Server) drainHandedOver(served <-chan error) {
 	s.advance(stateDraining)
 	sdnotify.Stopping(s)
 	s.current().UnixListener.Close()
