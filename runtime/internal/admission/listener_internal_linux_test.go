@@ -53,6 +53,18 @@ func serve(t *testing.T, config Config) (*Admission, *net.UnixListener, net.Conn
 	return a, l, conn
 }
 
+// The spare descriptors, too. It runs alone, as others open descriptors.
+func TestServeClosesWhatItOpened(t *testing.T) {
+	var before int
+	t.Run("serve", func(t *testing.T) {
+		before = fixture.OpenFiles(t)
+		serve(t, Config{})
+	})
+	if after := fixture.OpenFiles(t); after != before {
+		t.Errorf("the process has %d descriptors, and had %d before", after, before)
+	}
+}
+
 // The listener may be the service manager's, and goes to successors: what they do with files is theirs.
 func TestListenerItselfStillTakesFiles(t *testing.T) {
 	t.Parallel()

@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 )
 
@@ -68,6 +70,7 @@ func TestDescriptorOfNoUnixSocketIsAnErrorAndIsClosed(t *testing.T) {
 	if _, err := descriptors.Conn(fd, "pipe"); err == nil {
 		t.Error("a pipe is a connection")
 	}
+	r.SetReadDeadline(time.Now().Add(fixture.Guard))
 	if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
 		t.Errorf("the reader of the pipe gets %q, %v", rest, err)
 	}

@@ -3,16 +3,18 @@ package healthcheck_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/healthcheck"
 )
 
-// watcher is the stream of a watch. What is sent blocks until it was received.
+// watcher is the stream of a watch.
 type watcher struct {
 	healthv1.Health_WatchServer
 	ctx  context.Context
@@ -26,8 +28,20 @@ func (w watcher) Send(r *healthv1.HealthCheckResponse) error {
 	return nil
 }
 
-func watch(t *testing.T, ctx context.Context, s *healthcheck.Server) (watcher, <-chan error) {
-	w := watcher{ctx: ctx, sent: make(chan healthv1.HealthCheckResponse_ServingStatus)}
+// next returns the next status that is sent.
+func (w watcher) next(t *testing.T) healthv1.HealthCheckResponse_ServingStatus {
+	t.Helper()
+	select {
+	case s := <-w.sent:
+		return s
+	case <-time.After(fixture.Guard):
+		t.Fatal("no status is sent")
+		return 0
+	}
+}
+
+func watch(ctx context.Context, s *healthcheck.Server) (watcher, <-chan error) {
+	w := watcher{ctx: ctx, sent: make(chan healthv1.HealthCheckResponse_ServingStatus, 10)}
 	done := make(chan error, 1)
 	go func() { done <- s.Watch(&healthv1.HealthCheckRequest{Service: "a.A"}, w) }()
 	return w, done
@@ -38,12 +52,12 @@ func TestWatchEndsWhenTheServerDrains(t *testing.T) {
 	draining := make(chan struct{})
 	s := healthcheck.New(draining)
 	s.SetAll(healthv1.HealthCheckResponse_SERVING, map[string]grpc.ServiceInfo{"a.A": {}})
-	w, done := watch(t, t.Context(), s)
-	if got := <-w.sent; got != healthv1.HealthCheckResponse_SERVING {
+	w, done := watch(t.Context(), s)
+	if got := w.next(t); got != healthv1.HealthCheckResponse_SERVING {
 		t.Errorf("the status is %v", got)
 	}
 	close(draining)
-	if got := <-w.sent; got != healthv1.HealthCheckResponse_NOT_SERVING {
+	if got := w.next(t); got != healthv1.HealthCheckResponse_NOT_SERVING {
 		t.Errorf("at the drain the status is %v", got)
 	}
 	if err := <-done; status.Code(err) != codes.Unavailable {
@@ -55,8 +69,8 @@ func TestWatchOfAClientThatLeavesIsCanceled(t *testing.T) {
 	t.Parallel()
 	s := healthcheck.New(make(chan struct{}))
 	ctx, cancel := context.WithCancel(t.Context())
-	w, done := watch(t, ctx, s)
-	if got := <-w.sent; got != healthv1.HealthCheckResponse_SERVICE_UNKNOWN {
+	w, done := watch(ctx, s)
+	if got := w.next(t); got != healthv1.HealthCheckResponse_SERVICE_UNKNOWN {
 		t.Errorf("the status is %v", got)
 	}
 	cancel()
