@@ -230,9 +230,10 @@ func TestSupervisedChildrenAreOfOneUser(t *testing.T) {
 func TestCallsThatWaitSurviveRestarts(t *testing.T) {
 	t.Parallel()
 	s, client := supervise(t, serveAgain(t), runtime.RestartAfter(time.Millisecond, 0))
+	killed := 0
 	for range 20 {
-		pid := s.PID()
-		if pid != 0 {
+		if pid := s.PID(); pid != 0 {
+			killed = pid
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 		_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true))
@@ -240,6 +241,11 @@ func TestCallsThatWaitSurviveRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Close says how the last child ended, so that is to be one that was not killed.
+	fixture.Eventually(t, "another child to serve", func() bool {
+		resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true))
+		return err == nil && int(resp.GetServerPid()) != killed
+	})
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
