@@ -33,21 +33,17 @@ import (
 // the variables of the parent from the environment and marks the descriptors close-on-exec, so make that
 // call before starting any process. A program whose effective user is not the real one (set-user-ID)
 // inherits nothing.
-func InheritedPath() string { return inherited().path }
+func InheritedPath() string { return inherited().Path }
 
 // inherited takes over what the parent passed, at the first call. A process has one parent, so there is
 // one result for all servers of the process.
-var inherited = sync.OnceValue(inherit)
+var inherited = sync.OnceValue(func() *inheritance { return &inheritance{Inheritance: childproc.Inherit()} })
 
-// inheritance is what StartChild has passed to this process. The zero value is for a process that was
-// started in another way.
+// inheritance is what StartChild has passed to this process, and the listener that was made of it.
 type inheritance struct {
-	path     string
-	bound    *os.File
-	lifeline *net.UnixConn
-	err      error // of taking it over
+	childproc.Inheritance
 
-	mu       sync.Mutex
+	mu       sync.Mutex         // guards listener
 	listener *listener.Listener // nil until the first request
 }
 
@@ -61,13 +57,13 @@ func resolve(path string) (socket.Address, error) {
 }
 
 // isFor reports whether the parent has passed a listener for addr, or was to.
-func (i *inheritance) isFor(addr socket.Address) bool { return i.path != "" && addr.String() == i.path }
+func (i *inheritance) isFor(addr socket.Address) bool { return i.Path != "" && addr.String() == i.Path }
 
 // sameUser returns the rule of a server on addr where no other is set or declared. The process that bound
 // the socket may call the server on it, even as another user.
 func (i *inheritance) sameUser(addr socket.Address) Policy {
-	if i.isFor(addr) && i.err == nil {
-		if parent, err := socket.PeerOf(i.lifeline); err == nil && parent.HasUID && parent.UID != os.Geteuid() {
+	if i.isFor(addr) && i.Err == nil {
+		if parent, err := socket.PeerOf(i.Lifeline); err == nil && parent.HasUID && parent.UID != os.Geteuid() {
 			return Any(SameUser(), AllowUID(parent.UID))
 		}
 	}
@@ -81,17 +77,17 @@ func (i *inheritance) listen(addr socket.Address) (*listener.Listener, error) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.err != nil {
-		return nil, fmt.Errorf("listen on %s: %w: start this process with runtime.StartChild and nothing in between that closes descriptors, or give it a path", addr, i.err)
+	if i.Err != nil {
+		return nil, fmt.Errorf("listen on %s: %w: start this process with runtime.StartChild and nothing in between that closes descriptors, or give it a path", addr, i.Err)
 	}
 	if i.listener != nil {
 		return nil, fmt.Errorf("listen on %s: %w: a server of this process has got the inherited listener already: register several services on one server", addr, socket.ErrInUse)
 	}
-	l, err := listener.ListenBound(i.bound, i.path)
+	l, err := listener.ListenBound(i.Bound, i.Path)
 	if err != nil {
 		return nil, err
 	}
-	i.bound.Close()
+	i.Bound.Close()
 	i.listener = l
 	return l, nil
 }
@@ -107,7 +103,7 @@ func underParent(ctx context.Context, l *listener.Listener) (_ context.Context, 
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	lifeline := i.lifeline
+	lifeline := i.Lifeline
 	letGo := make(chan bool, 1)
 	go func() {
 		defer cancel()
@@ -121,7 +117,7 @@ func underParent(ctx context.Context, l *listener.Listener) (_ context.Context, 
 		if <-letGo {
 			// A parent that was killed does not clean up. The socket is withdrawn already, and a directory
 			// that holds anything else stays.
-			os.Remove(filepath.Dir(i.path))
+			os.Remove(filepath.Dir(i.Path))
 		}
 	}
 }

@@ -1,4 +1,5 @@
-// Package childproc starts a process that serves on a socket which its parent has bound, and stops it.
+// Package childproc starts a process that serves on a socket which its parent has bound, and stops it; in
+// that process it takes over what the parent has passed.
 //
 // Think of it as two things that the child is given beside its arguments. The socket is bound and not yet
 // listening; the child listens. The lifeline is one end of a connection to the parent: the child writes a
@@ -9,5 +10,5 @@
 // one that reads the lifeline. The mutex of a Process guards only why it was killed; everything else is
 // written before Start returns, or before the channel that Exited returns is closed.
 //
-// What the child does with the two is in package runtime, in inherit.go.
+// What a server does with the two is in package runtime, in inherit.go.
 package childproc

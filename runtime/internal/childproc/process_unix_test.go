@@ -8,16 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/childproc"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
@@ -25,14 +22,14 @@ func TestMain(m *testing.M) {
 	testproc.Main(m, map[string]testproc.Program{"serve": serve, "stay": stay, "end": end})
 }
 
-// serve is a program that does what a child has to do, without this module.
+// serve is a program that does what a child has to do.
 func serve([]string) error {
-	lifeline, err := ready()
+	i, err := ready()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "serving on %s, NOTIFY_SOCKET=%s\n", os.Getenv(childproc.ListenPathEnv), os.Getenv("NOTIFY_SOCKET"))
-	_, err = io.Copy(io.Discard, lifeline)
+	fmt.Fprintf(os.Stderr, "serving on %s, NOTIFY_SOCKET=%s\n", i.Path, os.Getenv("NOTIFY_SOCKET"))
+	_, err = io.Copy(io.Discard, i.Lifeline)
 	return err
 }
 
@@ -50,17 +47,16 @@ func end([]string) error {
 	return nil
 }
 
-func ready() (*net.UnixConn, error) {
-	fd, err := strconv.Atoi(os.Getenv(childproc.LifelineFDEnv))
-	if err != nil {
-		return nil, err
+func ready() (i childproc.Inheritance, err error) {
+	i = childproc.Inherit()
+	if i.Err != nil {
+		return i, i.Err
 	}
-	lifeline, err := descriptors.Conn(fd, "lifeline")
-	if err != nil {
-		return nil, err
+	if again := childproc.Inherit(); again != (childproc.Inheritance{}) {
+		return i, fmt.Errorf("inherits again: %+v", again)
 	}
-	_, err = io.WriteString(lifeline, childproc.ReadyLine)
-	return lifeline, err
+	_, err = io.WriteString(i.Lifeline, childproc.ReadyLine)
+	return i, err
 }
 
 var patient = childproc.Timeouts{Start: fixture.Guard, Stop: fixture.Guard}
@@ -160,5 +156,28 @@ func TestStderrGoesToTheCallerToo(t *testing.T) {
 	cmd = &exec.Cmd{Stderr: os.Stderr}
 	if childproc.KeepStderr(cmd); cmd.Stderr != os.Stderr {
 		t.Error("a file is no longer written to directly")
+	}
+}
+
+func TestProcessWithoutAParentInheritsNothing(t *testing.T) {
+	t.Parallel()
+	if i := childproc.Inherit(); i != (childproc.Inheritance{}) {
+		t.Errorf("it is %+v", i)
+	}
+}
+
+// A program in between may have closed the descriptors.
+func TestDescriptorsThatAreMissingAreAnError(t *testing.T) {
+	for _, fd := range []string{"", "x", "1000000"} {
+		t.Setenv(childproc.ListenPathEnv, "/run/x.sock")
+		t.Setenv(childproc.ListenFDEnv, fd)
+		t.Setenv(childproc.LifelineFDEnv, fd)
+		i := childproc.Inherit()
+		if i.Err == nil || i.Path != "/run/x.sock" || i.Bound != nil {
+			t.Errorf("with descriptor %q it is %+v", fd, i)
+		}
+		if _, ok := os.LookupEnv(childproc.ListenPathEnv); ok {
+			t.Error("the environment still has the path")
+		}
 	}
 }

@@ -1,4 +1,0 @@
-package runtime
-
-// On Windows a process inherits no sockets.
-func inherit() *inheritance { return &inheritance{} }
