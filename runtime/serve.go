@@ -13,6 +13,21 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/sdnotify"
 )
 
+// The goroutines of a server, besides the one in Serve. None of them outlives Serve, unless it says so:
+//
+//	accept          grpc accepts from the listener, and handshakes and serves HTTP/2 in goroutines of its own;
+//	                there are two for a moment when the path is bound again
+//	lookAfter       checks the path, with two that watch it and its directory, and binds it again
+//	serveDirect     one for each connection of the direct transport, which runs the handlers; may outlive Serve
+//	                as long as a handler does
+//	successors      one for each successor that asks for the listener
+//	underParent     one that reads the lifeline, in a child
+//	stopGracefully  one that waits for the calls of each transport; may outlive Serve as long as a handler does
+//
+// Server.mu guards the listener, the state, and what registered services add. Locks that are taken
+// while it is held, of grpc, of the direct transport and of package admission, are not held while it is
+// taken.
+
 // serverState is the state of a server. It only moves forward, and may skip states; see start and advance.
 type serverState int
 
