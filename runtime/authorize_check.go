@@ -140,9 +140,9 @@ func (a *authorization) checkMethods(services map[string]grpc.ServiceInfo) error
 }
 
 // checkMode refuses what keeps out users that a rule is to let in, as far as this package makes it. An
-// abstract name has no file, and the unit sets the mode of a service manager's socket.
+// abstract name has no file.
 func (s *Server) checkMode(o opened) error {
-	if s.addr.IsAbstract() || o.origin == originActivated {
+	if s.addr.IsAbstract() || !o.origin.makesFile() {
 		return nil
 	}
 	if err := s.auth.checkMode(&s.config.listen); err != nil || !o.makesDir {
@@ -162,7 +162,7 @@ func (s *Server) warn() {
 		s.config.event(slog.LevelWarn, "rule for an unmapped user",
 			slog.String("for", what), slog.String("rule", rule.String()), slog.String("reason", unmappedReason()))
 	}
-	if s.addr.IsAbstract() || s.opened.origin == originActivated || s.opened.origin == originInherited || s.told.narrow {
+	if s.addr.IsAbstract() || !s.opened.origin.makesFile() || s.told.narrow {
 		return
 	}
 	if what, rule, ok := s.auth.find(isForOthers); ok {

@@ -19,9 +19,12 @@ type origin int
 const (
 	originClaimed   origin = iota // the path was free, or a standby has waited for it
 	originTakenOver               // from the process that served before
-	originActivated               // the service manager's; the options about the file do not apply
+	originActivated               // the service manager's, whose unit describes the file
 	originInherited               // the parent's, which has made the file and its directory
 )
+
+// makesFile reports whether this package makes the socket file, so that the options about it apply.
+func (o origin) makesFile() bool { return o == originClaimed || o == originTakenOver }
 
 // opened is a listener and how the server came by it.
 type opened struct {

@@ -52,7 +52,7 @@ func serveParent(args []string) error {
 // events.
 func serveEveryone([]string) error {
 	srv, err := greeterv1.NewGreeterUDSServer(runtime.InheritedPath(), greetertest.New(), runtime.Authorize(runtime.Anyone()),
-		runtime.SocketMode(0o666), runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+		runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
 	if err != nil {
 		return err
 	}

@@ -113,8 +113,8 @@ func TestChildOfAnotherUser(t *testing.T) {
 	}
 }
 
-// The parent has made the directory, for itself.
-func TestChildIsNotWarnedOfTheParentsDirectory(t *testing.T) {
+// The parent has made the file and its directory, for itself.
+func TestChildMayAllowMoreThanTheParentsFileDoes(t *testing.T) {
 	t.Parallel()
 	var events strings.Builder
 	cmd := testproc.Command(t, "serve everyone")
