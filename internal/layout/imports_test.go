@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"runtime":                      {"proto/...", "runtime/internal/...", "runtime/socket"},
 	"runtime/internal/admission":   {"runtime/internal/descriptors", "runtime/internal/peercred", "runtime/internal/userns"},
 	"runtime/internal/childproc":   {"runtime/internal/descriptors", "runtime/internal/listener", "runtime/internal/sockerr"},
+	"runtime/internal/clientstate": {"runtime/socket"},
 	"runtime/internal/descriptors": {"runtime/internal/sockerr"},
 	"runtime/internal/direct":      {"runtime/internal/direct/..."},
 	"runtime/internal/direct/wire": {},
