@@ -2,15 +2,15 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/clientstate"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -20,18 +20,14 @@ import (
 // it. [Dial], or a generated constructor that calls it, makes one. Its methods may be called concurrently;
 // Close ends it.
 type ClientConn struct {
-	addr      socket.Address
-	policy    Policy // of the server
-	grpc      *grpc.ClientConn
-	direct    *direct.Client               // nil if there is HTTP/2 only
-	unary     grpc.UnaryClientInterceptor  // nil if there is none
-	stream    grpc.StreamClientInterceptor // nil if there is none
-	reconnect *reconnector
-	links     *links
-	calls     transportCounter
-
-	stopFollowing context.CancelFunc // ends the goroutine that calls the hooks
-	follower      sync.WaitGroup
+	addr    socket.Address
+	policy  Policy // of the server
+	grpc    *grpc.ClientConn
+	direct  *direct.Client               // nil if there is HTTP/2 only
+	unary   grpc.UnaryClientInterceptor  // nil if there is none
+	stream  grpc.StreamClientInterceptor // nil if there is none
+	monitor *clientstate.Monitor         // of the connections
+	calls   transportCounter
 }
 
 // Dial returns a connection to the server on path, in any form that [socket.ParseAddress] reads; a
@@ -54,23 +50,18 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 	}
 	config.warn(addr)
 	c := &ClientConn{
-		addr:   addr,
-		policy: config.policy,
-		unary:  chainUnary(config.unary),
-		stream: chainStream(config.stream),
-		links:  newLinks(addr, config.events),
+		addr:    addr,
+		policy:  config.policy,
+		unary:   chainUnary(config.unary),
+		stream:  chainStream(config.stream),
+		monitor: config.newMonitor(addr),
 	}
-	c.direct = config.directClient(c.dialDirect, c.links, func() bool { return c.grpc.GetState() == connectivity.Ready })
+	c.direct = config.directClient(c.dialDirect, c.monitor)
 	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
-	c.reconnect = newReconnector(addr, c.grpc.ResetConnectBackoff)
-	following, stop := context.WithCancel(context.Background())
-	c.stopFollowing = stop
-	if len(config.hooks.onConnect)+len(config.hooks.onDisconnect) > 0 {
-		c.follower.Go(func() { c.follow(following, config.hooks) })
-	}
+	c.monitor.Start(c.grpc)
 	return c, nil
 }
 
@@ -81,12 +72,13 @@ func target(addr socket.Address) string {
 
 // dial connects for HTTP/2.
 func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
-	if err := c.reconnect.sleep(ctx); err != nil {
+	if err := c.monitor.BeginAttempt(ctx); err != nil {
 		return nil, err
 	}
 	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
 	if err != nil {
-		return nil, c.failed(err)
+		c.monitor.AttemptFailed(err)
+		return nil, err
 	}
 	return conn, nil
 }
@@ -95,7 +87,7 @@ func (c *ClientConn) dial(ctx context.Context, _ string) (net.Conn, error) {
 func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
 	conn, err := (&socket.Dialer{}).DialAddress(ctx, c.addr)
 	if err != nil {
-		c.links.trouble.Store(&err) // there may be no time left for HTTP/2
+		c.monitor.DirectFailed(err)
 		return nil, nil, err
 	}
 	info := newAuthInfo(conn)
@@ -103,42 +95,23 @@ func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials
 		conn.Close()
 		return nil, nil, &untrustedServerError{c.addr, info.Peer, c.policy}
 	}
-	c.links.reached()
+	c.monitor.DirectAccepted()
 	info.Direct = true
 	return conn, info, nil
 }
 
-// verify refuses a server that the policy does not permit.
+// verify refuses a server that the policy does not permit, before HTTP/2 is spoken with it.
 func (c *ClientConn) verify(server socket.Peer) error {
-	if c.policy.Permits(server) {
-		if c.direct != nil {
-			c.direct.HTTP2Connected()
-		}
-		c.reconnect.connected(c.awaitAnswer)
-		c.links.greet(server)
-		return nil
+	if !c.policy.Permits(server) {
+		err := &untrustedServerError{c.addr, server, c.policy}
+		c.monitor.ServerRefused(err)
+		return err
 	}
-	return c.failed(&untrustedServerError{c.addr, server, c.policy})
-}
-
-// awaitAnswer records the server's answer when it arrives.
-func (c *ClientConn) awaitAnswer(ctx context.Context) {
-	for ctx.Err() == nil {
-		state := c.grpc.GetState()
-		if state == connectivity.Ready {
-			c.links.answered()
-			return
-		}
-		c.grpc.WaitForStateChange(ctx, state)
+	if c.direct != nil {
+		c.direct.HTTP2Connected()
 	}
-}
-
-// failed records why an attempt to connect failed, and waits for a change at the path.
-func (c *ClientConn) failed(err error) error {
-	c.links.giveUp()
-	c.links.fail(err)
-	c.reconnect.failed(err)
-	return err
+	c.monitor.Accepted(server)
+	return nil
 }
 
 // Invoke makes a unary call; generated clients call it. See [grpc.ClientConn.Invoke].
@@ -165,8 +138,8 @@ func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any,
 // needs no explanation.
 func (c *ClientConn) overHTTP2(inTime bool, call func() error) error {
 	c.calls.http2.Add(1)
-	c.reconnect.need()
-	defer c.reconnect.needNoMore()
+	c.monitor.AddWaiter()
+	defer c.monitor.RemoveWaiter()
 	err := call()
 	if !inTime {
 		return err
@@ -207,28 +180,19 @@ func (c *ClientConn) WaitReady(ctx context.Context) error {
 	if c.direct != nil && c.direct.Connect(ctx) == nil {
 		return nil
 	}
-	c.reconnect.need()
-	defer c.reconnect.needNoMore()
-	for {
-		state := c.grpc.GetState()
-		switch state {
-		case connectivity.Ready:
-			c.links.answered()
-			return nil
-		case connectivity.Shutdown:
-			return fmt.Errorf("wait for the server on %s: %w", c.addr, net.ErrClosed)
-		case connectivity.Idle:
-			c.grpc.Connect()
-		}
-		if !c.grpc.WaitForStateChange(ctx, state) {
-			return c.notReady(ctx.Err())
-		}
+	switch err := c.monitor.AwaitReady(ctx); {
+	case err == nil:
+		return nil
+	case errors.Is(err, net.ErrClosed):
+		return fmt.Errorf("wait for the server on %s: %w", c.addr, err)
+	default:
+		return c.notReady(err)
 	}
 }
 
 func (c *ClientConn) notReady(cause error) error {
-	if err := c.links.trouble.Load(); err != nil {
-		return fmt.Errorf("wait for the server: %w: %w", cause, *err)
+	if err := c.monitor.LastError(); err != nil {
+		return fmt.Errorf("wait for the server: %w: %w", cause, err)
 	}
 	return fmt.Errorf("wait for the server on %s: %w", c.addr, cause)
 }
@@ -236,12 +200,10 @@ func (c *ClientConn) notReady(cause error) error {
 // Close ends the connection and fails running calls with codes.Canceled. Closing again returns an error
 // that means that nothing was left to close.
 func (c *ClientConn) Close() error {
-	c.reconnect.close()
 	if c.direct != nil {
 		c.direct.Close()
 	}
 	err := c.grpc.Close()
-	c.stopFollowing()
-	c.follower.Wait()
+	c.monitor.Close()
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 )
 
@@ -56,7 +55,7 @@ func (c *ClientConn) explain(err error) error {
 
 func (c *ClientConn) explainUnavailable(err error) error {
 	var untrusted *untrustedServerError
-	if trouble := c.links.trouble.Load(); trouble != nil && errors.As(*trouble, &untrusted) {
+	if errors.As(c.monitor.LastError(), &untrusted) {
 		return status.Error(codes.PermissionDenied, untrusted.Error())
 	}
 	if h := hint(status.Convert(err).Message()); h != "" {
@@ -68,17 +67,17 @@ func (c *ClientConn) explainUnavailable(err error) error {
 // explainDeadline explains the error of a call whose deadline ended while there was no connection. It
 // returns other errors unchanged.
 func (c *ClientConn) explainDeadline(err error) error {
-	if c.grpc.GetState() == connectivity.Ready {
+	if c.monitor.Ready() {
 		return err
 	}
-	trouble := fmt.Sprintf("%s: %s", c.addr, crowded)
-	if t := c.links.trouble.Load(); t != nil {
-		trouble = (*t).Error()
+	reason := fmt.Sprintf("%s: %s", c.addr, crowded)
+	if last := c.monitor.LastError(); last != nil {
+		reason = last.Error()
 	}
-	if strings.Contains(err.Error(), trouble) {
+	if strings.Contains(err.Error(), reason) {
 		return err
 	}
-	return prefixed(trouble, err)
+	return prefixed(reason, err)
 }
 
 // prefixed puts text before the message of a status.

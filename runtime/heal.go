@@ -33,6 +33,9 @@ const (
 	// failedPause is the shortest pause before a server tries again, whatever changes at the path: the
 	// attempt itself may have made changes.
 	failedPause = 50 * time.Millisecond
+
+	// rewatchPause is how soon a watch that failed is tried again.
+	rewatchPause = 10 * time.Second
 )
 
 // lookAfter watches the socket file until ctx ends. When somebody has removed or replaced it, as cleaners

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/stats"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/clientstate"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/descriptors"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
@@ -40,7 +41,6 @@ type DialOption func(*dialConfig)
 
 type dialConfig struct {
 	policy     Policy
-	hooks      hooks
 	unary      []grpc.UnaryClientInterceptor
 	stream     []grpc.StreamClientInterceptor
 	stats      []stats.Handler
@@ -48,6 +48,8 @@ type dialConfig struct {
 	sendBudget int
 	events     *slog.Logger // nil for none
 	raw        []grpc.DialOption
+
+	onConnect, onDisconnect []func()
 
 	http2Only bool
 	err       error
@@ -109,6 +111,20 @@ func (c *dialConfig) grpcOptions(dial func(context.Context, string) (net.Conn, e
 	return append(opts, c.raw...)
 }
 
+// newMonitor returns the monitor of the client's connections.
+func (c *dialConfig) newMonitor(addr socket.Address) *clientstate.Monitor {
+	return clientstate.New(clientstate.Config{
+		Log:        logFor(addr, c.events),
+		PeerAttr:   peerAttr,
+		Unanswered: fmt.Errorf("%s: %s", addr, unanswered),
+		Watch: func(ctx context.Context, changed func()) error {
+			return socket.Watch(ctx, addr, changed)
+		},
+		OnConnect:    c.onConnect,
+		OnDisconnect: c.onDisconnect,
+	})
+}
+
 // maxDirectConns is how many connections of the direct transport a client has at most, and so how many
 // calls it carries at once. Further calls share HTTP/2's connection. With 1,000 callers, 1,024 connections
 // made two to three times as many calls as 256 did and HTTP/2 for the rest; a server needs 6 KiB for each.
@@ -116,15 +132,15 @@ const maxDirectConns = 1024
 
 // directClient returns the client of the direct transport; nil if that is turned off, or cannot honour the
 // options given for grpc.
-func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error), links *links, http2Ready func() bool) *direct.Client {
+func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error), monitor *clientstate.Monitor) *direct.Client {
 	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
 		return nil
 	}
 	return direct.NewClient(direct.ClientConfig{
 		Dial:       dial,
-		Connected:  func(info credentials.AuthInfo) { links.connectedDirect(info.(AuthInfo).Peer) },
-		Lost:       links.lostDirect,
-		HTTP2Ready: http2Ready,
+		Connected:  func(info credentials.AuthInfo) { monitor.DirectConnected(info.(AuthInfo).Peer) },
+		Lost:       monitor.DirectLost,
+		HTTP2Ready: monitor.Ready,
 		Stats:      c.stats,
 		MaxRecv:    c.maxRecv,
 		MaxConns:   min(maxDirectConns, descriptors.Limit()/4),
@@ -184,6 +200,33 @@ func WithSendBudget(bytes int) DialOption {
 		}
 		c.sendBudget = bytes
 	}
+}
+
+// WithEventLog writes a record for events that matter to an operator: the client has connected, its server
+// was lost, or it cannot connect, and why. A loss is noticed when a call meets it. Further connections to
+// the same server, and attempts that fail for the same reason as the last one, make no record. There is
+// none by default.
+func WithEventLog(logger *slog.Logger) DialOption {
+	return func(c *dialConfig) { c.events = logger }
+}
+
+// WithOnConnect calls f each time that the client has connected to a server: the first time, and after
+// each loss. It is for programs that must introduce themselves to every new server, as device plugins do
+// to a kubelet. Calls made from f go to that server.
+//
+// With it the client keeps itself connected, from Dial on; without it, it connects when a call needs a
+// connection. So a service that is started by its socket, as with systemd's socket activation, is started
+// at once, and again when it ends. f runs on a goroutine of its own, in turn with that of
+// [WithOnDisconnect]; while it runs, the next event waits. It must end when the calls it makes fail, and
+// must not call Close, which waits for it.
+func WithOnConnect(f func()) DialOption {
+	return func(c *dialConfig) { c.onConnect = append(c.onConnect, f) }
+}
+
+// WithOnDisconnect calls f each time that a connection is lost, including by Close. Everything else is as
+// with [WithOnConnect].
+func WithOnDisconnect(f func()) DialOption {
+	return func(c *dialConfig) { c.onDisconnect = append(c.onDisconnect, f) }
 }
 
 // WithHTTP2Only turns off the direct transport, which carries calls to servers of this package faster than

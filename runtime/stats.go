@@ -85,12 +85,13 @@ type ClientStats struct {
 
 // Stats returns what the client has done so far. It is cheap, and works after Close too.
 func (c *ClientConn) Stats() ClientStats {
+	connections := c.monitor.Stats()
 	stats := ClientStats{
-		Connections: ByTransport{Direct: c.links.direct.made.Load(), HTTP2: c.links.http2.made.Load()},
-		Reconnects:  ByTransport{Direct: c.links.direct.regained.Load(), HTTP2: c.links.http2.regained.Load()},
+		Connections: ByTransport{Direct: connections.Direct.Connections, HTTP2: connections.HTTP2.Connections},
+		Reconnects:  ByTransport{Direct: connections.Direct.Reconnects, HTTP2: connections.HTTP2.Reconnects},
 		Calls:       c.calls.load(),
-		Failed:      c.links.failed.Load(),
-		Refused:     c.links.refused.Load(),
+		Failed:      connections.Failed,
+		Refused:     connections.Refused,
 	}
 	if c.direct != nil {
 		stats.SendWaits = c.direct.SendWaits()
