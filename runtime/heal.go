@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
@@ -162,39 +161,4 @@ func (s *Server) watchPath(ctx context.Context, changed func(), blind *bool) {
 		case <-ctx.Done():
 		}
 	}
-}
-
-// current returns the listener that has the path.
-func (s *Server) current() *listener.Listener {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.opened.listener
-}
-
-// accept lets grpc accept from l; the channel gets the result of grpc's Serve. grpc closes its listeners
-// at the start of a drain, but the path must be held to its end, so grpc gets the bare listener.
-func (s *Server) accept(l *listener.Listener) <-chan error {
-	served := make(chan error, 1)
-	go func() {
-		err := s.admission.Serve(l.UnixListener, s.grpc.Serve)
-		if errors.Is(err, grpc.ErrServerStopped) {
-			err = nil // Close was called first
-		}
-		served <- err
-	}()
-	return served
-}
-
-// moveTo continues with a listener that has replaced the server's, when the clients in the queue of the
-// old one have been accepted.
-func (s *Server) moveTo(l *listener.Listener, served <-chan error) <-chan error {
-	s.mu.Lock()
-	old := s.opened.listener
-	s.opened.listener = l
-	s.mu.Unlock()
-	again := s.accept(l)
-	s.awaitQueue(s.handovers, old)
-	old.UnixListener.Close()
-	<-served // with an error that says that it was closed
-	return again
 }
