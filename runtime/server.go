@@ -84,6 +84,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	s.admission = config.newAdmission()
 	// Claiming a path does not block. A takeover has a time limit, and a standby its own context.
 	if s.opened, err = s.openListener(context.Background()); err != nil {
+		s.stop() // grpc starts workers at once, if an option asks for them
 		return nil, err
 	}
 	s.warn()

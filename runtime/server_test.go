@@ -132,6 +132,17 @@ func TestNewServerRefusesWhatIsNotFree(t *testing.T) {
 	}
 }
 
+// The workers of grpc are goroutines, which the end of all tests would find.
+func TestServerThatCouldNotBeMadeLeavesNoGoroutine(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	greetertest.Serve(t, path, newGreeter())
+	workers := runtime.GRPCServerOptions(grpc.NumStreamWorkers(2))
+	if _, err := runtime.NewServer(path, workers); !errors.Is(err, socket.ErrInUse) {
+		t.Errorf("error for a path in use is %v", err)
+	}
+}
+
 func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]runtime.ServerOption{
