@@ -172,10 +172,14 @@ func WithStreamInterceptor(interceptors ...grpc.StreamClientInterceptor) DialOpt
 	return func(c *dialConfig) { c.stream = append(c.stream, interceptors...) }
 }
 
-// WithStatsHandler adds a handler of events such as begin and end of calls; OpenTelemetry's
-// otelgrpc is one.
+// WithStatsHandler adds a handler of events such as begin and end of calls; OpenTelemetry's otelgrpc is
+// one. nil adds nothing.
 func WithStatsHandler(h stats.Handler) DialOption {
-	return func(c *dialConfig) { c.stats = append(c.stats, h) }
+	return func(c *dialConfig) {
+		if h != nil {
+			c.stats = append(c.stats, h)
+		}
+	}
 }
 
 // WithMaxRecvMsgSize sets how many bytes a message from the server may have; a larger one
@@ -218,15 +222,23 @@ func WithEventLog(logger *slog.Logger) DialOption {
 // connection. So a service that is started by its socket, as with systemd's socket activation, is started
 // at once, and again when it ends. f runs on a goroutine of its own, in turn with that of
 // [WithOnDisconnect]; while it runs, the next event waits. It must end when the calls it makes fail, and
-// must not call Close, which waits for it.
+// must not call Close, which waits for it. A nil f adds nothing.
 func WithOnConnect(f func()) DialOption {
-	return func(c *dialConfig) { c.onConnect = append(c.onConnect, f) }
+	return func(c *dialConfig) {
+		if f != nil {
+			c.onConnect = append(c.onConnect, f)
+		}
+	}
 }
 
 // WithOnDisconnect calls f each time that a connection is lost, including by Close. Everything else is as
 // with [WithOnConnect].
 func WithOnDisconnect(f func()) DialOption {
-	return func(c *dialConfig) { c.onDisconnect = append(c.onDisconnect, f) }
+	return func(c *dialConfig) {
+		if f != nil {
+			c.onDisconnect = append(c.onDisconnect, f)
+		}
+	}
 }
 
 // WithHTTP2Only turns off the direct transport, which carries calls to servers of this package faster than

@@ -26,10 +26,14 @@ func StreamInterceptor(interceptors ...grpc.StreamServerInterceptor) ServerOptio
 	return func(c *serverConfig) { c.stream = append(c.stream, interceptors...) }
 }
 
-// StatsHandler adds a handler of events such as begin and end of calls; OpenTelemetry's
-// otelgrpc is one.
+// StatsHandler adds a handler of events such as begin and end of calls; OpenTelemetry's otelgrpc is one.
+// nil adds nothing.
 func StatsHandler(h stats.Handler) ServerOption {
-	return func(c *serverConfig) { c.stats = append(c.stats, h) }
+	return func(c *serverConfig) {
+		if h != nil {
+			c.stats = append(c.stats, h)
+		}
+	}
 }
 
 // MaxRecvMsgSize sets how many bytes a message from a client may have; a larger one fails

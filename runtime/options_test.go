@@ -153,3 +153,17 @@ func TestStatsHandlersSeeBothEnds(t *testing.T) {
 		t.Errorf("connections begun: server %d, client %d; want 1 each", server.Begun.Load(), client.Begun.Load())
 	}
 }
+
+// As grpc's own options do. A hook that is nil would end the process.
+func TestHandlersAndHooksThatAreNilAreIgnored(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	greetertest.Serve(t, path, newGreeter(), runtime.StatsHandler(nil))
+	connected := make(chan struct{}, 1)
+	c, conn := greetertest.Dial(t, path,
+		runtime.WithStatsHandler(nil), runtime.WithOnConnect(nil), runtime.WithOnDisconnect(nil),
+		runtime.WithOnConnect(func() { connected <- struct{}{} }))
+	greetertest.Greet(t, c)
+	<-connected
+	conn.Close()
+}
