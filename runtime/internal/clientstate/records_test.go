@@ -213,6 +213,15 @@ func TestRecordsAndCounters(t *testing.T) {
 			last:    errOther,
 			state:   connReady,
 		},
+		"server of HTTP/2 is asked again for the direct transport": { // and answers that it has none
+			run: func(r *rig) {
+				r.connect()
+				r.DirectAccepted()
+			},
+			records: []string{"connected http2 7"},
+			stats:   Stats{HTTP2: TransportStats{Connections: 1}},
+			state:   connReady,
+		},
 		"transports lose the server each for itself": {
 			run: func(r *rig) {
 				r.DirectConnected(server)

@@ -49,11 +49,13 @@ func (m *Monitor) DirectLost() {
 }
 
 // DirectAccepted records that a permitted server has accepted a connection of the direct transport. It may
-// answer or not.
+// answer or not. If HTTP/2 has a connection, its server has answered, and may have no direct transport.
 func (m *Monitor) DirectAccepted() {
 	m.mu.Lock()
 	defer m.unlock()
-	m.lastError = m.conf.Unanswered
+	if m.conn != connReady {
+		m.lastError = m.conf.Unanswered
+	}
 }
 
 // DirectFailed records why the direct transport could not connect. HTTP/2 tries the same next, and counts
