@@ -134,13 +134,14 @@ func newChildSocket(dial []DialOption) (*childSocket, error) {
 	if err := childproc.Supported(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "udsgrpc-")
+	// TMPDIR may be relative, and the child may have another working directory.
+	temp, err := filepath.Abs(os.TempDir())
 	if err != nil {
 		return nil, err
 	}
-	// TMPDIR may be relative, and the child may have another working directory.
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, errors.Join(err, os.Remove(dir))
+	dir, err := os.MkdirTemp(temp, "udsgrpc-")
+	if err != nil {
+		return nil, err
 	}
 	s := &childSocket{dir: dir, path: filepath.Join(dir, "s")}
 	if s.conn, err = Dial(s.path, dial...); err != nil {
