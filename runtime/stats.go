@@ -22,8 +22,9 @@ type ServerStats struct {
 	// NotAccepted counts failed attempts to accept a client, most likely because there were no
 	// descriptors. The client waits; the server tries again.
 	NotAccepted int64
-	// TurnedAway counts connections that were closed because their user has its share; see
-	// [MaxConnsPerUser]. It includes half-open ones that made room for the user's next.
+	// TurnedAway counts connections that were closed because their user has its share, see
+	// [MaxConnsPerUser], or because no descriptor was left. It includes half-open ones that were closed to
+	// make room.
 	TurnedAway int64
 	// Rebound counts how often the socket file was lost, and bound again.
 	Rebound int64

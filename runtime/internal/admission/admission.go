@@ -134,9 +134,9 @@ func (a *Admission) turnAway(uid int, now time.Time) {
 	a.config.TurnedAway(r)
 }
 
-// makeRoom closes the oldest half-open connection of the other user that has most of them. It reports
-// false if there is none.
-func (a *Admission) makeRoom() bool {
+// makeRoom closes the oldest half-open connection of the other user that has most of them: it is turned
+// away, too. makeRoom reports false if there is none.
+func (a *Admission) makeRoom(now time.Time) bool {
 	a.mu.Lock()
 	var most *user
 	for _, u := range a.users {
@@ -150,8 +150,10 @@ func (a *Admission) makeRoom() bool {
 	}
 	victim := most.halfOpen.Front().Value.(*Conn)
 	a.move(victim, Closed)
+	r := most.refuse(now)
 	a.mu.Unlock()
 	victim.UnixConn.Close()
+	a.config.TurnedAway(r)
 	return true
 }
 

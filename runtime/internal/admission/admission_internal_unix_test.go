@@ -147,6 +147,26 @@ func TestNobodyMakesRoomForAnotherUser(t *testing.T) {
 	}
 }
 
+// The process has no descriptor left, and the owner's connections need one.
+func TestUserWithMostHalfOpenConnectionsMakesRoomAndIsReported(t *testing.T) {
+	r := newRig(t, 128, 0)
+	r.connect(1001)
+	oldest := r.connect(1002)
+	r.connect(1002)
+	r.connect(0)
+	if !r.makeRoom(r.now) || !isClosed(oldest.UnixConn) {
+		t.Fatal("the oldest connection of the user with most of them is open")
+	}
+	if want := (Refusal{UID: 1002, Connections: 1, First: true}); len(r.refusals) != 1 || r.refusals[0] != want {
+		t.Errorf("reported is %+v, want %+v", r.refusals, want)
+	}
+	r.makeRoom(r.now)
+	r.makeRoom(r.now)
+	if r.makeRoom(r.now) {
+		t.Error("the owner's connection makes room")
+	}
+}
+
 func TestHalfOfAShareIsForTheDirectTransport(t *testing.T) {
 	r := newRig(t, 128, 8)
 	var in []*Conn

@@ -59,7 +59,7 @@ func (l *listener) acceptWithSpare(short error) (*net.UnixConn, int, error) {
 // keepSpare keeps two descriptors for acceptWithSpare, if there are any, or if other users have half-open
 // connections that can be closed: one for the connection, and one for package net's copy.
 func (l *listener) keepSpare() {
-	if !l.openSpare() && l.admission.makeRoom() {
+	if !l.openSpare() && l.admission.makeRoom(time.Now()) {
 		l.openSpare()
 	}
 }
