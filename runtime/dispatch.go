@@ -14,7 +14,7 @@ func (c *serverConfig) newAdmission() *admission.Admission {
 	return admission.New(admission.Config{
 		MaxConnsPerUser:  c.maxConnsPerUser,
 		UnseenHandshakes: len(c.raw) > 0,
-		TurnedAway: func(r admission.Refusal) {
+		TurnedAway: func(r admission.TurnedAway) {
 			c.counters.turnedAway.Add(1)
 			if r.First {
 				c.event(slog.LevelWarn, "turned away", slog.Int("uid", r.UID), slog.Int("connections", r.Connections))

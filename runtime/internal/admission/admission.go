@@ -50,12 +50,13 @@ type Config struct {
 	// program's: Serve's listener returns the bare connections. Then it is not known which are half-open.
 	UnseenHandshakes bool
 
-	TurnedAway  func(Refusal)                // a connection was closed because its user has its share
+	TurnedAway  func(TurnedAway)             // called for each such connection
 	NotAccepted func(err error, report bool) // report is set now and then, if it goes on
 }
 
-// Refusal is a connection that was closed because its user has its share.
-type Refusal struct {
+// TurnedAway is a connection that was closed because its user has its share, or because there was no
+// descriptor.
+type TurnedAway struct {
 	UID         int  // -1 if it is unknown
 	Connections int  // that the user has
 	First       bool // it is the user's first for a while
@@ -70,9 +71,9 @@ type user struct {
 	direct   int
 	halfOpen list.List // of *Conn, the oldest first
 
-	tokens  float64 // how many connections it may make now
-	refill  time.Time
-	refused time.Time // when it was last turned away
+	tokens     float64 // how many connections it may make now
+	refill     time.Time
+	turnedAway time.Time // when it was last turned away
 }
 
 // New returns the admission of a server, with the descriptors that this process may have now.
@@ -90,8 +91,8 @@ func newAdmission(config Config, s shares, owns func(uid int) bool) *Admission {
 }
 
 // admit decides on a connection that uid has just made. It returns the user, which has one more from now
-// on, for enter; nil if the connection is refused. If an older connection has to make room, admit closes
-// it, and that is a refusal, too.
+// on, for enter; nil if the connection is turned away. If an older connection has to make room, admit closes
+// it: that one is turned away, too.
 func (a *Admission) admit(uid int, now time.Time) *user {
 	a.mu.Lock()
 	u := a.user(uid, now)
@@ -106,7 +107,7 @@ func (a *Admission) admit(uid int, now time.Time) *user {
 	var victim *Conn
 	switch {
 	case !u.owner && !u.mayCome(now, a.burst()), full && oldest == nil:
-		r := u.refuse(now)
+		r := u.turnAway(now)
 		a.mu.Unlock()
 		a.config.TurnedAway(r)
 		return nil
@@ -119,7 +120,7 @@ func (a *Admission) admit(uid int, now time.Time) *user {
 		a.mu.Unlock()
 		return u
 	}
-	r := u.refuse(now)
+	r := u.turnAway(now)
 	a.mu.Unlock()
 	victim.UnixConn.Close()
 	a.config.TurnedAway(r)
@@ -129,7 +130,7 @@ func (a *Admission) admit(uid int, now time.Time) *user {
 // turnAway records a connection that was closed because there was no descriptor.
 func (a *Admission) turnAway(uid int, now time.Time) {
 	a.mu.Lock()
-	r := a.user(uid, now).refuse(now)
+	r := a.user(uid, now).turnAway(now)
 	a.mu.Unlock()
 	a.config.TurnedAway(r)
 }
@@ -150,7 +151,7 @@ func (a *Admission) makeRoom(now time.Time) bool {
 	}
 	victim := most.halfOpen.Front().Value.(*Conn)
 	a.move(victim, Closed)
-	r := most.refuse(now)
+	r := most.turnAway(now)
 	a.mu.Unlock()
 	victim.UnixConn.Close()
 	a.config.TurnedAway(r)
@@ -186,9 +187,9 @@ func (u *user) mayCome(now time.Time, burst float64) bool {
 	return true
 }
 
-func (u *user) refuse(now time.Time) Refusal {
-	r := Refusal{UID: u.uid, Connections: u.total, First: now.Sub(u.refused) > reportPause}
-	u.refused = now
+func (u *user) turnAway(now time.Time) TurnedAway {
+	r := TurnedAway{UID: u.uid, Connections: u.total, First: now.Sub(u.turnedAway) > reportPause}
+	u.turnedAway = now
 	return r
 }
 
@@ -200,7 +201,7 @@ func (a *Admission) user(uid int, now time.Time) *user {
 	}
 	if len(a.users) >= a.pruneAt {
 		for uid, u := range a.users {
-			if u.total == 0 && now.Sub(u.refill) > reportPause && now.Sub(u.refused) > reportPause {
+			if u.total == 0 && now.Sub(u.refill) > reportPause && now.Sub(u.turnedAway) > reportPause {
 				delete(a.users, uid)
 			}
 		}
@@ -262,7 +263,7 @@ const (
 	// forgotten as are added.
 	sweepFew = 4
 
-	// sweepPause is how often all of them are checked when a connection would be refused.
+	// sweepPause is how often all of them are checked when a connection would be turned away.
 	sweepPause = time.Millisecond
 )
 

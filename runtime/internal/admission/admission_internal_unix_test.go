@@ -13,16 +13,16 @@ import (
 // rig is an admission under test, with a clock that stands still. Uids below 10 are owners.
 type rig struct {
 	*Admission
-	t        *testing.T
-	now      time.Time
-	refusals []Refusal
+	t          *testing.T
+	now        time.Time
+	turnedAway []TurnedAway
 }
 
 func newRig(t *testing.T, descriptors, perUser int) *rig {
 	t.Parallel()
 	r := &rig{t: t, now: time.Now()}
 	r.Admission = newAdmission(
-		Config{TurnedAway: func(refused Refusal) { r.refusals = append(r.refusals, refused) }},
+		Config{TurnedAway: func(t TurnedAway) { r.turnedAway = append(r.turnedAway, t) }},
 		sharesOf(descriptors, perUser), func(uid int) bool { return uid < 10 })
 	return r
 }
@@ -157,8 +157,8 @@ func TestUserWithMostHalfOpenConnectionsMakesRoomAndIsReported(t *testing.T) {
 	if !r.makeRoom(r.now) || !isClosed(oldest.UnixConn) {
 		t.Fatal("the oldest connection of the user with most of them is open")
 	}
-	if want := (Refusal{UID: 1002, Connections: 1, First: true}); len(r.refusals) != 1 || r.refusals[0] != want {
-		t.Errorf("reported is %+v, want %+v", r.refusals, want)
+	if want := (TurnedAway{UID: 1002, Connections: 1, First: true}); len(r.turnedAway) != 1 || r.turnedAway[0] != want {
+		t.Errorf("reported is %+v, want %+v", r.turnedAway, want)
 	}
 	r.makeRoom(r.now)
 	r.makeRoom(r.now)
@@ -247,17 +247,17 @@ func TestStormIsTurnedAwayAndItsUserComesBack(t *testing.T) {
 }
 
 // A user that was not turned away for a while is reported again.
-func TestRefusalsInARowAreOfOneReport(t *testing.T) {
+func TestConnectionsTurnedAwayInARowAreOfOneReport(t *testing.T) {
 	r := newRig(t, 128, 1)
 	r.connectHTTP2(1001, 1)
 	for _, tc := range []struct {
 		after time.Duration
 		want  bool
 	}{{0, true}, {0, false}, {reportPause, false}, {reportPause, false}, {reportPause + 1, true}} {
-		r.now, r.refusals = r.now.Add(tc.after), nil
+		r.now, r.turnedAway = r.now.Add(tc.after), nil
 		c := r.connect(1001)
-		if want := (Refusal{UID: 1001, Connections: 1, First: tc.want}); c != nil || len(r.refusals) != 1 || r.refusals[0] != want {
-			t.Errorf("%v later comes %+v, want %+v", tc.after, r.refusals, want)
+		if want := (TurnedAway{UID: 1001, Connections: 1, First: tc.want}); c != nil || len(r.turnedAway) != 1 || r.turnedAway[0] != want {
+			t.Errorf("%v later comes %+v, want %+v", tc.after, r.turnedAway, want)
 		}
 	}
 }

@@ -9,8 +9,8 @@
 //	          admit                 Begin                          Close
 //	accepted -------> HalfOpen -----------> HTTP2
 //	   |                 |     -----------> Direct, or Declined  --------> Closed
-//	   | refused         |     -----------> Handover
-//	   v                 | oldest of a user that has too many
+//	   | turned away     |     -----------> Handover
+//	   v                 | makes room for another
 //	closed               v
 //	                   Closed
 //
