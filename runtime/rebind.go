@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// lookPause is how often a server checks its path without an event. There is no event when a directory
+	// checkPause is how often a server checks its path without an event. There is no event when a directory
 	// further up is moved away, if no watch can be had, and on macOS and the BSDs, whose kernels report
 	// changes of regular files only.
-	lookPause = 10 * time.Second
+	checkPause = 10 * time.Second
 
 	// unrestPause is how long a server waits after a change. A program that removes a directory removes
 	// its entries first, and would fail if they were made again at once.
@@ -37,11 +37,11 @@ const (
 	rewatchPause = 10 * time.Second
 )
 
-// lookAfter watches the socket file until ctx ends. When somebody has removed or replaced it, as cleaners
-// of temporary directories do, or its directory, lookAfter binds the path again and sends the new
+// keepBound watches the socket file until ctx ends. When somebody has removed or replaced it, as cleaners
+// of temporary directories do, or its directory, keepBound binds the path again and sends the new
 // listener, which has to be received. It does not change what other processes use, and checks again later.
 // It closes the channel at its end.
-func (s *Server) lookAfter(ctx context.Context, l *listener.Listener, rebound chan<- *listener.Listener) {
+func (s *Server) keepBound(ctx context.Context, l *listener.Listener, rebound chan<- *listener.Listener) {
 	defer close(rebound)
 	if s.addr.IsAbstract() {
 		<-ctx.Done()
@@ -51,8 +51,8 @@ func (s *Server) lookAfter(ctx context.Context, l *listener.Listener, rebound ch
 	blind := false // for the watches, of which there is one at a time
 	endWatch := s.watch(ctx, changes, &blind)
 	defer func() { endWatch() }()
-	var lost loss
-	next := time.After(lookPause)
+	var lost pathLoss
+	next := time.After(checkPause)
 	for {
 		select {
 		case <-ctx.Done():
@@ -67,7 +67,7 @@ func (s *Server) lookAfter(ctx context.Context, l *listener.Listener, rebound ch
 		}
 		again, err := l.Rebind()
 		if err != nil {
-			if lost.news(err) {
+			if lost.toLog(err) {
 				s.config.event(slog.LevelError, "socket lost", slog.Any("error", err))
 				s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)
 			}
@@ -91,18 +91,18 @@ func (s *Server) lookAfter(ctx context.Context, l *listener.Listener, rebound ch
 		if lost.told != "" {
 			s.setHealth(healthv1.HealthCheckResponse_SERVING)
 		}
-		lost, next = loss{}, time.After(lookPause)
+		lost, next = pathLoss{}, time.After(checkPause)
 	}
 }
 
-// loss records why a server does not have its path.
-type loss struct {
+// pathLoss records why a server does not have its path.
+type pathLoss struct {
 	last string // the reason that was found last
 	told string // the reason that was logged last
 }
 
-// news records a reason, and reports whether it is to be logged.
-func (l *loss) news(err error) bool {
+// toLog records a reason, and reports whether it is to be logged.
+func (l *pathLoss) toLog(err error) bool {
 	// A server that is just starting has the lock for a moment.
 	passing := errors.Is(err, socket.ErrInUse) && err.Error() != l.last
 	l.last = err.Error()
@@ -130,7 +130,7 @@ func (s *Server) watch(ctx context.Context, changes chan<- struct{}, blind *bool
 	// watch on the directory above reports it.
 	dir, _ := filepath.Split(s.addr.String())
 	if addr, err := socket.ParseAddress(strings.TrimRight(dir, string(filepath.Separator))); err == nil {
-		watches.Go(func() { socket.Watch(ctx, addr, changed) }) // without it the path is checked every lookPause
+		watches.Go(func() { socket.Watch(ctx, addr, changed) }) // without it the path is checked every checkPause
 	}
 	return func() {
 		cancel()
@@ -139,7 +139,7 @@ func (s *Server) watch(ctx context.Context, changes chan<- struct{}, blind *bool
 }
 
 // watchPath reports changes at the path until ctx ends. While it cannot, the path is checked every
-// lookPause.
+// checkPause.
 func (s *Server) watchPath(ctx context.Context, changed func(), blind *bool) {
 	for ctx.Err() == nil {
 		err := socket.Watch(ctx, s.addr, func() {

@@ -8,7 +8,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-func TestLossIsNewsOnce(t *testing.T) {
+func TestLostPathIsLoggedOnceForEachReason(t *testing.T) {
 	t.Parallel()
 	inUse := func(by string) error { return fmt.Errorf("%w by %s", socket.ErrInUse, by) }
 	gone := errors.New("the directory has gone")
@@ -21,10 +21,10 @@ func TestLossIsNewsOnce(t *testing.T) {
 		"when who has started stays":       {{inUse("a"), false}, {inUse("a"), true}, {inUse("a"), false}},
 		"also when others come in between": {{gone, true}, {inUse("a"), false}, {gone, false}},
 	} {
-		var l loss
+		var l pathLoss
 		for i, r := range reasons {
-			if got := l.news(r.err); got != r.want {
-				t.Errorf("%s: that %q is news is %v at look %d", name, r.err, got, i)
+			if got := l.toLog(r.err); got != r.want {
+				t.Errorf("%s: that %q is to be logged is %v at check %d", name, r.err, got, i)
 			}
 		}
 	}

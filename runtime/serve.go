@@ -17,7 +17,7 @@ import (
 //
 //	accept          grpc accepts from the listener, and handshakes and serves HTTP/2 in goroutines of its own;
 //	                there are two for a moment when the path is bound again
-//	lookAfter       checks the path, with two that watch it and its directory, and binds it again
+//	keepBound       checks the path, with two that watch it and its directory, and binds it again
 //	serveDirect     one for each connection of the direct transport, which runs the handlers; may outlive Serve
 //	                as long as a handler does
 //	successors      one for each successor that asks for the listener
@@ -90,7 +90,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	rebound := make(chan *listener.Listener)
-	go s.lookAfter(watching, s.current(), rebound)
+	go s.keepBound(watching, s.current(), rebound)
 	endWatch := func() {
 		stopWatching()
 		for l := range rebound {

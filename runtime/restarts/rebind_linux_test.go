@@ -118,7 +118,7 @@ func TestPathThatSomebodyElseHasTakenIsLeftAloneAndReported(t *testing.T) {
 	}
 }
 
-func TestServerHealsWhenThePathIsFreeAgain(t *testing.T) {
+func TestPathIsBoundAgainWhenItIsFree(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	greetertest.Serve(t, path, greetertest.New())
@@ -141,7 +141,7 @@ func TestServerHealsWhenThePathIsFreeAgain(t *testing.T) {
 	greetertest.Greet(t, client)
 }
 
-func TestHealedSocketCanBeTakenOver(t *testing.T) {
+func TestSocketThatWasBoundAgainCanBeTakenOver(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	old := greetertest.Serve(t, path, greetertest.New())
@@ -163,7 +163,7 @@ func TestHealedSocketCanBeTakenOver(t *testing.T) {
 }
 
 // The process that has taken the path dies, which no watch of the path tells.
-func TestServerHealsWhenWhoHasTakenThePathDies(t *testing.T) {
+func TestPathIsBoundAgainWhenTheProcessThatHasTakenItDies(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	log := &greetertest.Buffer{}
@@ -222,7 +222,7 @@ func TestLockFileThatIsRemovedAloneIsMadeAnew(t *testing.T) {
 
 // Whoever starts just when the lock file is gone has locked a new one for a moment, until it finds
 // the server alive.
-func TestLockFileThatSomebodyElseHasForAMomentIsTakenBack(t *testing.T) {
+func TestLockFileOfAnotherProcessIsTakenBackWhenItIsUnlocked(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	log := &greetertest.Buffer{}
