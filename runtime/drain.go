@@ -115,7 +115,7 @@ func (s *Server) awaitQueue(ctx context.Context, l *listener.Listener) {
 
 // allAccepted reports whether all clients that have connected so far were accepted, and their handshakes
 // are over.
-func (s *Server) allAccepted(l *listener.Listener) bool { return !l.Pending() && s.handshakesOver() }
+func (s *Server) allAccepted(l *listener.Listener) bool { return !l.HasQueued() && s.handshakesOver() }
 
 // handshakesOver reports whether no accepted connection is in its handshake.
 func (s *Server) handshakesOver() bool { return !s.admission.InHandshake() }

@@ -83,7 +83,7 @@ func (i *inheritance) listen(addr socket.Address) (*listener.Listener, error) {
 	if i.listener != nil {
 		return nil, fmt.Errorf("listen on %s: %w: a server of this process has got the inherited listener already: register several services on one server", addr, socket.ErrInUse)
 	}
-	l, err := listener.ListenBound(i.Bound, i.Path)
+	l, err := listener.ListenInherited(i.Bound, i.Path)
 	if err != nil {
 		return nil, err
 	}

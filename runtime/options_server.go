@@ -267,8 +267,8 @@ func EventLog(logger *slog.Logger) ServerOption {
 // new one answers clients that wait to be accepted. The socket file stays the same one. If any step fails,
 // the error of NewServer or Serve names the step and wraps [socket.ErrInUse], and the old server continues
 // to serve, even if the new process is killed. If the old server is told to stop, or dies, before the new
-// one serves, Serve of the new one waits until the path is free, and listens there anew. If the path is
-// free, Takeover changes nothing.
+// one serves, Serve of the new one waits until the path is free, and makes a new socket file there. If the
+// path is free from the beginning, Takeover changes nothing.
 //
 // Between NewServer and Serve the new server has 30 s. Then the offer lapses, Serve
 // fails, and the old server continues to serve. Further servers with Takeover wait in NewServer, in turn,

@@ -112,7 +112,7 @@ func TestHandoverFinishesCallsOfTheFormerOwner(t *testing.T) {
 	}
 }
 
-func TestOwnerServesOnWhenTheHeirGivesUp(t *testing.T) {
+func TestOwnerServesOnWhenTheSuccessorGivesUp(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	greetertest.Serve(t, path, greetertest.New())

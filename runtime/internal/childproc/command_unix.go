@@ -31,7 +31,7 @@ func User(cmd *exec.Cmd) int {
 // pass makes the socket and the lifeline, and adds both to the command. It returns the files to close when
 // the command was started.
 func (p *Process) pass(path string) (passed []*os.File, err error) {
-	bound, err := listener.Bind(path)
+	bound, err := listener.BindForChild(path)
 	if err != nil {
 		return nil, err
 	}

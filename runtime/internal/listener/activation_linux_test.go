@@ -47,7 +47,7 @@ func activate(args []string) error {
 			}
 			fmt.Println(errors.Is(err, os.ErrDeadlineExceeded), err)
 		case "pending":
-			fmt.Println(l.Pending())
+			fmt.Println(l.HasQueued())
 		case "withdraw":
 			fmt.Println(l.Withdraw())
 		case "close":

@@ -14,22 +14,22 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 )
 
-// Bind makes the socket file at addr, with [DefaultMode], for another process to listen on. That process
-// gets the returned descriptor and calls [InheritBound] and [ListenBound]. Until then, connecting is
-// refused. As the peer of its clients the kernel names the process that listens, not the one that called
-// Bind.
+// BindForChild makes the socket file at addr, with [DefaultMode], for another process to listen on. That
+// process gets the returned descriptor and calls [InheritBound] and [ListenInherited]. Until then,
+// connecting is refused. As the peer of its clients the kernel names the process that listens, not the one
+// that has bound.
 //
-// Bind takes no lock and replaces nothing: the file must be in a new directory of the caller, who removes
-// both. It is no abstract name. The errors are those of Listen. On Windows it is [sockerr.Unsupported].
-func Bind(addr string) (*os.File, error) {
-	f, err := bindOnly(addr)
+// It takes no lock and replaces nothing: the file must be in a new directory of the caller, who removes
+// both. addr is no abstract name. The errors are those of Listen. On Windows it is [sockerr.Unsupported].
+func BindForChild(addr string) (*os.File, error) {
+	f, err := bindForChild(addr)
 	if err != nil {
 		return nil, fmt.Errorf("bind %s: %w", addr, err)
 	}
 	return f, nil
 }
 
-func bindOnly(addr string) (*os.File, error) {
+func bindForChild(addr string) (*os.File, error) {
 	if isAbstract(addr) {
 		return nil, fmt.Errorf("an abstract name has no directory: %w", sockerr.Unsupported)
 	}
@@ -49,7 +49,7 @@ func bindOnly(addr string) (*os.File, error) {
 	return bindSocket(reach, uint32(DefaultMode))
 }
 
-// InheritBound takes over the descriptor fd, which another process has bound to addr with [Bind] and passed
+// InheritBound takes over the descriptor fd, which another process has bound to addr with [BindForChild] and passed
 // to this one. It is closed when a child of this process starts a program.
 //
 // The error wraps [sockerr.NotSocket], and fd is not touched, if it is anything but a socket bound to addr:
@@ -63,16 +63,16 @@ func InheritBound(fd int, addr string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), addr), nil
 }
 
-// ListenBound listens on f, a socket bound to addr. It duplicates the descriptor; the caller closes f.
+// ListenInherited listens on f, a socket bound to addr. It duplicates the descriptor; the caller closes f.
 //
 // The Listener withdraws the socket file as any other does, if it can reach it. A process with another user
 // or root directory leaves it to the process that bound it. On Windows the error is [sockerr.Unsupported].
-func ListenBound(f *os.File, addr string) (*Listener, error) {
-	l, err := listenBound(f)
+func ListenInherited(f *os.File, addr string) (*Listener, error) {
+	l, err := listenOn(f)
 	if err != nil {
 		return nil, listenError(addr, err)
 	}
-	return newListener(addr, l, claimBound(addr)), nil
+	return newListener(addr, l, claimInherited(addr)), nil
 }
 
 func checkBound(fd int, addr string) error {
@@ -91,8 +91,8 @@ func checkBound(fd int, addr string) error {
 	return nil
 }
 
-// claimBound returns nil if the socket file cannot be reached from here.
-func claimBound(addr string) *claim {
+// claimInherited returns nil if the socket file cannot be reached from here.
+func claimInherited(addr string) *claim {
 	path, name := filepath.Split(addr)
 	d, err := opendir.Open(path)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // bind binds a socket and returns a descriptor of it as a child process has it.
 func bind(t *testing.T, path string) (fd int) {
 	t.Helper()
-	f, err := listener.Bind(path)
+	f, err := listener.BindForChild(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestBoundSocketIsListenedOnByItsSuccessor(t *testing.T) {
 	if _, err := net.Dial("unix", path); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("connecting before anybody listens: %v", err)
 	}
-	if _, err := listener.Bind(path); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := listener.BindForChild(path); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("binding again: %v", err)
 	}
 	f, err := listener.InheritBound(fd, path)
@@ -45,7 +45,7 @@ func TestBoundSocketIsListenedOnByItsSuccessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	l, err := listener.ListenBound(f, path)
+	l, err := listener.ListenInherited(f, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestBoundSocketIsListenedOnByItsSuccessor(t *testing.T) {
 	}
 }
 
-func TestHeirDoesNotRemoveASuccessor(t *testing.T) {
+func TestSuccessorDoesNotRemoveItsOwnSuccessor(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	f, err := listener.InheritBound(bind(t, path), path)
@@ -69,7 +69,7 @@ func TestHeirDoesNotRemoveASuccessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	l, err := listener.ListenBound(f, path)
+	l, err := listener.ListenInherited(f, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,14 +105,14 @@ func TestInheritBoundLeavesOtherDescriptorsAlone(t *testing.T) {
 
 func TestBindRefusesWhatListenRefuses(t *testing.T) {
 	t.Parallel()
-	if _, err := listener.Bind("@name"); !errors.Is(err, socket.ErrUnsupported) {
+	if _, err := listener.BindForChild("@name"); !errors.Is(err, socket.ErrUnsupported) {
 		t.Errorf("abstract name: %v", err)
 	}
 	path := fixture.FreePath(t)
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listener.Bind(path); err == nil {
+	if _, err := listener.BindForChild(path); err == nil {
 		t.Error("bound over a file")
 	}
 }

@@ -168,7 +168,7 @@ func (c *claim) bind(reach string, conf *Config) (_ *net.UnixListener, err error
 	if err := c.pin.apply(conf); err != nil {
 		return nil, err
 	}
-	c.listener, err = listenBound(f)
+	c.listener, err = listenOn(f)
 	return c.listener, err
 }
 
@@ -190,9 +190,9 @@ func bindSocket(reach string, mode uint32) (*os.File, error) {
 	return f, nil
 }
 
-// listenBound listens on a socket that is bound. It leaves f open, because the listener duplicates the
+// listenOn listens on a socket that is bound. It leaves f open, because the listener duplicates the
 // descriptor.
-func listenBound(f *os.File) (*net.UnixListener, error) {
+func listenOn(f *os.File) (*net.UnixListener, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err

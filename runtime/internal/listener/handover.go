@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// OfferTimeout is how long a process that takes a listener over may take from TakeOver to Commit. Then the
+// offerTimeout is how long a process that takes a listener over may take from TakeOver to Commit. Then the
 // offer lapses: Commit fails, and the owner continues to serve.
-const OfferTimeout = 30 * time.Second
+const offerTimeout = 30 * time.Second
 
 // HandoverRequest is what a successor sends first. It is as long as HTTP/2's preface, so that an HTTP/2
 // server answers, by hanging up, instead of waiting for more. It begins with another letter, so that one

@@ -50,13 +50,13 @@ const (
 
 // offers are a listener's offers to successors: one at a time, in the order in which they asked.
 type offers struct {
-	lapse time.Duration // OfferTimeout, except in tests
+	lapse time.Duration // offerTimeout, except in tests
 	open  chan struct{} // full while a successor has an offer, and for ever once it has taken over
 	taken chan struct{} // closed when a successor has taken over
 }
 
 func newOffers() offers {
-	return offers{lapse: OfferTimeout, open: make(chan struct{}, 1), taken: make(chan struct{})}
+	return offers{lapse: offerTimeout, open: make(chan struct{}, 1), taken: make(chan struct{})}
 }
 
 // HandOver gives the listener to the process at the other end of conn, which has sent HandoverRequest. It
@@ -65,7 +65,7 @@ func newOffers() offers {
 // nothing has changed.
 //
 // Only a process of the same user gets the listener; for others the error wraps [fs.ErrPermission]. One
-// process at a time has an offer, and [OfferTimeout] to become ready; the next one waits, and so does
+// process at a time has an offer, and [offerTimeout] to become ready; the next one waits, and so does
 // HandOver. When another process has taken over, or the listener was withdrawn, the error wraps
 // [net.ErrClosed], and the waiting process is told to ask again. ctx ends the wait and the offer. Linux
 // only; elsewhere [sockerr.Unsupported].
@@ -86,9 +86,9 @@ func (l *Listener) handOver(ctx context.Context, conn *net.UnixConn) error {
 		return err
 	}
 	if !successor.HasUID || successor.UID != os.Geteuid() {
-		return refuse(conn, fmt.Errorf("%v asked for it, and it is for uid %d: %w", successor, os.Geteuid(), fs.ErrPermission))
+		return sayNo(conn, fmt.Errorf("%v asked for it, and it is for uid %d: %w", successor, os.Geteuid(), fs.ErrPermission))
 	}
-	if err := l.awaitTurn(ctx, conn); err != nil {
+	if err := l.beginOffer(ctx, conn); err != nil {
 		return err
 	}
 	if err := l.offer(ctx, conn, successor); err != nil {
@@ -99,13 +99,14 @@ func (l *Listener) handOver(ctx context.Context, conn *net.UnixConn) error {
 	return nil
 }
 
-// awaitTurn returns nil when the listener can be offered to the process at the other end of conn.
-func (l *Listener) awaitTurn(ctx context.Context, conn *net.UnixConn) error {
+// beginOffer waits until no other process has an offer. It returns nil when the listener can be offered to
+// the process at the other end of conn.
+func (l *Listener) beginOffer(ctx context.Context, conn *net.UnixConn) error {
 	select {
 	case l.offers.open <- struct{}{}:
 		return nil
 	case <-l.offers.taken:
-		return sendAgain(conn, "it is another process's by now")
+		return sayAgain(conn, "it is another process's by now")
 	default:
 	}
 	if _, err := conn.Write([]byte{handoverWait}); err != nil {
@@ -115,19 +116,20 @@ func (l *Listener) awaitTurn(ctx context.Context, conn *net.UnixConn) error {
 	case l.offers.open <- struct{}{}:
 		return nil
 	case <-l.offers.taken:
-		return sendAgain(conn, "another process has taken over meanwhile")
+		return sayAgain(conn, "another process has taken over meanwhile")
 	case <-ctx.Done():
-		return sendAgain(conn, "the server is shutting down")
+		return sayAgain(conn, "the server is shutting down")
 	}
 }
 
-// sendAgain tells a process to ask again, because another one may have the path.
-func sendAgain(conn *net.UnixConn, reason string) error {
+// sayAgain tells a process to ask again, because another one may have the path.
+func sayAgain(conn *net.UnixConn, reason string) error {
 	_, err := conn.Write([]byte{handoverAgain})
 	return errors.Join(fmt.Errorf("%s: %w", reason, net.ErrClosed), err)
 }
 
-func refuse(conn *net.UnixConn, reason error) error {
+// sayNo tells a process why it does not get the listener.
+func sayNo(conn *net.UnixConn, reason error) error {
 	text := reason.Error()
 	conn.Write(append([]byte{handoverNo}, text[:min(len(text), longestReason)]...))
 	return reason
@@ -136,7 +138,7 @@ func refuse(conn *net.UnixConn, reason error) error {
 // offer sends the listener to the successor, and gives it up when the successor is ready.
 func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, successor peercred.Credentials) error {
 	if ctx.Err() != nil {
-		return sendAgain(conn, "the server is shutting down")
+		return sayAgain(conn, "the server is shutting down")
 	}
 	lock, err := l.sendDescriptors(conn)
 	if err != nil {
@@ -150,9 +152,9 @@ func (l *Listener) offer(ctx context.Context, conn *net.UnixConn, successor peer
 	_, err = io.ReadFull(conn, answer)
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return sendAgain(conn, fmt.Sprintf("the server is shutting down, and %v was not ready", successor))
+		return sayAgain(conn, fmt.Sprintf("the server is shutting down, and %v was not ready", successor))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuse(conn, fmt.Errorf("%v was not ready within %v, so the offer has lapsed: %w", successor, l.offers.lapse, err))
+		return sayNo(conn, fmt.Errorf("%v was not ready within %v, so the offer has lapsed: %w", successor, l.offers.lapse, err))
 	case err != nil:
 		return fmt.Errorf("%v has not become ready: %w", successor, err)
 	case answer[0] != handoverReady:
@@ -168,10 +170,10 @@ func (l *Listener) giveAway(conn *net.UnixConn, lock *os.File) error {
 		l.claim.mu.Lock()
 		defer l.claim.mu.Unlock()
 		if l.claim.pin == nil {
-			return sendAgain(conn, "the socket was withdrawn meanwhile")
+			return sayAgain(conn, "the socket was withdrawn meanwhile")
 		}
 		if l.claim.listener != l.UnixListener || l.claim.lock != lock {
-			return sendAgain(conn, "the socket or its lock file was made anew meanwhile")
+			return sayAgain(conn, "the socket or its lock file was made again meanwhile")
 		}
 	}
 	if _, err := conn.Write([]byte{handoverGo}); err != nil {
@@ -190,13 +192,13 @@ func (l *Listener) sendDescriptors(conn *net.UnixConn) (lock *os.File, err error
 		l.claim.mu.Lock()
 		defer l.claim.mu.Unlock()
 		if l.claim.pin == nil {
-			return nil, sendAgain(conn, "the server is shutting down")
+			return nil, sayAgain(conn, "the server is shutting down")
 		}
 		if l.claim.lock == nil {
-			return nil, refuse(conn, errors.New("the socket is that of its parent process"))
+			return nil, sayNo(conn, errors.New("the socket is that of its parent process"))
 		}
 		if l.claim.listener != l.UnixListener {
-			return nil, sendAgain(conn, "the socket has just been made anew")
+			return nil, sayAgain(conn, "the socket has just been made again")
 		}
 		lock = l.claim.lock
 		fds = []int{int(l.claim.lock.Fd()), l.claim.pin.fd}

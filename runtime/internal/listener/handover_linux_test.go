@@ -100,7 +100,7 @@ func TestHandoverKeepsFileAndLock(t *testing.T) {
 	}
 }
 
-func TestHeirThatGivesUpLeavesTheOwnerAsItWas(t *testing.T) {
+func TestSuccessorThatGivesUpLeavesTheOwnerAsItWas(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
 	owner := listen(t, path)

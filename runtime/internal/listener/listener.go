@@ -119,15 +119,15 @@ func (l *Listener) Withdraw() error {
 
 // Rebind checks the socket file. If it was removed, or replaced by something that is not in use, Rebind
 // makes it again and returns a Listener on it, which has the path and the lock from then on. The caller
-// serves that one as well. When no client is Pending on this one, the caller closes its UnixListener, but
+// serves that one as well. When no client is queued on this one, the caller closes its UnixListener, but
 // not this Listener. If the file is still the one that was bound, or there is none, as for an abstract
 // name and a service manager's socket, Rebind returns nil. It also makes a lock file that was removed
 // again. If the path leads to another directory by now, for example because the old one was removed and
-// made again, Rebind claims it there, as [Listen] does, with the same errors.
+// made again, Rebind claims it there, as Listen does, with the same errors.
 //
-// The error wraps [ErrInUse] if another process has the path now, and [ErrNotSocket] if something else is
-// there; neither is changed. If the directory was removed or renamed, and there is none in its place, the
-// error is [fs.ErrNotExist].
+// The error wraps [sockerr.InUse] if another process has the path now, and [sockerr.NotSocket] if something
+// else is there; neither is changed. If the directory was removed or renamed, and there is none in its
+// place, the error is [fs.ErrNotExist].
 func (l *Listener) Rebind() (*Listener, error) {
 	if l.claim == nil {
 		return nil, nil

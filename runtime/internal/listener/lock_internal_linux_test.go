@@ -12,7 +12,7 @@ import (
 )
 
 // Between opening a lock file and locking it, a cleaner may remove it and another process
-// make it anew: then the lock is on a file that nobody will look at again.
+// make it again: then the lock is on a file that nobody will look at again.
 func TestLockOnARemovedFileIsNone(t *testing.T) {
 	d, err := opendir.Open(t.TempDir() + "/")
 	if err != nil {

@@ -4,9 +4,9 @@ package listener
 
 import "golang.org/x/sys/unix"
 
-// Pending reports whether clients wait to be accepted by this listener. Those of an [Activated] listener
+// HasQueued reports whether clients wait to be accepted by this listener. Those of an [Activated] listener
 // that was withdrawn do not count. On Windows it is always false.
-func (l *Listener) Pending() (waiting bool) {
+func (l *Listener) HasQueued() (waiting bool) {
 	if l.passed != nil && l.passed.withdrawn.Load() {
 		return false
 	}

@@ -58,7 +58,7 @@ func TestWhatIsMadeAnewDuringAHandoverIsNotGivenAway(t *testing.T) {
 			if err := successor.Commit(); !errors.Is(err, socket.ErrInUse) {
 				t.Errorf("the successor's commit: %v", err)
 			}
-			if err := <-handed; err == nil || !strings.Contains(err.Error(), "made anew") {
+			if err := <-handed; err == nil || !strings.Contains(err.Error(), "made again") {
 				t.Errorf("the owner sees %v", err)
 			}
 			successor.Close()
@@ -87,7 +87,7 @@ func TestListenerThatWasReplacedIsNotHandedOver(t *testing.T) {
 		t.Errorf("the successor is answered %q, %v", answer, err)
 	}
 	successor.Close()
-	if err := <-handed; err == nil || !strings.Contains(err.Error(), "made anew") {
+	if err := <-handed; err == nil || !strings.Contains(err.Error(), "made again") {
 		t.Errorf("the owner sees %v", err)
 	}
 	checkConnects(t, again, path)
@@ -195,7 +195,7 @@ func inheritInVain(args []string) error {
 	return nil
 }
 
-func TestHeirThatCannotSetTheOwnerLeavesTheFormerOneServing(t *testing.T) {
+func TestSuccessorThatCannotSetTheOwnerLeavesTheFormerOneServing(t *testing.T) {
 	t.Parallel()
 	path := pathOfUser(t, 1234)
 	if got, want := testproc.Start(t, "inherit in vain", path).Line(), "true true <nil>"; got != want {

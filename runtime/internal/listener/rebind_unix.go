@@ -20,7 +20,7 @@ func (c *claim) rebind(conf *Config) (*net.UnixListener, error) {
 	moved, err := c.dir.IsReplaced()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the directory was moved or removed, and clients do not find the socket: bring it back, or make it anew: %w", err)
+		return nil, fmt.Errorf("the directory was moved or removed, and clients do not find the socket: bring it back, or make it again: %w", err)
 	case moved:
 		return c.rebindElsewhere(conf)
 	default:

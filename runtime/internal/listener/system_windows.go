@@ -14,8 +14,8 @@ func activated(string) (*Listener, error) { return nil, nil }
 
 func activatedAddress(string) (string, bool, error) { return "", false, nil }
 
-// Bind is [sockerr.Unsupported] on Windows, where a child process inherits no sockets.
-func Bind(addr string) (*os.File, error) {
+// BindForChild is [sockerr.Unsupported] on Windows, where a child process inherits no sockets.
+func BindForChild(addr string) (*os.File, error) {
 	return nil, fmt.Errorf("bind %s for another process: %w", addr, sockerr.Unsupported)
 }
 
@@ -24,13 +24,13 @@ func InheritBound(_ int, addr string) (*os.File, error) {
 	return nil, fmt.Errorf("inherit %s: %w", addr, sockerr.Unsupported)
 }
 
-// ListenBound is [sockerr.Unsupported] on Windows.
-func ListenBound(_ *os.File, addr string) (*Listener, error) {
+// ListenInherited is [sockerr.Unsupported] on Windows.
+func ListenInherited(_ *os.File, addr string) (*Listener, error) {
 	return nil, fmt.Errorf("listen on %s: %w", addr, sockerr.Unsupported)
 }
 
 // Peek is [sockerr.Unsupported] on Windows, where bytes cannot be peeked.
 func Peek(*net.UnixConn, []byte, func([]byte) bool) (int, error) { return 0, sockerr.Unsupported }
 
-// Pending reports whether clients wait to be accepted by this listener. On Windows it is always false.
-func (l *Listener) Pending() bool { return false }
+// HasQueued reports whether clients wait to be accepted by this listener. On Windows it is always false.
+func (l *Listener) HasQueued() bool { return false }

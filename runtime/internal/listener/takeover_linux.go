@@ -336,7 +336,7 @@ func receiveGo(conn *net.UnixConn) error {
 	case err != nil:
 		return fmt.Errorf("the owner has not let go: %w", err)
 	case answer[0] == handoverAgain:
-		return fmt.Errorf("the owner is shutting down, or its socket was made anew: %w", net.ErrClosed)
+		return fmt.Errorf("the owner is shutting down, or its socket was made again: %w", net.ErrClosed)
 	case answer[0] == handoverNo:
 		return fmt.Errorf("the owner says: %s", answer[1:n])
 	case answer[0] != handoverGo:

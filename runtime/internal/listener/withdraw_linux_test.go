@@ -27,8 +27,8 @@ func TestWithdrawnListenerKeepsItsPathAndItsClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if !l.Pending() {
-		t.Error("a client waits, but Pending is false")
+	if !l.HasQueued() {
+		t.Error("a client waits, but HasQueued is false")
 	}
 	if err := errors.Join(l.Withdraw(), l.Withdraw()); err != nil {
 		t.Error(err)
@@ -41,8 +41,8 @@ func TestWithdrawnListenerKeepsItsPathAndItsClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	accepted.Close()
-	if l.Pending() {
-		t.Error("nobody waits, but Pending is true")
+	if l.HasQueued() {
+		t.Error("nobody waits, but HasQueued is true")
 	}
 }
 
