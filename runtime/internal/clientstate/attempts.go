@@ -15,7 +15,7 @@ import (
 // again. If ctx ends in the meantime, it returns the error of the last attempt, which is still true, and no
 // attempt is to be made.
 func (m *Monitor) BeginAttempt(ctx context.Context) error {
-	if err := m.rest(ctx); err != nil {
+	if err := m.awaitRetry(ctx); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -11,7 +11,8 @@
 //	monitor.go    the Monitor: its beginning and end, grpc's state, waiting for a change
 //	attempts.go   what the dialer and the credentials report
 //	transport.go  what is known of the server by each transport: counters, 'connected', 'server lost'
-//	watch.go      when the next attempt is made: the watch of the path
+//	retry.go      when the next attempt is made
+//	watch.go      the watch of the path, which is one reason for it
 //	hooks.go      what the program does when its server comes and goes
 //	records.go    the event log
 //

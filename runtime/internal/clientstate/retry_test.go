@@ -35,8 +35,8 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// rests begins an attempt, and returns for how long the Monitor has delayed it.
-func (r *rig) rests(t *testing.T) time.Duration {
+// delay begins an attempt, and returns for how long the Monitor has delayed it.
+func (r *rig) delay(t *testing.T) time.Duration {
 	t.Helper()
 	begin := time.Now()
 	if err := r.BeginAttempt(t.Context()); err != nil {
@@ -45,26 +45,26 @@ func (r *rig) rests(t *testing.T) time.Duration {
 	return time.Since(begin)
 }
 
-func TestClientRestsWhileThereIsNoServer(t *testing.T) {
+func TestAttemptIsDelayedWhileThereIsNoServer(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{errNoFile, syscall.ENOTDIR, fmt.Errorf("connect: %w", syscall.ECONNREFUSED)} {
 		t.Run(err.Error(), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, nil, func(t *testing.T, r *rig) {
 				r.settled(err)
-				if got, want := r.rests(t), restPause-settlePause; got != want {
-					t.Errorf("it rests for %v, want %v after the last attempt", got, want)
+				if got, want := r.delay(t), absentPause-settlePause; got != want {
+					t.Errorf("it is delayed by %v, want %v after the last attempt", got, want)
 				}
 				r.AttemptFailed(err)
-				if got := r.rests(t); got != restPause {
-					t.Errorf("the next time it rests for %v, want %v", got, restPause)
+				if got := r.delay(t); got != absentPause {
+					t.Errorf("the next time it is delayed by %v, want %v", got, absentPause)
 				}
 			})
 		})
 	}
 }
 
-func TestClientDoesNotRest(t *testing.T) {
+func TestAttemptIsNotDelayedIfThereIsAReason(t *testing.T) {
 	t.Parallel()
 	for when, prepare := range map[string]func(*rig){
 		"before the first attempt":        func(*rig) {},
@@ -81,15 +81,15 @@ func TestClientDoesNotRest(t *testing.T) {
 			t.Parallel()
 			inBubble(t, nil, func(t *testing.T, r *rig) {
 				prepare(r)
-				if got := r.rests(t); got != 0 {
-					t.Errorf("it rests for %v", got)
+				if got := r.delay(t); got != 0 {
+					t.Errorf("it is delayed by %v", got)
 				}
 			})
 		})
 	}
 }
 
-func TestRestEnds(t *testing.T) {
+func TestDelayEnds(t *testing.T) {
 	t.Parallel()
 	for when, end := range map[string]func(*rig){
 		"at a change at the path": func(r *rig) { r.watcher.events <- nil },
@@ -106,8 +106,8 @@ func TestRestEnds(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {
 				r.settled(errNoFile)
 				time.AfterFunc(time.Second, func() { end(r) })
-				if got := r.rests(t); got != time.Second {
-					t.Errorf("it rests for %v", got)
+				if got := r.delay(t); got != time.Second {
+					t.Errorf("it is delayed by %v", got)
 				}
 			})
 		})
@@ -115,7 +115,7 @@ func TestRestEnds(t *testing.T) {
 }
 
 // The attempt that is not made has no result of its own.
-func TestRestThatIsCutShortFailsAsTheLastAttempt(t *testing.T) {
+func TestDelayThatIsCutShortFailsAsTheLastAttempt(t *testing.T) {
 	t.Parallel()
 	inBubble(t, nil, func(t *testing.T, r *rig) {
 		r.settled(errNoFile)

@@ -45,7 +45,7 @@ func (m *Monitor) watchPath(ctx context.Context, w *pathWatch) {
 			m.mu.Lock()
 			w.working, w.changed = true, time.Now()
 			m.unlock()
-			m.tryNow()
+			m.retryNow()
 			m.channel.ResetConnectBackoff()
 		})
 		if err == nil || errors.Is(err, socket.ErrUnsupported) {
@@ -54,7 +54,7 @@ func (m *Monitor) watchPath(ctx context.Context, w *pathWatch) {
 		m.mu.Lock()
 		w.working = false
 		m.unlock()
-		m.tryNow() // without a watch only the backoff remains
+		m.retryNow() // without a watch only the backoff remains
 		select {
 		case <-time.After(rewatchPause):
 		case <-ctx.Done():

@@ -76,8 +76,8 @@ func TestWhatCannotBeWatchedIsNotTriedAgain(t *testing.T) {
 		if r.watcher.begun.Load() != 1 {
 			t.Errorf("it was tried %d times", r.watcher.begun.Load())
 		}
-		if got := r.rests(t); got != 0 {
-			t.Errorf("without a watch it rests for %v", got)
+		if got := r.delay(t); got != 0 {
+			t.Errorf("without a watch it is delayed by %v", got)
 		}
 	})
 }
