@@ -70,7 +70,7 @@ func timedOut(err error) bool {
 
 // connect makes one try.
 func connect(ctx context.Context, addr Address) (*net.UnixConn, error) {
-	name, done, err := addr.reach()
+	name, done, err := addr.sockPath()
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 
 const errQueueFull = unix.EAGAIN
 
-// reach returns the path for connect(2), valid until done is called.
-func (a Address) reach() (name string, done func(), err error) {
+// sockPath returns the path for connect(2), valid until done is called.
+func (a Address) sockPath() (name string, done func(), err error) {
 	if a.abstract || len(a.name) <= opendir.MaxPath {
 		return a.String(), func() {}, nil
 	}
@@ -20,7 +20,7 @@ func (a Address) reach() (name string, done func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	name, err = d.Reach(file)
+	name, err = d.SockPath(file)
 	if err != nil {
 		d.Close()
 		return "", nil, err

@@ -13,8 +13,8 @@ import (
 // errQueueFull is what a nonblocking connect reports while it cannot be completed.
 const errQueueFull = windows.WSAEWOULDBLOCK
 
-// reach returns the path for connect, valid until done is called.
-func (a Address) reach() (name string, done func(), err error) {
+// sockPath returns the path for connect, valid until done is called.
+func (a Address) sockPath() (name string, done func(), err error) {
 	if len(a.name) > opendir.MaxPath {
 		return "", nil, fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", ErrPathTooLong, len(a.name), opendir.MaxPath)
 	}

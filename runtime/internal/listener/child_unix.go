@@ -42,11 +42,11 @@ func bindForChild(addr string) (*os.File, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
-	reach, err := d.Reach(name)
+	sockPath, err := d.SockPath(name)
 	if err != nil {
 		return nil, err
 	}
-	return bindSocket(reach, uint32(DefaultMode))
+	return bindSocket(sockPath, uint32(DefaultMode))
 }
 
 // InheritBound takes over the descriptor fd, which another process has bound to addr with [BindForChild] and passed

@@ -69,17 +69,17 @@ func claimPath(path, name string, c *Config) (_ *claim, err error) {
 			return nil, err
 		}
 	}
-	reach, err := d.Reach(name)
+	sockPath, err := d.SockPath(name)
 	if err != nil {
 		return nil, err
 	}
 	if own.lock, err = takeLock(d, name); err != nil {
 		return nil, err
 	}
-	if err := removeStale(d, name, reach); err != nil {
+	if err := removeStale(d, name, sockPath); err != nil {
 		return nil, err
 	}
-	if _, err := own.bind(reach, c); err != nil {
+	if _, err := own.bind(sockPath, c); err != nil {
 		return nil, err
 	}
 	return own, nil
@@ -87,7 +87,7 @@ func claimPath(path, name string, c *Config) (_ *claim, err error) {
 
 // removeStale makes name free if a dead process left a socket there, and refuses if
 // anything else is there. The caller holds the lock.
-func removeStale(d *opendir.Dir, name, reach string) error {
+func removeStale(d *opendir.Dir, name, sockPath string) error {
 	found, err := d.Lstat(name)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
@@ -98,7 +98,7 @@ func removeStale(d *opendir.Dir, name, reach string) error {
 	if uint32(found.Mode)&unix.S_IFMT != unix.S_IFSOCK {
 		return fmt.Errorf("%w: the path is %s: move it away, or choose another path", sockerr.NotSocket, opendir.FileType(uint32(found.Mode)))
 	}
-	pid, err := probe(reach)
+	pid, err := probe(sockPath)
 	switch {
 	case err == nil:
 		return inUse(pid, "listens on it")
@@ -147,8 +147,8 @@ func probe(path string) (pid int, err error) {
 
 // bind makes the socket file and listens. Nobody can connect before listen(2), and the owner and the mode
 // are right by then.
-func (c *claim) bind(reach string, conf *Config) (_ *net.UnixListener, err error) {
-	f, err := bindSocket(reach, uint32(conf.mode()))
+func (c *claim) bind(sockPath string, conf *Config) (_ *net.UnixListener, err error) {
+	f, err := bindSocket(sockPath, uint32(conf.mode()))
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
 		return nil, inUse(0, "has just bound it")
@@ -173,17 +173,17 @@ func (c *claim) bind(reach string, conf *Config) (_ *net.UnixListener, err error
 }
 
 // bindSocket makes a socket file with this mode. Nobody can connect before listen(2).
-func bindSocket(reach string, mode uint32) (*os.File, error) {
+func bindSocket(sockPath string, mode uint32) (*os.File, error) {
 	fd, err := newSocket()
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), reach)
+	f := os.NewFile(uintptr(fd), sockPath)
 	if err := restrict(fd, mode); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("set mode %#o: %w", mode, err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: reach}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: sockPath}); err != nil {
 		f.Close()
 		return nil, os.NewSyscallError("bind", err)
 	}

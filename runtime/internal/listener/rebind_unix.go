@@ -57,16 +57,16 @@ func (c *claim) rebindHere(conf *Config) (*net.UnixListener, error) {
 	if err == nil && opendir.SameFile(now, c.pin.stat) {
 		return nil, nil
 	}
-	reach, err := c.dir.Reach(c.name)
+	sockPath, err := c.dir.SockPath(c.name)
 	if err != nil {
 		return nil, err
 	}
-	if err := removeStale(c.dir, c.name, reach); err != nil {
+	if err := removeStale(c.dir, c.name, sockPath); err != nil {
 		return nil, err
 	}
 	lost, served := c.pin, c.listener
 	c.pin = nil
-	l, err := c.bind(reach, conf)
+	l, err := c.bind(sockPath, conf)
 	if err != nil {
 		if c.pin != nil { // it was bound, and something failed afterwards
 			unlinkPinned(c.dir, c.name, c.pin)

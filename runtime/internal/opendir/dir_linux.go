@@ -11,9 +11,9 @@ import (
 // O_PATH needs no permission to list the directory, which /run/app may well deny.
 const openFlags = unix.O_PATH
 
-// Reach returns a path to name that fits into a socket address: the full one, or one through the open
+// SockPath returns a path to name that fits into a socket address: the full one, or one through the open
 // directory.
-func (d *Dir) Reach(name string) (string, error) {
+func (d *Dir) SockPath(name string) (string, error) {
 	full := d.Path + name
 	if len(full) <= MaxPath {
 		return full, nil

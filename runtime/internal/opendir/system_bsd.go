@@ -12,8 +12,8 @@ import (
 
 const openFlags = unix.O_RDONLY
 
-// Reach returns a path to name that fits into a socket address.
-func (d *Dir) Reach(name string) (string, error) {
+// SockPath returns a path to name that fits into a socket address.
+func (d *Dir) SockPath(name string) (string, error) {
 	full := d.Path + name
 	if len(full) > MaxPath {
 		return "", fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", sockerr.PathTooLong, len(full), MaxPath)
