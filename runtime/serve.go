@@ -24,9 +24,8 @@ import (
 //	underParent     one that reads the lifeline, in a child
 //	stopGracefully  one that waits for the calls of each transport; may outlive Serve as long as a handler does
 //
-// Server.mu guards the listener, the state, and what registered services add. Locks that are taken
-// while it is held, of grpc, of the direct transport and of package admission, are not held while it is
-// taken.
+// Server.mu guards the listener, the state, and what registered services add. Locks that are taken while it
+// is held, of grpc, of package admission and of the look-up of names, are not held while it is taken.
 
 // serverState is the state of a server. It only moves forward, and may skip states; see start and advance.
 type serverState int

@@ -53,6 +53,10 @@ func within(name string, node ast.Node) (names []string) {
 			if called, ok := n.Fun.(*ast.SelectorExpr); ok && called.Sel.Name == "Go" { // of a WaitGroup
 				names = append(names, name)
 			}
+		case *ast.ValueSpec: // of a package or a function
+			if n.Type != nil && isLock(n.Type) {
+				names = append(names, name)
+			}
 		case *ast.StructType:
 			for _, field := range n.Fields.List {
 				if isLock(field.Type) && len(field.Names) == 0 {
