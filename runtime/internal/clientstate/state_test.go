@@ -3,10 +3,11 @@ package clientstate
 import (
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 var update = flag.Bool("update", false, "write the diagrams of the states into the documentation")
@@ -108,28 +109,8 @@ func diagram(states, events []string, after after) string {
 
 // The documentation has the diagrams of the code. Write them with -update.
 func TestDiagramsOfTheClientsStates(t *testing.T) {
-	b, err := os.ReadFile(statesDoc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc := string(b)
-	for name, drawn := range map[string]string{
+	fixture.CheckDiagrams(t, statesDoc, *update, map[string]string{
 		"connection": diagram(connNames, connEventNames, connAfter),
 		"server":     diagram(serverNames, serverEventNames, serverAfter),
-	} {
-		before, rest, ok := strings.Cut(doc, "<!-- "+name+" -->\n")
-		if !ok {
-			t.Fatalf("%s has no place for the diagram of %q", statesDoc, name)
-		}
-		have, after, _ := strings.Cut(rest, "<!-- end -->\n")
-		if have != drawn && !*update {
-			t.Errorf("the diagram of %q in %s is not that of the code; go test with -update writes\n%s", name, statesDoc, drawn)
-		}
-		doc = before + "<!-- " + name + " -->\n" + drawn + "<!-- end -->\n" + after
-	}
-	if *update {
-		if err := os.WriteFile(statesDoc, []byte(doc), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }

@@ -3,9 +3,10 @@ package direct
 import (
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 var update = flag.Bool("update", false, "write the diagrams of the stream's states into the documentation")
@@ -65,32 +66,12 @@ func diagram(names []string, part func(streamState) int) string {
 
 // The documentation has the diagrams of the code. Write them with -update.
 func TestDiagramsOfTheStreamsStates(t *testing.T) {
-	b, err := os.ReadFile(statesDoc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc := string(b)
-	for name, drawn := range map[string]string{
+	fixture.CheckDiagrams(t, statesDoc, *update, map[string]string{
 		"processing": diagram(processingNames, func(s streamState) int { return int(s.processing) }),
 		"send":       diagram(sendingNames, func(s streamState) int { return int(s.send) }),
 		"receive":    diagram(receivingNames, func(s streamState) int { return int(s.receive) }),
 		"life":       diagram(lifeNames, func(s streamState) int { return int(s.life) }),
-	} {
-		before, rest, ok := strings.Cut(doc, "<!-- "+name+" -->\n")
-		if !ok {
-			t.Fatalf("%s has no place for the diagram of %q", statesDoc, name)
-		}
-		have, after, _ := strings.Cut(rest, "<!-- end -->\n")
-		if have != drawn && !*update {
-			t.Errorf("the diagram of %q in %s is not that of the code; go test with -update writes\n%s", name, statesDoc, drawn)
-		}
-		doc = before + "<!-- " + name + " -->\n" + drawn + "<!-- end -->\n" + after
-	}
-	if *update {
-		if err := os.WriteFile(statesDoc, []byte(doc), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }
 
 // No part of the state moves back, except for a call that is sent again to another server.
