@@ -58,7 +58,7 @@ const (
 // another process uses the path, Serve does not touch it: the [EventLog] tells, and [Health] says
 // NOT_SERVING until the path is the server's again.
 //
-// A ctx of [signal.NotifyContext] continues to catch signals after the first: a second SIGINT does not cut
+// A ctx of [os/signal.NotifyContext] continues to catch signals after the first: a second SIGINT does not cut
 // the drain short, unless its stop function is called when ctx ends, as with [context.AfterFunc].
 //
 // A handler that ignores its context may outlive Serve.

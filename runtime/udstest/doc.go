@@ -21,7 +21,7 @@
 //
 // Tests, subtests, benchmarks and fuzz targets may use it, also in parallel. Functions that take a
 // [testing.TB] can end the test, so they are for the goroutine that runs it. A benchmark should
-// know that the server takes note of each call, which costs well under a microsecond.
+// know that the server records each call, which costs well under a microsecond.
 //
 // # The end of a test
 //
@@ -38,7 +38,7 @@
 // # synctest
 //
 // The kernel, with its sockets, is outside of every bubble of [testing/synctest]. While a goroutine
-// of the bubble waits for it, the bubble's time stands still and [synctest.Wait] does not return:
+// of the bubble waits for it, the bubble's time stands still and [testing/synctest.Wait] does not return:
 //
 //   - With server and client in the bubble, calls work, and the test ends as it should. But until
 //     both are closed, time.Sleep, timers, deadlines and synctest.Wait in the bubble wait for ever;
