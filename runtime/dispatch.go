@@ -7,6 +7,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/peek"
 )
 
 // newAdmission returns the admission of a server, whose decisions are counted and logged.
@@ -39,7 +40,7 @@ const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 // deadline for the handshake ends the wait.
 func (s *Server) dispatch(c *admission.Conn, info AuthInfo) (taken bool) {
 	preface := make([]byte, direct.PrefaceLen)
-	n, err := listener.Peek(c.UnixConn, preface, isNoPreface)
+	n, err := peek.Bytes(c.UnixConn, preface, isNoPreface)
 	switch {
 	case err != nil:
 		c.Close()

@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"runtime/internal/methodname":  {},
 	"runtime/internal/opendir":     {"runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/internal/pathmode":    {},
+	"runtime/internal/peek":        {"runtime/internal/sockerr"},
 	"runtime/internal/peercred":    {"runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/internal/sdnotify":    {},
 	"runtime/internal/sockerr":     {},
@@ -67,7 +68,7 @@ var (
 	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...",
 		"runtime/internal/admission", "runtime/internal/childproc", "runtime/internal/descriptors", "runtime/internal/filewatch",
 		"runtime/internal/listener", "runtime/internal/methodname", "runtime/internal/opendir", "runtime/internal/pathmode",
-		"runtime/internal/peercred", "runtime/internal/sdnotify", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
+		"runtime/internal/peek", "runtime/internal/peercred", "runtime/internal/sdnotify", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
 )
 
 // goPackage is what go list says of a package, without its tests.

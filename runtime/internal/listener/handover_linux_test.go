@@ -17,6 +17,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/peek"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -31,7 +32,7 @@ func offer(ctx context.Context, l *listener.Listener) <-chan error {
 		}
 		defer conn.Close()
 		first := make([]byte, 1)
-		if _, err := listener.Peek(conn, first, func([]byte) bool { return true }); err != nil || first[0] != listener.HandoverRequest[0] {
+		if _, err := peek.Bytes(conn, first, func([]byte) bool { return true }); err != nil || first[0] != listener.HandoverRequest[0] {
 			done <- fmt.Errorf("first byte is %q, %w", first, err)
 			return
 		}

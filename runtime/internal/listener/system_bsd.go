@@ -9,8 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const pollHangUp = unix.POLLHUP
-
 // restrict does nothing: here the mode can only be set between bind and listen.
 func restrict(int, uint32) error { return nil }
 

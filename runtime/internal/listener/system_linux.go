@@ -6,9 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollHangUp is also reported when the other end has shut down only its sending side.
-const pollHangUp = unix.POLLRDHUP
-
 // restrict sets the mode that the file gets at bind, so that it never has a wider one.
 func restrict(fd int, mode uint32) error { return os.NewSyscallError("fchmod", unix.Fchmod(fd, mode)) }
 

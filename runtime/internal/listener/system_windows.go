@@ -2,13 +2,12 @@ package listener
 
 import (
 	"fmt"
-	"net"
 	"os"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 )
 
-// Windows cannot pass sockets to other processes, or peek at what a socket has received.
+// Windows cannot pass sockets to other processes.
 
 func activated(string) (*Listener, error) { return nil, nil }
 
@@ -28,9 +27,6 @@ func InheritBound(_ int, addr string) (*os.File, error) {
 func ListenInherited(_ *os.File, addr string) (*Listener, error) {
 	return nil, fmt.Errorf("listen on %s: %w", addr, sockerr.Unsupported)
 }
-
-// Peek is [sockerr.Unsupported] on Windows, where bytes cannot be peeked.
-func Peek(*net.UnixConn, []byte, func([]byte) bool) (int, error) { return 0, sockerr.Unsupported }
 
 // HasQueued reports whether clients wait to be accepted by this listener. On Windows it is always false.
 func (l *Listener) HasQueued() bool { return false }

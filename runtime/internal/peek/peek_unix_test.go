@@ -1,6 +1,6 @@
 //go:build unix
 
-package listener_test
+package peek_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/peek"
 )
 
 // connected returns both ends of a connection.
@@ -37,7 +37,7 @@ func TestPeekWaitsForEnoughAndLeavesIt(t *testing.T) {
 	client, server := connected(t)
 	io.WriteString(client, "ab")
 	b := make([]byte, 10)
-	n, err := listener.Peek(server, b, func(b []byte) bool {
+	n, err := peek.Bytes(server, b, func(b []byte) bool {
 		if len(b) == 2 {
 			io.WriteString(client, "cd")
 		}
@@ -56,7 +56,7 @@ func TestPeekFillsItsBuffer(t *testing.T) {
 	client, server := connected(t)
 	io.WriteString(client, "abcd")
 	b := make([]byte, 3)
-	if n, err := listener.Peek(server, b, func([]byte) bool { return false }); err != nil || string(b[:n]) != "abc" {
+	if n, err := peek.Bytes(server, b, func([]byte) bool { return false }); err != nil || string(b[:n]) != "abc" {
 		t.Errorf("Peek finds %q, %v", b[:n], err)
 	}
 }
@@ -76,7 +76,7 @@ func TestPeekEndsWhenTheOtherEndHangsUp(t *testing.T) {
 				if early {
 					hangUp(client)
 				}
-				_, err := listener.Peek(server, make([]byte, 10), func([]byte) bool {
+				_, err := peek.Bytes(server, make([]byte, 10), func([]byte) bool {
 					if !early {
 						go hangUp(client)
 					}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package listener
+package peek
 
 import (
 	"io"
@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Peek waits until the bytes that the other end has sent are enough or fill b. It copies them to b, leaves
+// Bytes waits until the bytes that the other end has sent are enough or fill b. It copies them to b, leaves
 // them in the queue, and returns how many they are. It ends with conn's read deadline. The error is
 // [io.EOF] if no more will arrive. On Windows it is [sockerr.Unsupported].
-func Peek(conn *net.UnixConn, b []byte, enough func([]byte) bool) (int, error) {
+func Bytes(conn *net.UnixConn, b []byte, enough func([]byte) bool) (int, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, err

@@ -1,0 +1,10 @@
+package peek
+
+import (
+	"net"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
+)
+
+// Bytes is [sockerr.Unsupported] on Windows, where bytes cannot be peeked.
+func Bytes(*net.UnixConn, []byte, func([]byte) bool) (int, error) { return 0, sockerr.Unsupported }
