@@ -139,6 +139,23 @@ func (a *authorization) checkMethods(services map[string]grpc.ServiceInfo) error
 	return errors.Join(errs...)
 }
 
+// declare adds the rules of a service, unless generated code has given them. The caller holds mu.
+func (s *Server) declare(policies map[string]Policy) error {
+	for method, policy := range policies {
+		if _, ok := s.auth.declared[method]; !ok {
+			s.auth.declared[method] = policy
+		}
+	}
+	if err := s.auth.resolve(); err != nil {
+		return err
+	}
+	if err := s.checkMode(s.opened); err != nil {
+		return err
+	}
+	s.warn()
+	return nil
+}
+
 // checkMode refuses what keeps out users that a rule is to let in, as far as this package makes it. An
 // abstract name has no file.
 func (s *Server) checkMode(o opened) error {

@@ -158,23 +158,6 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 	return append([]grpc.StreamServerInterceptor{s.auth.guardStream(s.config.stream)}, s.config.stream...)
 }
 
-// declare adds the rules of a service, unless generated code has given them. The caller holds mu.
-func (s *Server) declare(policies map[string]Policy) error {
-	for method, policy := range policies {
-		if _, ok := s.auth.declared[method]; !ok {
-			s.auth.declared[method] = policy
-		}
-	}
-	if err := s.auth.resolve(); err != nil {
-		return err
-	}
-	if err := s.checkMode(s.opened); err != nil {
-		return err
-	}
-	s.warn()
-	return nil
-}
-
 func (c *serverConfig) reject(format string, args ...any) {
 	c.err = errors.Join(c.err, fmt.Errorf(format+": %w", append(args, fs.ErrInvalid)...))
 }
