@@ -66,10 +66,10 @@ func (s *Server) drain() {
 		s.health.Shutdown()
 	}
 	s.endHandovers()
-	if err := s.current().Withdraw(); err != nil { // Close returns it, if it still fails then
+	if err := s.currentListener().Withdraw(); err != nil { // Close returns it, if it still fails then
 		s.config.event(slog.LevelError, "socket not removed", slog.Any("error", err))
 	}
-	withdrawn := s.current()
+	withdrawn := s.currentListener()
 	s.await(ctx, func() bool {
 		// grpc sends a client away whose call has not begun, and this client could go nowhere.
 		return s.allAccepted(withdrawn) && s.admission.SinceLastAccepted() > acceptedPause

@@ -84,8 +84,8 @@ func (s *Server) claimPath(ctx context.Context) (opened, error) {
 	return opened{listener: l, origin: originClaimed}, err
 }
 
-// current returns the listener that has the path.
-func (s *Server) current() *listener.Listener {
+// currentListener returns the listener that has the path.
+func (s *Server) currentListener() *listener.Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.opened.listener

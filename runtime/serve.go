@@ -66,15 +66,15 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	if err := s.commit(ctx); err != nil {
+	if err := s.commitTakeover(ctx); err != nil {
 		if ctx.Err() != nil || s.isClosed() {
 			return s.Close() // it was told to stop while it waited for the path
 		}
 		return errors.Join(fmt.Errorf("serve on %s: %w", s.Path(), err), s.Close())
 	}
-	ctx, leave := underParent(ctx, s.current())
+	ctx, leave := underParent(ctx, s.currentListener())
 	defer leave()
-	served := s.accept(s.current())
+	served := s.accept(s.currentListener())
 	sdnotify.Ready(s)
 	s.config.event(slog.LevelInfo, "serving")
 	err := s.serveUntil(ctx, served)
@@ -89,7 +89,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) serveUntil(ctx context.Context, served <-chan error) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	rebound := make(chan *listener.Listener)
-	go s.keepBound(watching, s.current(), rebound)
+	go s.keepBound(watching, s.currentListener(), rebound)
 	endWatch := func() {
 		stopWatching()
 		for l := range rebound {
@@ -169,12 +169,12 @@ func (s *Server) Close() error {
 	s.advance(stateClosed)
 	// The name is removed first, so that no client finds a server that is about to hang up. A file that
 	// cannot be removed is an error of the listener's Close.
-	s.current().Withdraw()
+	s.currentListener().Withdraw()
 	s.endHandovers()
 	s.successors.Wait()
 	s.stop()
 	sdnotify.Stopping(s)
-	return s.current().Close()
+	return s.currentListener().Close()
 }
 
 // setHealth sets the same status for all services. It does nothing once the server drains.

@@ -97,7 +97,7 @@ func (s *Server) takeOverOrStandBy(ctx context.Context) (opened, error) {
 // continues to serve as before.
 func (s *Server) handOver(conn *net.UnixConn) {
 	defer conn.Close()
-	err := s.current().HandOver(s.handovers, conn)
+	err := s.currentListener().HandOver(s.handovers, conn)
 	if errors.Is(err, net.ErrClosed) {
 		return // it was told to ask again
 	}
@@ -127,7 +127,7 @@ func (s *Server) HandedOver() bool {
 func (s *Server) drainHandedOver(served <-chan error) {
 	s.advance(stateDraining)
 	sdnotify.Stopping(s)
-	s.current().UnixListener.Close()
+	s.currentListener().UnixListener.Close()
 	<-served // with an error that says that it was closed
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
@@ -135,9 +135,9 @@ func (s *Server) drainHandedOver(served <-chan error) {
 	s.stopGracefully(ctx)
 }
 
-// commit completes a takeover, if the listener comes from one. If the owner ends by itself instead, commit
+// commitTakeover completes a takeover, if the listener comes from one. If the owner ends by itself instead, it
 // takes the path over again, which waits until it is free. The end of ctx, or Close, ends the wait.
-func (s *Server) commit(ctx context.Context) error {
+func (s *Server) commitTakeover(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.handovers, cancel)()
@@ -147,14 +147,14 @@ func (s *Server) commit(ctx context.Context) error {
 	}
 	lastStart := time.Now().Add(s.config.takeoverTimeout)
 	for {
-		err := s.current().Commit()
+		err := s.currentListener().Commit()
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, net.ErrClosed) || ctx.Err() != nil || time.Now().After(lastStart) {
 			return err
 		}
-		s.current().Close() // also its copy of the lock, which would keep the path from being free
+		s.currentListener().Close() // also its copy of the lock, which would keep the path from being free
 		o, err := again(ctx)
 		if err != nil {
 			return err
@@ -163,7 +163,7 @@ func (s *Server) commit(ctx context.Context) error {
 			return errors.Join(net.ErrClosed, o.listener.Close())
 		}
 	}
-	if s.opened.origin == originTakenOver { // only commit changes it
+	if s.opened.origin == originTakenOver { // only commitTakeover changes it
 		s.config.counters.handoversReceived.Add(1)
 	}
 	return nil

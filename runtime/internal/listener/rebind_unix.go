@@ -64,7 +64,7 @@ func (c *claim) rebindHere(conf *Config) (*net.UnixListener, error) {
 	if err := removeStale(c.dir, c.name, sockPath); err != nil {
 		return nil, err
 	}
-	lost, served := c.pin, c.listener
+	oldPin, oldListener := c.pin, c.listener
 	c.pin = nil
 	l, err := c.bind(sockPath, conf)
 	if err != nil {
@@ -72,9 +72,9 @@ func (c *claim) rebindHere(conf *Config) (*net.UnixListener, error) {
 			unlinkPinned(c.dir, c.name, c.pin)
 			c.pin.close()
 		}
-		c.pin, c.listener = lost, served
+		c.pin, c.listener = oldPin, oldListener
 		return nil, err
 	}
-	lost.close()
+	oldPin.close()
 	return l, nil
 }

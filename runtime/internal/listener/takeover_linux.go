@@ -239,7 +239,7 @@ func (l *Listener) Commit() error {
 		undo()
 		return l.commitError("prepare", err)
 	}
-	if err := l.commit(conn); err != nil {
+	if err := l.sendReady(conn); err != nil {
 		undo()
 		return l.commitError("commit", err)
 	}
@@ -295,7 +295,8 @@ func (l *Listener) prepare() (undo func(), err error) {
 	return undo, pin.apply(&l.conf)
 }
 
-func (l *Listener) commit(conn *net.UnixConn) error {
+// sendReady tells the owner that this process is about to accept, and waits for its go.
+func (l *Listener) sendReady(conn *net.UnixConn) error {
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return err

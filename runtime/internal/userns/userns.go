@@ -1,7 +1,7 @@
 // Package userns tells which ids are known in the user namespace of this process.
 //
 // The kernel reports a user who has no uid in the namespace of the process that asks as one number,
-// the overflow uid, which is 65534 unless the machine was set up otherwise; so with groups
+// the overflow uid, which is 65534 unless the machine was set up otherwise; groups likewise
 // (user_namespaces(7)). An id that is reported as that number is unmapped: it may be of anybody.
 // Where the namespace maps every id nobody can be unmapped, and the number is an id like any other.
 package userns
