@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/udsgrpc/udsgrpc/runtime"
@@ -145,6 +146,54 @@ func TestConformanceOfStatus(t *testing.T) {
 			b.client.fails("receive", err, codes.FailedPrecondition, "see the details")
 			b.client.is("status", status.Convert(err).Proto(), want.Proto())
 			b.client.is("keys of the trailer", keysOf(stream.Trailer()), []string{"content-type", "grpc-status-details-bin"})
+		},
+		// A handler can set the key of the trailer that has them. If its status is another one, it is no success.
+		"details that contradict the status are an error": func(b *rig) {
+			forged := map[string][]string{}
+			for code := range codes.Code(3) {
+				p, err := proto.Marshal(&spb.Status{Code: int32(code), Message: "forged"})
+				if err != nil {
+					b.Fatal(err)
+				}
+				forged[code.String()] = []string{string(p)}
+			}
+			forged["two"] = []string{forged["Canceled"][0], forged["OK"][0]}
+			answer := func(ctx context.Context) (string, error) {
+				md, _ := metadata.FromIncomingContext(ctx)
+				code, err := strconv.Atoi(md.Get("code")[0])
+				if err != nil {
+					b.Error(err)
+				}
+				return md.Get("details")[0], status.Error(codes.Code(code), "true")
+			}
+			client, _ := b.start(service{
+				unary: func(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+					details, err := answer(ctx)
+					b.server.succeeds("set trailer", grpc.SetTrailer(ctx, metadata.MD{"grpc-status-details-bin": forged[details]}))
+					return reply(""), err
+				},
+				chat: func(stream chatServer) error {
+					details, err := answer(stream.Context())
+					stream.SetTrailer(metadata.MD{"grpc-status-details-bin": forged[details]})
+					return err
+				},
+			})
+			for code := range codes.Code(3) {
+				for _, details := range slices.Sorted(maps.Keys(forged)) {
+					ctx := metadata.AppendToOutgoingContext(b.ctx, "code", strconv.Itoa(int(code)), "details", details)
+					_, err := client.UnaryCall(ctx, request(""))
+					b.client.is("code of "+code.String()+" with "+details, status.Code(err), contradicted(code, details))
+					b.client.saw("error", b.outcome(err))
+					stream, err := client.FullDuplexCall(ctx)
+					b.client.succeeds("begin", err)
+					_, err = stream.Recv()
+					if errors.Is(err, io.EOF) {
+						err = nil
+					}
+					b.client.is("code of a stream", status.Code(err), contradicted(code, details))
+					b.client.saw("error", b.outcome(err))
+				}
+			}
 		},
 		"large details arrive": func(b *rig) {
 			s, err := status.New(codes.Aborted, "large").WithDetails(request(strings.Repeat("x", 50_000)))
@@ -285,3 +334,11 @@ type withOKStatus struct{}
 
 func (withOKStatus) Error() string              { return "says OK" }
 func (withOKStatus) GRPCStatus() *status.Status { return status.New(codes.OK, "says OK") }
+
+// contradicted returns the code of a call whose handler has returned this one, with these forged details.
+func contradicted(code codes.Code, details string) codes.Code {
+	if details == "two" || details == code.String() {
+		return code
+	}
+	return codes.Internal
+}

@@ -58,21 +58,27 @@ func ParseStatus(b []byte) (h Status, err error) {
 	return h, c.end()
 }
 
-// Err returns the status as a caller gets it; nil for OK.
+// Err returns the status as a caller gets it; nil for OK. Details that contradict the code are an error, as
+// over HTTP/2: a handler can set their key of the trailer.
 func (h *Status) Err() error {
-	if h.Code == uint32(codes.OK) {
-		return nil
-	}
 	if h.Code > math.MaxInt32 {
 		return status.Errorf(codes.Unknown, "transport: malformed grpc-status: strconv.ParseInt: parsing \"%d\": value out of range", h.Code)
 	}
-	if details := h.Trailer[DetailsKey]; len(details) > 0 {
+	code := codes.Code(h.Code)
+	if details := h.Trailer[DetailsKey]; len(details) == 1 {
 		p := &spb.Status{}
-		if proto.Unmarshal([]byte(details[0]), p) == nil {
+		switch err := proto.Unmarshal([]byte(details[0]), p); {
+		case err != nil: // not a status, so ignored
+		case p.GetCode() == int32(code):
 			return status.ErrorProto(p)
+		default:
+			return status.Errorf(codes.Internal, "grpc-status-details-bin mismatch: grpc-status=%v, grpc-message=%q, grpc-status-details-bin=%+v", code, h.Message, p)
 		}
 	}
-	return status.Error(codes.Code(h.Code), h.Message)
+	if code == codes.OK {
+		return nil // without making a status
+	}
+	return status.Error(code, h.Message)
 }
 
 // AppendStatusFrame appends the whole frame that ends a call with st and a trailer. What cannot be sent
