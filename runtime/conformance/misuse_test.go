@@ -49,6 +49,18 @@ func TestConformanceOfUnknownMethods(t *testing.T) {
 				tr.fails("receive", stream.RecvMsg(reply("")), codes.Unimplemented, fmt.Sprintf("malformed method name: %q", method))
 			}
 		},
+		"a method name with control characters is not sent": func(b *rig) {
+			_, conn := b.start(service{})
+			for _, method := range []string{"/no.such.Service/Method\nforged", "/\x00/Method", "/no.such.Service/\x7f"} {
+				const message = "stream terminated by RST_STREAM with error code: PROTOCOL_ERROR"
+				tr := b.track(method)
+				err := conn.Invoke(b.ctx, method, request(""), reply(""))
+				tr.fails("call", err, codes.Internal, message)
+				stream, err := conn.NewStream(b.ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
+				tr.succeeds("begin", err)
+				tr.fails("receive", stream.RecvMsg(reply("")), codes.Internal, message)
+			}
+		},
 		"an unknown method comes with nothing else": func(b *rig) {
 			_, conn := b.start(service{})
 			var header, trailer metadata.MD

@@ -41,7 +41,7 @@ type call struct {
 // prepare checks what a program asks for. It returns ErrHTTP2 if the call has to go over HTTP/2.
 func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
 	c.caller, c.ctx = ctx, ctx
-	if !c.opts.apply(c.client, opts) {
+	if !c.opts.apply(c.client, opts) || !wire.IsSendableMethod(c.method) {
 		return ErrHTTP2
 	}
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {

@@ -44,6 +44,7 @@ func TestServerClosesConnectionsOfClientsThatBreakTheProtocol(t *testing.T) {
 		"call header cut short":      {frame(wire.KindCall, 0, 9, '/'), "a frame ends within a field"},
 		"call header too long":       {frame(wire.KindCall, 0, 1, '/', 0, 0, 0), "a frame has 2 bytes too many"},
 		"more pairs than bytes":      {frame(wire.KindCall, 0, 1, '/', 9, 0, 0), "a frame ends within a field"},
+		"line break in a method":     {callFrame("/a/b\nforged", nil), "control characters"},
 		"line break in metadata":     {frame(wire.KindCall, wire.AppendCallHeader(nil, 0, unaryMethod, metadata.MD{"k": {"v\nforged"}})...), "non-printable ASCII"},
 	}
 	h := newHost(t, service{}, ServerConfig{})

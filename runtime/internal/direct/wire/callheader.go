@@ -38,5 +38,22 @@ func ParseCallHeader(b []byte) (h CallHeader, err error) {
 	}
 	h.Method = c.bytes()
 	h.Metadata = c.metadata()
-	return h, c.end()
+	if err := c.end(); err != nil {
+		return h, err
+	}
+	if !IsSendableMethod(h.Method) {
+		return h, Violation("a method name has control characters")
+	}
+	return h, nil
+}
+
+// IsSendableMethod reports whether HTTP/2 would carry the name of a method: it has no control characters.
+// Like metadata it may come into logs.
+func IsSendableMethod[T string | []byte](name T) bool {
+	for i := range len(name) {
+		if isControl(rune(name[i])) {
+			return false
+		}
+	}
+	return true
 }
