@@ -15,8 +15,8 @@ var (
 
 // What Send answers when there is nothing to send.
 var (
+	ErrClosed    = errors.New("the file is closed")
 	errNever     = errors.New("it is a copy, or was not made by ShareFile or GiveFile")
-	errClosed    = errors.New("the file is closed")
 	errTaken     = errors.New("the file was taken")
 	errGivenAway = errors.New("it was given away before, and what GiveFile made is sent once")
 )
@@ -26,6 +26,7 @@ var (
 //
 //	shared   -Close-> closed                 the program's: never closed here
 //	given    -Send->  sending -Sent-> sent   the runtime's, to be sent once
+//	given    -Discard-> sent
 //	given    -Close-> closed
 //	received -Take->  taken                  the runtime's until somebody takes it
 //	received -Close-> closed
@@ -129,7 +130,7 @@ func (h *Holder) Send() (Use, error) {
 	defer h.mu.Unlock()
 	switch h.state {
 	case closed:
-		return Use{}, errClosed
+		return Use{}, ErrClosed
 	case taken:
 		return Use{}, errTaken
 	case sending, sent:
@@ -159,15 +160,28 @@ func (u Use) Sent() {
 	}
 }
 
+// Discard closes a file that was given away and will not be sent. Others stay as they are.
+func (h *Holder) Discard() {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state == given {
+		h.state = sent
+		h.file.Close()
+	}
+}
+
 // Control calls f with the descriptor of a file, which stays open until f returns. Unlike Fd of a file, it
-// never changes the file's mode to blocking. An error means that the file is closed.
+// never changes the file's mode to blocking. The error is [ErrClosed].
 func Control(file *os.File, f func(fd uintptr)) error {
 	conn, err := file.SyscallConn()
 	if err == nil {
 		err = conn.Control(f)
 	}
 	if err != nil {
-		return errClosed
+		return ErrClosed
 	}
 	return nil
 }
