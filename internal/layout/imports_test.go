@@ -21,15 +21,17 @@ var mayImport = map[string][]string{
 	"cmd/udsgrpc":                  {"internal/version", "runtime/socket"},
 	"examples":                     {"examples/...", "proto/...", "runtime", "runtime/socket"}, // with generated code
 	"generator":                    {"internal/version", "proto/..."},
+	"internal/openfile":            {}, // what the messages of proto hold, so below both proto and runtime
 	"internal/version":             {},
-	"proto":                        {},
-	"runtime":                      {"proto/...", "runtime/internal/...", "runtime/socket"},
+	"proto":                        {"internal/openfile"},
+	"runtime":                      {"internal/openfile", "proto/...", "runtime/internal/...", "runtime/socket"},
 	"runtime/internal/admission":   {"runtime/internal/descriptors", "runtime/internal/peercred", "runtime/internal/userns"},
 	"runtime/internal/childproc":   {"runtime/internal/descriptors", "runtime/internal/listener", "runtime/internal/sockerr"},
 	"runtime/internal/clientstate": {"runtime/socket"},
 	"runtime/internal/descriptors": {"runtime/internal/sockerr"},
-	"runtime/internal/direct":      {"runtime/internal/direct/..."},
+	"runtime/internal/direct":      {"internal/openfile", "runtime/internal/direct/...", "runtime/internal/filewalk"},
 	"runtime/internal/direct/wire": {},
+	"runtime/internal/filewalk":    {"internal/openfile", "proto/..."},
 	"runtime/internal/filewatch":   {},
 	"runtime/internal/healthcheck": {},
 	"runtime/internal/listener":    {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr"},
@@ -46,12 +48,14 @@ var mayImport = map[string][]string{
 
 	// No program may contain these.
 	"internal/layout":              {},
+	"internal/protoc-gen-go":       {},
 	"internal/testproc":            {},
 	"runtime/children":             {},
 	"runtime/conformance":          {},
 	"runtime/faults":               {},
 	"runtime/internal/difftest":    {"runtime"},
 	"runtime/internal/fixture":     {},
+	"runtime/internal/fixture/gen": {"proto/...", "runtime"},
 	"runtime/internal/greetertest": {"examples/greeter/gen/greeter/v1", "internal/testproc", "runtime", "runtime/internal/fixture"},
 	"runtime/load":                 {},
 	"runtime/peers":                {},
@@ -61,7 +65,7 @@ var mayImport = map[string][]string{
 var (
 	// onlyForTests are the packages that tests alone import.
 	onlyForTests = []string{"internal/layout", "internal/testproc", "runtime/children", "runtime/conformance", "runtime/faults",
-		"runtime/internal/difftest", "runtime/internal/fixture", "runtime/internal/greetertest", "runtime/load", "runtime/peers", "runtime/restarts"}
+		"runtime/internal/difftest", "runtime/internal/fixture/...", "runtime/internal/greetertest", "runtime/load", "runtime/peers", "runtime/restarts"}
 	// withTesting may depend on the package testing: those, and what users' tests import.
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)
 	// withoutGRPC have nothing to do with grpc-go.
