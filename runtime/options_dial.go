@@ -45,6 +45,7 @@ type dialConfig struct {
 	stream     []grpc.StreamClientInterceptor
 	stats      []stats.Handler
 	maxRecv    int
+	maxFiles   maxFiles
 	sendBudget int
 	events     *slog.Logger // nil for none
 	raw        []grpc.DialOption

@@ -65,6 +65,7 @@ type serverConfig struct {
 	stream          []grpc.StreamServerInterceptor
 	stats           []stats.Handler
 	maxRecv         int
+	maxFiles        maxFiles
 	sendBudget      int
 	maxConnsPerUser int // 0 for the default
 	raw             []grpc.ServerOption

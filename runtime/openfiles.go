@@ -1,0 +1,99 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+
+	"github.com/udsgrpc/udsgrpc/internal/openfile"
+	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
+)
+
+// SupportsFiles1 marks that this package carries open files in the fields of messages. Generated code of
+// services that use udsgrpc.v1.File refers to it, as to [SupportsGenerated1].
+const SupportsFiles1 = true
+
+// ShareFile returns the value for a field of type udsgrpc.v1.File with which the receiver of the message
+// gets a descriptor of its own for the open file f. The file stays the caller's, who closes it as ever. It has to
+// be open until the call returns, or Send of a stream; after that the receiver has it, whatever becomes
+// of it here.
+//
+// The value may stand in several fields and messages, and be sent any number of times, concurrently too.
+// Sending one whose file is closed by then fails with codes.InvalidArgument, which names the field; nothing is sent.
+// That is also so for a nil f, and for a copy of the value, or of the message that it is in: a copy holds
+// no file.
+//
+// Both processes then have the same open file description: offset, status flags such as O_NONBLOCK, and
+// locks are common to them. The descriptor is sent as it is, and its flags are not changed.
+//
+// ShareFile does not block. Files go from process to process on Linux; on other systems sending one fails with codes.FailedPrecondition.
+func ShareFile(f *os.File) *udsgrpcv1.File {
+	if f == nil {
+		return newFile(nil)
+	}
+	return newFile(openfile.Share(f))
+}
+
+// GiveFile is [ShareFile] for a file that this process does not need any more: it belongs to the runtime
+// from now on, which closes it. The caller must neither use nor close f again.
+//
+// It is closed once it has been sent, and also if it could not be: for a unary call before the call
+// returns, for a stream as soon as its message cannot be sent again, which is when the call ends at the
+// latest. So the reader of a pipe whose other end was given away sees its end when the receiver
+// closes that. What is in no message that is sent is closed by the method Close of the value, or by the
+// garbage collector.
+//
+// The value can stand in one field of one message, which is sent once. Sending it again fails with
+// codes.InvalidArgument.
+func GiveFile(f *os.File) *udsgrpcv1.File {
+	if f == nil {
+		return newFile(nil)
+	}
+	return newFile(openfile.Give(f))
+}
+
+// newFile returns a message that holds h. Its id is never changed, since messages can be sent by several
+// calls at once. It only has to tell the files of one message apart; where two happen to have the same,
+// the order of the fields does.
+func newFile(h *openfile.Holder) *udsgrpcv1.File {
+	file := &udsgrpcv1.File{Id: rand.Uint64()}
+	openfile.Put(openfile.In(file), h)
+	return file
+}
+
+// MaxFiles sets how many open files a message to the server can have, from 0 to 253, which is what the
+// kernel can pass on at once; anything else is an error of NewServer. The default is 16. A
+// message with more ends its call with codes.ResourceExhausted, and all its files are closed.
+func MaxFiles(n int) ServerOption {
+	return func(c *serverConfig) { c.err = errors.Join(c.err, c.maxFiles.set(n)) }
+}
+
+// WithMaxFiles sets how many open files a message from the server can have, as [MaxFiles] does for those to
+// a server; a number that is not from 0 to 253 is an error of Dial.
+func WithMaxFiles(n int) DialOption {
+	return func(c *dialConfig) { c.err = errors.Join(c.err, c.maxFiles.set(n)) }
+}
+
+// maxFiles is how many open files a message that is received can have.
+type maxFiles struct {
+	n     int
+	given bool // otherwise the default applies
+}
+
+func (m *maxFiles) set(n int) error {
+	if n < 0 || n > filewalk.MaxPerMessage {
+		return fmt.Errorf("maximum of %d open files in a message: give a number from 0 to %d: %w", n, filewalk.MaxPerMessage, fs.ErrInvalid)
+	}
+	*m = maxFiles{n, true}
+	return nil
+}
+
+func (m maxFiles) get() int {
+	if !m.given {
+		return 16
+	}
+	return m.n
+}
