@@ -74,6 +74,7 @@ func linked(path string) (protocompile.SearchResult, error) {
 	for _, file := range []protoreflect.FileDescriptor{
 		gofeaturespb.File_google_protobuf_go_features_proto,
 		udsgrpcv1.File_udsgrpc_v1_options_proto,
+		udsgrpcv1.File_udsgrpc_v1_file_proto,
 	} {
 		if path == file.Path() {
 			return protocompile.SearchResult{Desc: file}, nil

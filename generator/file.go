@@ -15,15 +15,18 @@ const (
 	filenameSuffix = "_udsgrpc.pb.go"
 )
 
-func generateFile(plugin *protogen.Plugin, target target, policies policies) {
+func generateFile(plugin *protogen.Plugin, target target, policies policies, carriers carriers) {
 	g := plugin.NewGeneratedFile(target.filename, target.importPath)
 	generateHeader(g, target)
 	generateImports(g, target)
 	generateHandshake(g)
+	if carriers.in(target.file) {
+		generateFilesHandshake(g)
+	}
 	for _, service := range target.file.Services {
 		names := newNames(service, target.base)
-		generateNewServer(g, target.file, service, names, policies[service])
-		generateDial(g, target.file, service, names)
+		generateNewServer(g, target.file, service, names, policies[service], carriers)
+		generateDial(g, target.file, service, names, carriers)
 	}
 }
 
@@ -61,7 +64,7 @@ func generateHandshake(g *protogen.GeneratedFile) {
 	g.P()
 }
 
-func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service, names names, policies []policy) {
+func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service, names names, policies []policy, carriers carriers) {
 	doc := new(docComment)
 	comment(doc, names.newServer, " claims the Unix domain socket at path, listens on it and registers srv there for ",
 		string(service.Desc.FullName()), ". It returns once the socket accepts connections; call Serve on ",
@@ -69,6 +72,7 @@ func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *
 	doc.P("//")
 	generatePolicyComment(doc, file, policies, "A path that is in use, or cannot be taken safely, is an error; "+
 		"see [runtime.NewServer] for all of them and for the forms of path.")
+	carriers.generateComment(doc, service, "MaxFiles")
 	generateServiceComment(doc, file, service)
 	doc.print(g)
 	g.AnnotateSymbol(names.newServer, protogen.Annotation{Location: service.Location})
@@ -84,13 +88,14 @@ func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *
 	g.P()
 }
 
-func generateDial(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service, names names) {
+func generateDial(g *protogen.GeneratedFile, file *protogen.File, service *protogen.Service, names names, carriers carriers) {
 	doc := new(docComment)
 	comment(doc, names.dial, " returns a client for ", string(service.Desc.FullName()), " on the Unix domain ",
 		"socket at path, and the connection it uses, which the caller must close. The connection ",
 		"is made when first needed, so the server need not run yet.")
 	doc.P("//")
 	comment(doc, "An error means that path or opts cannot work; see [runtime.Dial].")
+	carriers.generateComment(doc, service, "WithMaxFiles")
 	generateServiceComment(doc, file, service)
 	doc.print(g)
 	g.AnnotateSymbol(names.dial, protogen.Annotation{Location: service.Location})

@@ -2,7 +2,8 @@
 // sockets: one constructor for the server and one for the client of each service.
 //
 // Where the .proto file says who may call, with the options of udsgrpc/v1/options.proto, the server
-// holds callers to it.
+// holds callers to it. Where messages have open files, in fields of the type that
+// udsgrpc/v1/file.proto declares, the documentation of the functions names the methods.
 //
 // Descriptors go in and Go source comes out. The package does no I/O, keeps no state and knows the
 // runtime by its import path only, so it can run inside protoc-gen-go-udsgrpc, a build tool or a
@@ -47,16 +48,18 @@ func Generate(plugin *protogen.Plugin, opts Options) error {
 		return err
 	}
 	policies, err := newPolicies(targets)
+	carriers := newCarriers(targets)
 	if err := errors.Join(
 		err,
 		checkHeaders(targets),
 		checkFilenames(plugin, targets),
 		checkNames(plugin, opts.PackageSuffix),
+		carriers.checkFileType(),
 	); err != nil {
 		return err
 	}
 	for _, target := range targets {
-		generateFile(plugin, target, policies)
+		generateFile(plugin, target, policies, carriers)
 	}
 	return nil
 }
