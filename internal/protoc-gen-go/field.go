@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	protoFile     = "udsgrpc/v1/file.proto"
 	generatedFile = "proto/udsgrpc/v1/file.pb.go"
 	message       = "File"
 

@@ -8,10 +8,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/pluginpb"
@@ -24,36 +26,41 @@ func main() {
 	}
 }
 
-func run(request io.Reader, response io.Writer) error {
-	generated := new(bytes.Buffer)
-	plugin := exec.Command("go", "tool", "-modfile=tools/go.mod", "protoc-gen-go")
-	plugin.Stdin, plugin.Stdout, plugin.Stderr = request, generated, os.Stderr
-	if err := plugin.Run(); err != nil {
-		return fmt.Errorf("protoc-gen-go: %w", err)
-	}
-	encoded, err := edit(generated.Bytes())
+func run(input io.Reader, output io.Writer) error {
+	request, err := io.ReadAll(input)
 	if err != nil {
 		return err
 	}
-	_, err = response.Write(encoded)
+	plugin := exec.Command("go", "tool", "-modfile=tools/go.mod", "protoc-gen-go")
+	plugin.Stdin, plugin.Stderr = bytes.NewReader(request), os.Stderr
+	response, err := plugin.Output()
+	if err != nil {
+		return fmt.Errorf("protoc-gen-go: %w", err)
+	}
+	if response, err = edit(request, response); err != nil {
+		return err
+	}
+	_, err = output.Write(response)
 	return err
 }
 
-// edit adds the field to what the plugin has answered, if the message is in it.
-func edit(response []byte) ([]byte, error) {
-	files := new(pluginpb.CodeGeneratorResponse)
-	if err := proto.Unmarshal(response, files); err != nil {
-		return nil, fmt.Errorf("the answer of protoc-gen-go: %w", err)
+// edit adds the field to what the plugin has answered to a request, if the request is for the message.
+func edit(request, response []byte) ([]byte, error) {
+	asked, files := new(pluginpb.CodeGeneratorRequest), new(pluginpb.CodeGeneratorResponse)
+	if err := errors.Join(proto.Unmarshal(request, asked), proto.Unmarshal(response, files)); err != nil {
+		return nil, err
 	}
-	for _, file := range files.File {
-		if file.GetName() != generatedFile {
-			continue
-		}
-		source, err := addField(file.GetContent())
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", generatedFile, err)
-		}
-		file.Content = &source
+	if files.Error != nil || !slices.Contains(asked.GetFileToGenerate(), protoFile) {
+		return response, nil
 	}
+	at := slices.IndexFunc(files.File, func(f *pluginpb.CodeGeneratorResponse_File) bool { return f.GetName() == generatedFile })
+	if at < 0 {
+		return nil, fmt.Errorf("for %s protoc-gen-go generates no %s", protoFile, generatedFile)
+	}
+	source, err := addField(files.File[at].GetContent())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", generatedFile, err)
+	}
+	files.File[at].Content = &source
 	return proto.Marshal(files)
 }
