@@ -22,7 +22,16 @@ func (q *Quota) take(n int) bool {
 	if q == nil {
 		return true
 	}
-	if q.used.Add(int64(n)) > q.most || !q.within.take(n) {
+	for {
+		used := q.used.Load()
+		if used+int64(n) > q.most {
+			return false
+		}
+		if q.used.CompareAndSwap(used, used+int64(n)) {
+			break
+		}
+	}
+	if !q.within.take(n) {
 		q.used.Add(int64(-n))
 		return false
 	}
