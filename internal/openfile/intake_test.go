@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/udsgrpc/udsgrpc/internal/openfile"
 )
@@ -29,7 +30,6 @@ func TestServerClosesWhatWasNotTaken(t *testing.T) {
 	}
 	intake.End()
 	openfile.Receive(late, intake)
-	intake.End()
 	if !isOpen(taken) || isOpen(closes) || isOpen(leaves) || isOpen(late) {
 		t.Errorf("open are: taken %t, closed %t, left %t, late %t", isOpen(taken), isOpen(closes), isOpen(leaves), isOpen(late))
 	}
@@ -49,19 +49,45 @@ func TestClientLeavesFilesToTheirMessages(t *testing.T) {
 		t.Fatal("two of ten are too many")
 	}
 	kept := openfile.Receive(open(t), intake)
-	forgotten := openfile.Receive(open(t), intake)
+	openfile.Receive(open(t), intake)
 	intake.End()
-	runtime.KeepAlive(forgotten)
-	for quota.Used() == 2 { // until the forgotten one is collected
-		runtime.GC()
-		runtime.Gosched()
-	}
+	collect(t, "the file that was forgotten counts", func() bool { return quota.Used() == 1 })
 	f, err := kept.Take()
 	if err != nil || !isOpen(f) {
 		t.Fatalf("got the error %v", err)
 	}
 	if quota.Used() != 0 {
 		t.Errorf("%d files still count", quota.Used())
+	}
+}
+
+func TestFileThatWasTakenDoesNotCountOutAgain(t *testing.T) {
+	t.Parallel()
+	quota := openfile.NewQuota(101, nil)
+	intake := openfile.NewClientIntake(quota)
+	if !intake.Arrived(101) {
+		t.Fatal("101 of 101 are too many")
+	}
+	if _, err := openfile.Receive(open(t), intake).Take(); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 { // they are collected no earlier
+		openfile.Receive(open(t), intake)
+	}
+	collect(t, "files that were forgotten count", func() bool { return quota.Used() <= 0 })
+	if quota.Used() != 0 {
+		t.Errorf("%d files count", quota.Used())
+	}
+}
+
+// collect collects garbage until done.
+func collect(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !done(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("in spite of the garbage collector, " + what)
+		}
+		runtime.GC()
 	}
 }
 

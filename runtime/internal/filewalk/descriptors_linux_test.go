@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
@@ -16,6 +17,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/openfile"
 	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	filetestv1 "github.com/udsgrpc/udsgrpc/runtime/internal/fixture/gen/filetest/v1"
 )
 
@@ -90,6 +92,9 @@ func TestWhatIsKeptCanBeSentAfterTheProgramHasClosedIt(t *testing.T) {
 	}
 	kept.Done()
 	kept.Done()
+	if n := descriptors(t, r); n != 1 {
+		t.Fatalf("the pipe has %d descriptors, want the reader", n)
+	}
 	if got, err := io.ReadAll(r); string(got) != "kept" || err != nil {
 		t.Errorf("read %q, error %v", got, err)
 	}
@@ -274,9 +279,11 @@ func TestGarbageCollectorClosesWhatAClientForgets(t *testing.T) {
 	r, w := pipe(t)
 	arrival := filewalk.Arrival{Files: arrive(t, w, 1), Intake: openfile.NewClientIntake(openfile.NewQuota(1, nil))}
 	arrival.Receive(&filetestv1.Nested{File: &udsgrpcv1.File{Id: 1}})
-	for descriptors(t, r) != 2 {
+	for end := time.Now().Add(fixture.Guard); descriptors(t, r) != 2; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("in spite of the garbage collector the file is open")
+		}
 		runtime.GC()
-		runtime.Gosched()
 	}
 }
 
