@@ -16,20 +16,21 @@ import (
 // services that use udsgrpc.v1.File refers to it, as to [SupportsGenerated1].
 const SupportsFiles1 = true
 
-// ShareFile returns the value for a field of type udsgrpc.v1.File with which the receiver of the message
-// gets a descriptor of its own for the open file f. The file stays the caller's, who closes it as ever. It has to
-// be open until the call returns, or Send of a stream; after that the receiver has it, whatever becomes
-// of it here.
+// ShareFile returns a value for a field of type udsgrpc.v1.File, with which the receiver of the message
+// gets a descriptor of its own for the open file f. The file stays the caller's, who closes it as ever. It
+// has to be open until the call returns, or Send of a stream; what becomes of it here afterwards does not
+// matter to the receiver.
 //
-// The value may stand in several fields and messages, and be sent any number of times, concurrently too.
-// Sending one whose file is closed by then fails with codes.InvalidArgument, which names the field; nothing is sent.
-// That is also so for a nil f, and for a copy of the value, or of the message that it is in: a copy holds
-// no file.
+// The value may stand in several fields and messages, and be sent any number of times, also concurrently.
+// Sending it fails with codes.InvalidArgument, in words that name the field, if the file is closed; nothing
+// is sent then. The same goes for a nil f, and for a copy of the value, or of the message that it is in: a
+// copy holds no file.
 //
-// Both processes then have the same open file description: offset, status flags such as O_NONBLOCK, and
-// locks are common to them. The descriptor is sent as it is, and its flags are not changed.
+// Both processes have the same open file description then: offset, status flags such as O_NONBLOCK, and
+// locks are common to them. Sending changes none of these.
 //
-// ShareFile does not block. Files go from process to process on Linux; on other systems sending one fails with codes.FailedPrecondition.
+// ShareFile does not block. Files go from process to process over the direct transport, on Linux; a call
+// that would go over HTTP/2 fails with codes.FailedPrecondition.
 func ShareFile(f *os.File) *udsgrpcv1.File {
 	if f == nil {
 		return newFile(nil)
@@ -37,16 +38,15 @@ func ShareFile(f *os.File) *udsgrpcv1.File {
 	return newFile(openfile.Share(f))
 }
 
-// GiveFile is [ShareFile] for a file that this process does not need any more: it belongs to the runtime
-// from now on, which closes it. The caller must neither use nor close f again.
+// GiveFile is [ShareFile] for a file that this process does not need any more: from now on it belongs to
+// the runtime, which closes it. The caller must neither use f again nor close it.
 //
-// It is closed once it has been sent, and also if it could not be: for a unary call before the call
-// returns, for a stream as soon as its message cannot be sent again, which is when the call ends at the
-// latest. So the reader of a pipe whose other end was given away sees its end when the receiver
-// closes that. What is in no message that is sent is closed by the method Close of the value, or by the
-// garbage collector.
+// It is closed when it was sent, and also if it could not be: for a unary call before that returns, for a
+// stream as soon as the message cannot be sent again, at the latest with the call. So a process that gives
+// away one end of a pipe sees the end of the other when the receiver closes its own. A file that is never
+// sent is closed by the method Close of the value, or by the garbage collector.
 //
-// The value can stand in one field of one message, which is sent once. Sending it again fails with
+// The value can be in one field of one message, which is sent once; after that, sending it fails with
 // codes.InvalidArgument.
 func GiveFile(f *os.File) *udsgrpcv1.File {
 	if f == nil {
@@ -64,15 +64,15 @@ func newFile(h *openfile.Holder) *udsgrpcv1.File {
 	return file
 }
 
-// MaxFiles sets how many open files a message to the server can have, from 0 to 253, which is what the
-// kernel can pass on at once; anything else is an error of NewServer. The default is 16. A
-// message with more ends its call with codes.ResourceExhausted, and all its files are closed.
+// MaxFiles sets how many open files a message to the server can have: from 0 to 253, which is what the
+// kernel passes on at once; other numbers are an error of NewServer. The default is 16. A message with more
+// ends its call with codes.ResourceExhausted, and all its files are closed.
 func MaxFiles(n int) ServerOption {
 	return func(c *serverConfig) { c.err = errors.Join(c.err, c.maxFiles.set(n)) }
 }
 
 // WithMaxFiles sets how many open files a message from the server can have, as [MaxFiles] does for those to
-// a server; a number that is not from 0 to 253 is an error of Dial.
+// a server: from 0 to 253, 16 by default. Other numbers are an error of Dial.
 func WithMaxFiles(n int) DialOption {
 	return func(c *dialConfig) { c.err = errors.Join(c.err, c.maxFiles.set(n)) }
 }

@@ -64,9 +64,10 @@ func TestEachStateAllowsWhatItShould(t *testing.T) {
 		f := open(t)
 		h := makers[test.make](f)
 		var use openfile.Use
-		steps := test.make
+		var steps strings.Builder
+		steps.WriteString(test.make)
 		for _, do := range test.do {
-			steps += ", " + do.what
+			steps.WriteString(", " + do.what)
 			var err error
 			switch do.what {
 			case "take":
@@ -84,11 +85,11 @@ func TestEachStateAllowsWhatItShould(t *testing.T) {
 				use.Sent()
 			}
 			if err != nil && err.Error() != do.want || err == nil && do.want != success {
-				t.Errorf("%s: got the error %v, want %q", steps, err, do.want)
+				t.Errorf("%s: got the error %v, want %q", steps.String(), err, do.want)
 			}
 		}
 		if isOpen(f) != test.open {
-			t.Errorf("%s: the file is open: %t, want %t", steps, isOpen(f), test.open)
+			t.Errorf("%s: the file is open: %t, want %t", steps.String(), isOpen(f), test.open)
 		}
 	}
 }

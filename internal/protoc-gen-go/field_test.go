@@ -71,17 +71,17 @@ func TestStructThatIsNotAsExpectedIsRefused(t *testing.T) {
 func TestOnlyTheFileIsEdited(t *testing.T) {
 	t.Parallel()
 	file := func(name string) *pluginpb.CodeGeneratorResponse {
-		return &pluginpb.CodeGeneratorResponse{File: []*pluginpb.CodeGeneratorResponse_File{{Name: &name, Content: proto.String(before)}}}
+		return &pluginpb.CodeGeneratorResponse{File: []*pluginpb.CodeGeneratorResponse_File{{Name: &name, Content: new(before)}}}
 	}
 	edited := file(generatedFile)
-	edited.File[0].Content = proto.String(strings.Replace(before, "\tsizeCache     protoimpl.SizeCache\n}\n", added, 1))
+	edited.File[0].Content = new(strings.Replace(before, "\tsizeCache     protoimpl.SizeCache\n}\n", added, 1))
 	for name, test := range map[string]struct {
 		asked          string
 		response, want *pluginpb.CodeGeneratorResponse // no response for an error
 	}{
 		"the file":                  {protoFile, file(generatedFile), edited},
 		"another file":              {"a.proto", file("a.pb.go"), file("a.pb.go")},
-		"an error of the plugin":    {protoFile, &pluginpb.CodeGeneratorResponse{Error: proto.String("no")}, &pluginpb.CodeGeneratorResponse{Error: proto.String("no")}},
+		"an error of the plugin":    {protoFile, &pluginpb.CodeGeneratorResponse{Error: new("no")}, &pluginpb.CodeGeneratorResponse{Error: new("no")}},
 		"the file in another place": {protoFile, file("udsgrpc/v1/file.pb.go"), nil},
 	} {
 		request, err := proto.Marshal(&pluginpb.CodeGeneratorRequest{FileToGenerate: []string{test.asked}})

@@ -17,10 +17,10 @@ type openFile = openfile.Slot
 // [File.Close] closes it at once.
 //
 // The file has the offset, the status flags and the locks of the sender's, since both are one open file
-// description in the kernel: reading, seeking or setting O_NONBLOCK at one end does so at the other. It is
-// not passed on to child processes unless the program asks for it. Its name, which is for error messages, is that of the
-// field it came in. Whoever maps the memory of a file that comes from somebody else must first make sure
-// that it cannot shrink.
+// description in the kernel: reading, seeking or setting O_NONBLOCK at one end does so at the other. Child
+// processes do not get it unless the program passes it on. Its name, which is for error messages, is that
+// of the field in which it came. Before mapping the memory of a file that comes from somebody else, make
+// sure that it cannot shrink.
 //
 // The error says that no open file came with this message, or that it was taken or closed before. No file
 // comes with a copy of a message, with one that was not received over udsgrpc's direct transport, or with

@@ -59,8 +59,8 @@ func TestFileExportsNothingMore(t *testing.T) {
 	want := map[string]bool{"Descriptor": true, "GetId": true, "ProtoMessage": true, "ProtoReflect": true, "Reset": true,
 		"String": true, "Take": true, "Close": true}
 	methods := reflect.TypeFor[*udsgrpcv1.File]()
-	for i := range methods.NumMethod() {
-		if name := methods.Method(i).Name; !want[name] {
+	for method := range methods.Methods() {
+		if name := method.Name; !want[name] {
 			t.Errorf("there is a method %s", name)
 		}
 	}
