@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -54,6 +55,28 @@ func TestSharedFileIsSentAsOftenAsOneLikesAndStaysOpen(t *testing.T) {
 	if err := file.Close(); err != nil || !isOpen(f) {
 		t.Errorf("after Close: error %v, the file is open: %t", err, isOpen(f))
 	}
+}
+
+func TestSharedFileIsSentByManyCallsAtOnce(t *testing.T) {
+	t.Parallel()
+	message := &filetestv1.Nested{File: runtime.ShareFile(createFile(t))}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			files, err := filewalk.ForSending(message)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer files.Done()
+			encoded, err := proto.Marshal(message)
+			decoded := new(filetestv1.Nested)
+			if err := errors.Join(err, proto.Unmarshal(encoded, decoded)); err != nil || decoded.GetFile().GetId() != files.IDs()[0] {
+				t.Errorf("error %v, the message has the id %d, and its file %d", err, decoded.GetFile().GetId(), files.IDs()[0])
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestGivenFileIsSentOnceAndClosed(t *testing.T) {

@@ -1,9 +1,14 @@
 // Package filewalk finds the open files in the fields of a message, for whoever sends or receives it: the
 // values of type udsgrpc.v1.File, which hold the files that package openfile knows.
 //
-// What there may be to find is told from the message's type, once (plan.go). Values are visited in the same
-// order by sender and receiver (walk.go). Send gathers the files that go with a message, and Receive puts
-// those that came with one into its fields.
+// A sender calls [ForSending] before it encodes a message, and gets the files that go with it (send.go). It
+// asks [Files] for the descriptors each time that it sends the message, before that to keep them if the
+// program may have closed its own by then, and says in the end that it is done. A message that fails on the
+// way to ForSending is for [Discard]. A receiver collects what comes in an [Arrival], which puts it into
+// the fields of the decoded message (receive.go).
+//
+// Where a message can have files is told from its type, once (plan.go). Both ends visit the fields in the
+// same order (walk.go).
 package filewalk
 
 import (
