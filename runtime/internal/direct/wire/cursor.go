@@ -22,6 +22,16 @@ func (c *cursor) uvarint() uint64 {
 	return v
 }
 
+func (c *cursor) uint64() uint64 {
+	if len(c.rest) < 8 {
+		c.rest, c.broken = nil, true
+		return 0
+	}
+	v := binary.BigEndian.Uint64(c.rest)
+	c.rest = c.rest[8:]
+	return v
+}
+
 func (c *cursor) bytes() []byte {
 	n := c.uvarint()
 	if n > uint64(len(c.rest)) {

@@ -7,6 +7,7 @@
 //	reader.go      reads frames from a [Source]
 //	callheader.go  the frame that begins a call
 //	status.go      the frame that ends it
+//	files.go       the frame before a message with open files
 //	metadata.go    metadata, and which may be sent
 //	cursor.go      reads the fields of a frame
 //	payload.go     a message as bytes

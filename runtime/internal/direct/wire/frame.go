@@ -15,6 +15,7 @@ const (
 	KindIntro   Kind = 'I' // client, once: metadata that goes with all its calls
 	KindCall    Kind = 'C' // client: a call begins; see CallHeader
 	KindMessage Kind = 'M' // both: a message
+	KindFiles   Kind = 'F' // both: the next frame is a message with open files; see AppendFilesFrame
 	KindEnd     Kind = 'E' // client: no more messages in this call
 	KindHeader  Kind = 'H' // server: metadata that comes before the messages
 	KindStatus  Kind = 'S' // server: the call is over; see Status
