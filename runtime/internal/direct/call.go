@@ -38,15 +38,18 @@ type call struct {
 	beginTime time.Time       // for stats handlers
 }
 
-// prepare checks what a program asks for. It returns ErrHTTP2 if the call has to go over HTTP/2.
+// prepare checks what a program asks for. The error is an ErrHTTP2 if the call has to go over HTTP/2.
 func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
 	c.caller, c.ctx = ctx, ctx
-	if !c.opts.apply(c.client, opts) || !wire.IsSendableMethod(c.method) {
-		return ErrHTTP2
+	if !c.opts.apply(c.client, opts) {
+		return noConn(errOption)
+	}
+	if !wire.IsSendableMethod(c.method) {
+		return noConn(errMethodName)
 	}
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
 		if wire.ValidateMetadata(md) != nil || wire.MetadataSize(md)+len(c.method) > wire.MaxControl {
-			return ErrHTTP2
+			return noConn(errMetadata)
 		}
 		c.md = wire.Sendable(md)
 	}
@@ -61,17 +64,13 @@ func (c *call) prepare(ctx context.Context, opts []grpc.CallOption) error {
 // notBegun returns the error of a call that got no connection: err, or the error of its context if that
 // ended while the call waited for a server.
 func (c *call) notBegun(err error) error {
-	ctxErr := c.caller.Err()
-	if ctxErr == nil && isOver(c.caller) {
-		ctxErr = context.DeadlineExceeded
+	if errors.Is(err, ErrHTTP2) {
+		if c.caller.Err() == nil && !isOver(c.caller) || !c.client.answers() {
+			return err
+		}
+		err = c.overErr()
 	}
-	if ctxErr == nil || !c.client.answers() {
-		return err
-	}
-	err = status.FromContextError(ctxErr).Err()
-	c.begin(nil)
-	c.finish(err, &response{trailer: metadata.MD{}}, nil)
-	return err
+	return c.notSent(err)
 }
 
 // begin tells stats handlers that the call begins. The peer is p, if that is not nil.

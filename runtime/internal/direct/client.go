@@ -9,9 +9,12 @@ import (
 	"syscall"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/internal/openfile"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 )
 
@@ -35,6 +38,10 @@ type ClientConfig struct {
 	MaxRecv    int   // bytes of a message; 0 for grpc's 4 MiB
 	MaxConns   int   // connections, and so calls at once; more go over HTTP/2
 	Budget     int64 // bytes that may wait in all streams; 0 for 64 MiB
+	MaxFiles   int   // open files of a message from the server
+	// Unreachable returns the status of a call that cannot go over HTTP/2, for the error of Dial or another
+	// reason why there is no connection. nil is for codes.Unavailable with that text.
+	Unreachable func(error) error
 }
 
 // Client makes calls. Its methods may be called concurrently; Close ends it.
@@ -43,6 +50,7 @@ type Client struct {
 	codec  codec
 	pool   pool
 	budget *budget
+	files  *openfile.Quota // of those that the server sent
 
 	// probing is held by the call that connects while it is not known whether the server speaks this
 	// protocol, so that one call finds out and not a hundred.
@@ -70,7 +78,17 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.Lost == nil {
 		conf.Lost = func() {}
 	}
-	return &Client{conf: conf, codec: newCodec(&wire.Buffers{}), probing: make(chan struct{}, 1), budget: newBudget(conf.Budget), pool: pool{max: conf.MaxConns, sweepEvery: sweepPause}}
+	if conf.Unreachable == nil {
+		conf.Unreachable = func(why error) error { return status.Error(codes.Unavailable, why.Error()) }
+	}
+	return &Client{
+		conf:    conf,
+		codec:   newCodec(&wire.Buffers{}),
+		pool:    pool{max: conf.MaxConns, sweepEvery: sweepPause},
+		budget:  newBudget(conf.Budget),
+		files:   openfile.NewQuota(filesPerUser, nil),
+		probing: make(chan struct{}, 1),
+	}
 }
 
 // SendWaits returns how often the Send of a stream waited because the budget was used up.
@@ -132,10 +150,11 @@ func (c *Client) Connect(ctx context.Context) error {
 	if err == nil && !conn.idle() {
 		conn, err = c.replace(ctx, conn)
 	}
-	if err == nil {
-		c.pool.put(conn)
+	if err != nil {
+		return ErrHTTP2
 	}
-	return err
+	c.pool.put(conn)
+	return nil
 }
 
 // acquire returns an idle connection or a new one.
@@ -154,14 +173,14 @@ func (c *Client) acquireShared(ctx context.Context) (*conn, error) {
 		case conn != nil:
 			c.pool.drop(conn)
 		case !some || !c.pool.reserve():
-			return nil, ErrHTTP2
+			return nil, noConn(errLack)
 		default:
 			if conn, err := c.connect(ctx); err != errLack {
 				return conn, err
 			}
 		}
 	}
-	return nil, ErrHTTP2
+	return nil, noConn(errLack)
 }
 
 // acquireIn is acquire for a caller that may have reserved a place for a connection. It gives the place up
@@ -178,26 +197,26 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 		}
 		c.pool.drop(conn) // it carried a call when its server was lost
 	}
-	if c.refused.Load() != notRefused || !c.fullUntil.over() || !c.silentUntil.over() {
-		return nil, ErrHTTP2
+	if err := c.inVain(); err != nil {
+		return nil, err
 	}
 	if !c.proven.Load() {
 		select {
 		case c.probing <- struct{}{}:
 		case <-ctx.Done():
-			return nil, ErrHTTP2
+			return nil, noConn(ctx.Err())
 		}
 		if c.proven.Load() {
 			<-c.probing // the others need not wait until this call has connected
 		} else {
 			defer func() { <-c.probing }()
 		}
-		if c.refused.Load() != notRefused || !c.fullUntil.over() || !c.silentUntil.over() {
-			return nil, ErrHTTP2
+		if err := c.inVain(); err != nil {
+			return nil, err
 		}
 	}
 	if !reserved && !c.pool.reserve() {
-		return nil, ErrHTTP2
+		return nil, noConn(errLimit)
 	}
 	reserved = false
 	conn, err := c.connect(ctx)
@@ -205,6 +224,19 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 		return c.acquireShared(ctx)
 	}
 	return conn, err
+}
+
+// inVain returns why no new connection is to be tried now; nil if one is.
+func (c *Client) inVain() error {
+	switch {
+	case c.refused.Load() != notRefused:
+		return noConn(errPlain)
+	case !c.fullUntil.over():
+		return noConn(errFull)
+	case !c.silentUntil.over():
+		return noConn(errNoAnswer)
+	}
+	return nil
 }
 
 // connect makes a new connection in the place that the caller has reserved.
@@ -225,21 +257,23 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		default:
 			c.proven.Store(false)
 		}
-		return nil, ErrHTTP2
+		return nil, noConn(err)
 	}
-	if err := clientHandshake(dialing, uds); err != nil {
+	answer, err := clientHandshake(dialing, uds, c.conf.MaxFiles)
+	if err != nil {
 		uds.Close()
 		c.pool.unreserve()
 		c.handshakeFailed(ctx, err)
-		return nil, ErrHTTP2
+		return nil, noConn(err)
 	}
 	c.proven.Store(true)
 	conn, err := newConn(uds, info, c.codec.pool)
 	if err != nil {
 		uds.Close()
 		c.pool.unreserve()
-		return nil, ErrHTTP2
+		return nil, noConn(err)
 	}
+	conn.files, conn.takesFiles = c.incomingFiles(answer), answer.TakesFiles
 	conn.shutDownFunc = conn.shutDown
 	conn.generation = generation // if the server was lost in the meantime, this connection serves one call
 	if hs := c.conf.Stats; hs != nil {
@@ -249,7 +283,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	if !c.pool.add(conn) {
 		conn.Close()
-		return nil, ErrHTTP2
+		return nil, noConn(errClosing)
 	}
 	c.conf.Connected(info)
 	return conn, nil

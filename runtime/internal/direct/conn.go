@@ -26,6 +26,8 @@ type conn struct {
 	raw  syscall.RawConn
 	peer peer.Peer
 
+	files *incoming // open files that arrive; nil if none can
+
 	rd      wire.Reader           // used by the reading goroutine
 	tryFill func(fd uintptr) bool // fillOnce, made once
 	readN   int                   // what the last read(2) returned
@@ -34,6 +36,7 @@ type conn struct {
 
 	// Used by the writing goroutine:
 	pieces   [][]byte // what to write
+	passing  []byte   // the control message with descriptors that goes with the first byte; nil for none
 	wait     bool     // until the kernel has accepted some of it
 	tryWrite func(fd uintptr) bool
 	wrote    int
@@ -49,6 +52,7 @@ type conn struct {
 	// Of a client's connection:
 	generation   int64                  // see Client.generation
 	used         bool                   // since the pool's last sweep; guarded by the pool's mutex
+	takesFiles   bool                   // the server does
 	abort        atomic.Pointer[func()] // ends the stream that has the connection; nil if there is none
 	shutDownFunc func()                 // shutDown, made once
 }
@@ -70,17 +74,38 @@ func (c *conn) Close() error {
 		return nil
 	}
 	err := c.UnixConn.Close()
+	c.files.close()
 	if c.onClose != nil {
 		c.onClose()
 	}
 	return err
 }
 
+// next reads the header of the next frame. The open files of a message are kept until files.take: the frame
+// before it, which announces them, is not returned.
+func (c *conn) next() (wire.Kind, int, error) {
+	k, n, err := c.rd.Next()
+	if err != nil || c.files == nil {
+		return k, n, err
+	}
+	return c.files.next(&c.rd, k, n)
+}
+
+// Read reads content of large messages.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.files.receives() {
+		return c.files.read(c.raw, p)
+	}
+	return c.UnixConn.Read(p)
+}
+
 // write writes pieces: as much as the kernel accepts at once, which may be nothing, or at least something
 // if wait is set. It reports how much that was, and whether it was all.
 func (c *conn) write(wait bool) (n int, all bool, err error) {
 	c.wait = wait
-	if err := c.raw.Write(c.tryWrite); err != nil {
+	err = c.raw.Write(c.tryWrite)
+	c.passing = nil
+	if err != nil {
 		return 0, false, err
 	}
 	for _, p := range c.pieces {
@@ -117,8 +142,9 @@ func (c *conn) writeAll(b []byte, data wire.Payload, after []byte) (taken int, e
 	}
 }
 
-// trim releases memory after a call.
+// trim releases memory after a call, and closes the open files that nobody has taken.
 func (c *conn) trim() {
+	c.files.endCall()
 	if cap(c.out) > keepIdle {
 		c.out = nil
 	}

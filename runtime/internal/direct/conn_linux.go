@@ -25,7 +25,7 @@ func (c *conn) fillOnce(fd uintptr) (done bool) {
 	f := &c.rd
 	space := f.Space()
 	for {
-		c.readN, c.readErr = syscall.Read(int(fd), space)
+		c.readN, c.readErr = c.readOnce(int(fd), space)
 		switch c.readErr {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
@@ -53,7 +53,7 @@ func (c *conn) readResult(waitErr error) (int, error) {
 // writeOnce is called by the poller, for write, when there may be room.
 func (c *conn) writeOnce(fd uintptr) (done bool) {
 	for {
-		n, err := writePieces(int(fd), c.pieces)
+		n, err := c.writePieces(int(fd))
 		c.wrote, c.writeErr = max(n, 0), nil
 		switch err {
 		case nil:
@@ -73,11 +73,14 @@ func (c *conn) writeOnce(fd uintptr) (done bool) {
 const maxPieces = 1024
 
 // writePieces may write less than there is room for.
-func writePieces(fd int, pieces [][]byte) (int, error) {
-	if len(pieces) == 1 || raceDetector {
-		return syscall.Write(fd, pieces[0])
+func (c *conn) writePieces(fd int) (int, error) {
+	switch {
+	case c.passing != nil:
+		return c.sendFiles(fd)
+	case len(c.pieces) == 1 || raceDetector:
+		return syscall.Write(fd, c.pieces[0])
 	}
-	return unix.Writev(fd, pieces[:min(len(pieces), maxPieces)])
+	return unix.Writev(fd, c.pieces[:min(len(c.pieces), maxPieces)])
 }
 
 // shutDown tells the other end that nothing more is sent or read, as Close does, and wakes the reading and

@@ -2,7 +2,10 @@
 
 package direct
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 // There is no direct transport but on Linux; see Supported.
 
@@ -20,3 +23,11 @@ func (c *conn) shutDown() { c.Close() }
 func (c *conn) idle() bool { return true }
 
 func (c *conn) sendBuffer() int { return 0 }
+
+func (f *incoming) read(syscall.RawConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func rights([]int) []byte { return nil }
+
+func (c *conn) allowFiles() {}
+
+func closeDescriptors([]int) {}

@@ -42,7 +42,7 @@ func TestConnectionsThatBeginEnd(t *testing.T) {
 			client, server := pair(t)
 			h.accept(server)
 			w := newRawConn(t, client)
-			w.send(wire.AppendPreface(nil, wire.Version, wire.Version), frame(wire.KindIntro, 0))
+			w.send(wire.Preface{Lowest: wire.Version, Highest: wire.Version}.Append(nil), frame(wire.KindIntro, 0))
 			await(t, "the connection", events.tagged)
 			if stop {
 				h.Stop()
@@ -67,7 +67,7 @@ func TestStopWhileConnectionsBegin(t *testing.T) {
 			client, server := pair(t)
 			h.accept(server)
 			w := newRawConn(t, client)
-			w.send(wire.AppendPreface(nil, wire.Version, wire.Version), frame(wire.KindIntro, 0))
+			w.send(wire.Preface{Lowest: wire.Version, Highest: wire.Version}.Append(nil), frame(wire.KindIntro, 0))
 			if _, err := io.CopyN(io.Discard, w.in, int64(wire.AnswerLen)); err != nil {
 				t.Fatal(err)
 			}

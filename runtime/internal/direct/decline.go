@@ -23,7 +23,7 @@ func (s *Server) Decline(c *net.UnixConn, preface []byte, info credentials.AuthI
 	// See serverConn.open.
 	slow := time.AfterFunc(prefaceTimeout, func() { nc.Close() })
 	defer slow.Stop()
-	_, err = serverHandshake(nc.UnixConn, &nc.rd, preface, true)
+	_, err = serverHandshake(nc.UnixConn, &nc.rd, preface, wire.Answer{Full: true})
 	if v := wire.Violation(""); errors.As(err, &v) {
 		return err
 	}

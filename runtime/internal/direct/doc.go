@@ -12,7 +12,7 @@
 //	wire/          the bytes: frames, and what is in them
 //	handshake.go   how the two ends find out that both speak this; decline.go: when there is no room
 //	codec.go       messages to bytes and back
-//	conn*.go       a connection: buffers, reading and writing
+//	conn*.go       a connection: buffers, reading and writing, and descriptors of open files
 //	client.go      finding the server; pool.go: its connections
 //	calloptions.go what a program asks for with options of a call
 //	call.go        what unary calls and streams of a client have in common
@@ -21,6 +21,9 @@
 //	outbox.go      what a stream has sent and the kernel has not taken
 //	inbox.go       what has come for a stream
 //	batching.go    which messages of a stream are written together
+//	files_*.go     open files of messages: those that arrive, and those that are sent; what a client does
+//	               and a server does about them is in clientfiles.go and serverfiles.go
+//	outbox_files.go  which write takes them
 //	monitor.go     the lock of a stream, whose holder can wait for a change
 //	budget.go      how much all outboxes and inboxes may hold
 //	server*.go     connections, calls, streams, sending and receiving in them
@@ -51,6 +54,8 @@
 //   - callContext.mu: guards the context of a call in the server.
 //   - Server.mu: guards the server's connections, and whether it drains. It is taken before
 //     serverConn.mu.
+//   - incoming.mu: guards the open files that have arrived on a connection and are in no message.
+//   - serverFiles.mu: guards the users from whom some may arrive.
 //   - pool.mu: guards a client's connections. None is closed while it is held.
 //   - Client.probing, a channel: held by the call that finds out whether the server speaks this
 //     protocol.

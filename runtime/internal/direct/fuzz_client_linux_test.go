@@ -35,12 +35,14 @@ func serverBytes() [][]byte {
 		frame(wire.KindGoAway),
 		concat(header, frame(wire.KindGoAway)),
 		frame(wire.KindMessage, 0xff),
+		concat(wire.AppendFilesFrame(nil, []uint64{1}), messageFrame("x"), okFrame),
+		concat(wire.AppendFilesFrame(nil, []uint64{1}), okFrame),
 		messageFrame(string(make([]byte, 2*wire.ReadBuffer))),
 		announce(wire.KindMessage, math.MaxUint32),
 		announce(wire.KindHeader, wire.MaxControl),
 		announce(wire.KindStatus, wire.MaxControl+1),
 	}
-	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, 'x'} {
+	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, wire.KindFiles, 'x'} {
 		seeds = append(seeds, frame(k), frame(k, 0), concat(header, frame(k, 0)))
 	}
 	return seeds
@@ -61,7 +63,7 @@ func FuzzClient(f *testing.F) {
 				w.skipCall()
 			}
 		})}
-		c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 3, MaxRecv: 64 << 10})
+		c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 3, MaxRecv: 64 << 10, MaxFiles: 16})
 		t.Cleanup(c.Close)
 		var err error
 		if stream {

@@ -28,7 +28,7 @@ func (*scripted) SetDeadline(time.Time) error   { return nil }
 func answerOf(version, full byte) []byte        { return append([]byte(wire.ServerMagic), version, full) }
 func intro(md metadata.MD) []byte               { return frame(wire.KindIntro, wire.AppendMetadata(nil, md)...) }
 func opening(low, high byte, frames []byte) []byte {
-	return append(wire.AppendPreface(nil, low, high), frames...)
+	return append(wire.Preface{Lowest: low, Highest: high}.Append(nil), frames...)
 }
 
 // FuzzServerHandshake: however a client begins, the server either refuses it or knows its metadata, and it
@@ -59,7 +59,7 @@ func FuzzServerHandshake(f *testing.F) {
 		var rd wire.Reader
 		rd.Init(&testSource{&rd, sent[len(preface):], 0}, &wire.Buffers{})
 		c := &scripted{}
-		md, err := serverHandshake(c, &rd, preface, full)
+		md, err := serverHandshake(c, &rd, preface, wire.Answer{Full: full})
 		v := wire.Violation("")
 		switch {
 		case err == nil:
@@ -104,7 +104,7 @@ func FuzzClientHandshake(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, answered []byte) {
 		c := &scripted{in: bytes.NewReader(answered)}
-		err := clientHandshake(t.Context(), c)
+		_, err := clientHandshake(t.Context(), c, 0)
 		switch {
 		case bytes.HasPrefix(answered, answerOf(wire.Version, 0)[:wire.AnswerLen-1]) && len(answered) >= wire.AnswerLen:
 			if err != nil {
@@ -122,7 +122,7 @@ func FuzzClientHandshake(f *testing.F) {
 		sent := c.out.Bytes()
 		var rd wire.Reader
 		rd.Init(&testSource{&rd, sent[PrefaceLen:], 0}, &wire.Buffers{})
-		if _, err := serverHandshake(&scripted{}, &rd, sent[:PrefaceLen], false); err != nil {
+		if _, err := serverHandshake(&scripted{}, &rd, sent[:PrefaceLen], wire.Answer{}); err != nil {
 			t.Errorf("what the client has sent is refused: %v", err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
@@ -33,10 +34,13 @@ func clientBytes() [][]byte {
 		concat(callFrame(bothMethod, nil), messageFrame(string(make([]byte, 2*wire.ReadBuffer))), endFrame, unaryCall("x")),
 		concat(callFrame(bothMethod, nil), frame(wire.KindMessage, 0xff), endFrame),
 		concat(callFrame(bothMethod, nil), announce(wire.KindMessage, math.MaxUint32)),
+		concat(callFrame(unaryMethod, nil), wire.AppendFilesFrame(nil, []uint64{1}), messageFrame("x"), endFrame, unaryCall("y")),
+		concat(callFrame(bothMethod, nil), messageFrame("x"), wire.AppendFilesFrame(nil, []uint64{1, 1}), messageFrame("x"), endFrame),
+		concat(callFrame(unaryMethod, nil), wire.AppendFilesFrame(nil, []uint64{1}), endFrame),
 		announce(wire.KindCall, wire.MaxControl),
 		announce(wire.KindCall, wire.MaxControl+1),
 	}
-	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, 'x'} {
+	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, wire.KindFiles, 'x'} {
 		seeds = append(seeds, frame(k), frame(k, 0), concat(callFrame(bothMethod, nil), frame(k, 0)), concat(callFrame(unaryMethod, nil), frame(k, 0)))
 	}
 	return seeds
@@ -65,13 +69,14 @@ func FuzzServer(f *testing.F) {
 			check(ss.Context())
 			return echo(ss)
 		},
-	}, ServerConfig{MaxRecv: 64 << 10})
+	}, ServerConfig{MaxRecv: 64 << 10, MaxFiles: 16, FilesFrom: func(credentials.AuthInfo, []string) (int, bool) { return 0, true }})
+	h.files.takers = []string{unaryMethod} // as if its messages had files
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		client, server := pair(t)
 		h := &host{Server: h.Server, t: t, errs: make(chan error, 1)}
 		h.accept(server)
 		w := newRawConn(t, client)
-		w.send(wire.AppendPreface(nil, wire.Version, wire.Version), frame(wire.KindIntro, 0))
+		w.send(wire.Preface{Lowest: wire.Version, Highest: wire.Version}.Append(nil), frame(wire.KindIntro, 0))
 		go func() {
 			client.Write(sent) // fails if the server has hung up
 			client.CloseWrite()

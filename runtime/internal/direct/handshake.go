@@ -34,8 +34,9 @@ var (
 	errNoAnswer = errors.New("the server did not answer")
 )
 
-// clientHandshake sends a client's preface and introduction, and reads the server's answer.
-func clientHandshake(ctx context.Context, c net.Conn) error {
+// clientHandshake sends a client's preface and introduction, and returns the server's answer. The client
+// takes so many open files in a message.
+func clientHandshake(ctx context.Context, c net.Conn, files int) (wire.Answer, error) {
 	deadline := time.Now().Add(prefaceTimeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
@@ -43,34 +44,37 @@ func clientHandshake(ctx context.Context, c net.Conn) error {
 	c.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(0, 0)) })
 	defer stop()
-	if _, err := c.Write(wire.AppendIntro(wire.AppendPreface(nil, wire.Version, wire.Version))); err != nil {
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	preface := wire.Preface{Lowest: wire.Version, Highest: wire.Version, Files: byte(files)}
+	if _, err := c.Write(wire.AppendIntro(preface.Append(nil))); err != nil {
+		return wire.Answer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	answer := make([]byte, wire.AnswerLen)
-	n, err := io.ReadFull(c, answer)
-	if !wire.BeginsAnswer(answer[:n]) {
-		return errPlain
+	b := make([]byte, wire.AnswerLen)
+	n, err := io.ReadFull(c, b)
+	if !wire.BeginsAnswer(b[:n]) {
+		return wire.Answer{}, errPlain
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
+		return wire.Answer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	switch speak, full := wire.ParseAnswer(answer); {
-	case speak == wire.Version:
-	case full:
-		return errFull
+	answer := wire.ParseAnswer(b)
+	switch {
+	case answer.Version == wire.Version:
+	case answer.Full:
+		return wire.Answer{}, errFull
 	default:
-		return errPlain
+		return wire.Answer{}, errPlain
 	}
 	if !stop() {
-		return ctx.Err()
+		return wire.Answer{}, ctx.Err()
 	}
-	return c.SetDeadline(time.Time{})
+	return answer, c.SetDeadline(time.Time{})
 }
 
-// serverHandshake reads the introduction of a client whose preface was read, and tells it which version
-// will be spoken. It returns the metadata that all calls of the client have.
-func serverHandshake(c net.Conn, f *wire.Reader, preface []byte, full bool) (metadata.MD, error) {
-	lowest, highest, err := wire.ParsePreface(preface)
+// serverHandshake reads the introduction of a client whose preface was read, and answers with which version
+// will be spoken. The other fields of the answer are given. It returns the metadata that all calls of the
+// client have.
+func serverHandshake(c net.Conn, f *wire.Reader, b []byte, answer wire.Answer) (metadata.MD, error) {
+	preface, err := wire.ParsePreface(b)
 	if err != nil {
 		return nil, err
 	}
@@ -78,19 +82,19 @@ func serverHandshake(c net.Conn, f *wire.Reader, preface []byte, full bool) (met
 	if err != nil {
 		return nil, err
 	}
-	known := lowest <= wire.Version && wire.Version <= highest
-	speak := byte(wire.Version)
-	if !known || full {
-		speak = 0
+	known := preface.Lowest <= wire.Version && wire.Version <= preface.Highest
+	full := answer.Full
+	if answer.Full = full && known; known && !full {
+		answer.Version = wire.Version
 	}
-	if _, err := c.Write(wire.AppendAnswer(nil, speak, known && full)); err != nil {
+	if _, err := c.Write(answer.Append(nil)); err != nil {
 		return nil, err
 	}
 	if full {
 		return nil, errFull
 	}
 	if !known {
-		return nil, wire.Violationf("speaks versions %d to %d, and this end %d", lowest, highest, wire.Version)
+		return nil, wire.Violationf("speaks versions %d to %d, and this end %d", preface.Lowest, preface.Highest, wire.Version)
 	}
 	return md, nil
 }

@@ -43,8 +43,16 @@ type inboxFrame struct {
 	kind    wire.Kind
 	n       int
 	content wire.Payload // empty for a message over the limit
+	files   *arrival     // that came with it
 	err     error        // of reading; then the other fields are zero
 	waited  bool         // the receiver had to wait for it
+}
+
+// drop frees a frame that nobody receives.
+func (a *inboxFrame) drop() {
+	a.content.Free()
+	a.files.close()
+	a.files = nil
 }
 
 // peek waits for the next frame and returns its header. It returns the same one until control, message or
@@ -97,6 +105,13 @@ func (in *inbox) count(n int) {
 	if in.budget != nil {
 		in.budget.charge(n)
 	}
+}
+
+// takeFiles returns the open files of the next frame, which is a message. They are the caller's.
+func (in *inbox) takeFiles() *arrival {
+	files := in.current.files
+	in.current.files = nil
+	return files
 }
 
 // message returns the content of the next frame, which is a message. It is valid until the next message.
@@ -177,7 +192,8 @@ func (in *inbox) ended() bool {
 }
 
 func (in *inbox) header() (a inboxFrame) {
-	a.kind, a.n, a.err = in.conn.rd.Next()
+	a.kind, a.n, a.err = in.conn.next()
+	a.files = in.conn.files.take()
 	a.waited = in.conn.waited
 	return a
 }
@@ -188,11 +204,12 @@ func (in *inbox) takeIn(a inboxFrame) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed {
-		a.content.Free()
+		a.drop()
 		in.taking = false
 		in.mu.broadcast()
 		return false
 	}
+	a.files.closeIfForgotten()
 	in.queue = append(in.queue, a)
 	in.count(a.content.Len())
 	if a.err == nil {
@@ -263,7 +280,10 @@ func (in *inbox) read(a *inboxFrame) {
 	switch {
 	case a.err != nil || a.kind == wire.KindMessage && a.n > in.limit:
 	case a.kind == wire.KindMessage:
-		a.content, a.err = rd.Message(a.n)
+		if a.content, a.err = rd.Message(a.n); a.err != nil {
+			a.files.close()
+			a.files = nil
+		}
 		if a.content.Slices == nil {
 			a.content.Bytes = bytes.Clone(a.content.Bytes)
 		}
@@ -300,7 +320,7 @@ func (in *inbox) close() {
 	in.closed = true
 	for i := range in.queue {
 		in.count(-in.queue[i].content.Len())
-		in.queue[i].content.Free()
+		in.queue[i].drop()
 	}
 	in.queue = nil
 }

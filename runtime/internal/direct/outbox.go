@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
 )
 
 const (
@@ -59,6 +60,8 @@ type outbox struct {
 	flusher bool // the flusher was started, and has not begun to write
 	life    outboxLife
 	err     error
+	refusal error    // why a message with open files, and what was queued after it, was dropped
+	cut     bool     // the end of the call was dropped with it
 	first   [2]piece // the first array of pieces
 
 	waiting atomic.Int32 // how many wait in admit; changed with mu held
@@ -73,6 +76,9 @@ type outboxOwner interface {
 	beforeWait()
 	// written is called without mu when a write has finished and the outbox is closed.
 	written()
+	// refused is called without mu when the kernel does not pass on the open files of a message, with the
+	// status that the call ends with.
+	refused(err error)
 }
 
 // piece is a part of what is to be written: either memory for small frames, to which more can be appended,
@@ -80,6 +86,9 @@ type outboxOwner interface {
 type piece struct {
 	b    []byte
 	held mem.Buffer // the memory of a large message; nil for small frames
+
+	files  *filewalk.Files // which go with the first byte; nil for none
+	passed bool            // they have gone
 }
 
 func (o *outbox) init(mu *monitor, owner outboxOwner, c *conn, budget *budget, pool *wire.Buffers) {
@@ -133,8 +142,12 @@ func (o *outbox) append(frames []byte) {
 	o.queued += len(frames)
 }
 
-// appendMessage queues a message and takes ownership of it. The caller holds mu.
-func (o *outbox) appendMessage(p wire.Payload) {
+// appendMessage queues a message and takes ownership of it, and of its open files. These may go with the
+// first byte of what is queued, if that is joins bytes and nothing else. The caller holds mu.
+func (o *outbox) appendMessage(p wire.Payload, files *filewalk.Files, joins int) {
+	if files != nil {
+		o.appendFiles(files, joins)
+	}
 	n := p.Len()
 	o.queued += wire.FrameHeaderLen + n
 	if n <= copyLimit {
@@ -146,7 +159,7 @@ func (o *outbox) appendMessage(p wire.Payload) {
 	b := o.chunk(wire.FrameHeaderLen)
 	*b = wire.AppendFrameHeader(*b, wire.KindMessage, n)
 	for _, held := range p.Slices {
-		o.pieces = append(o.pieces, piece{held.ReadOnlyData(), held})
+		o.pieces = append(o.pieces, piece{b: held.ReadOnlyData(), held: held})
 	}
 }
 
@@ -189,15 +202,21 @@ func (o *outbox) write(wait bool) {
 		return
 	}
 	o.writing = true
+	var refusal error
 	for o.queued > 0 && o.err == nil && o.conn != nil && o.life != outboxClosed {
 		c := o.conn
 		c.pieces = o.gather(c.pieces[:0])
+		files := o.filesToPass()
 		o.mu.Unlock()
-		n, all, err := c.write(wait)
+		n, all, err := c.writeWith(files, wait)
 		clear(c.pieces)
 		o.mu.Lock()
 		o.took(n)
 		o.chargeBudget()
+		if refusal = refusalOf(files, n, err); refusal != nil {
+			o.refuse(refusal)
+			break
+		}
 		if err != nil {
 			o.err = err
 		} else if !all && !wait {
@@ -206,6 +225,11 @@ func (o *outbox) write(wait bool) {
 	}
 	o.writing = false
 	o.mu.broadcast()
+	if refusal != nil && o.life != outboxClosed {
+		o.mu.Unlock()
+		o.owner.refused(refusal)
+		o.mu.Lock()
+	}
 	if o.life != outboxClosed {
 		o.startFlusher() // with what is left
 		return
@@ -240,6 +264,9 @@ func (o *outbox) startFlusher() {
 func (o *outbox) gather(to [][]byte) [][]byte {
 	n, offset := 0, o.offset
 	for i := o.next; i < len(o.pieces) && n < writeAtMost; i++ {
+		if n > 0 && o.pieces[i].hasFilesToPass() {
+			break // they go with the first byte of a write
+		}
 		b := o.pieces[i].b[offset:]
 		offset = 0
 		b = b[:min(len(b), writeAtMost-n)]
@@ -257,6 +284,7 @@ func (o *outbox) took(n int) {
 		return
 	}
 	blocked := o.queued >= window
+	o.passedFiles()
 	o.queued -= n
 	o.offset += n
 	for o.next < len(o.pieces) && o.offset >= len(o.pieces[o.next].b) {
@@ -277,6 +305,7 @@ func (o *outbox) took(n int) {
 
 // forget frees what was written.
 func (o *outbox) forget() {
+	o.forgetFiles()
 	for i := range o.next {
 		o.free(&o.pieces[i])
 	}
@@ -292,6 +321,7 @@ func (o *outbox) forget() {
 }
 
 func (o *outbox) free(p *piece) {
+	p.files.Done()
 	if p.held != nil {
 		p.held.Free()
 	} else if b := p.b; cap(b) == chunkSize {
@@ -322,6 +352,9 @@ func (o *outbox) kept() int {
 func (o *outbox) detach() {
 	o.queued += o.kept()
 	o.next, o.offset, o.err, o.conn = 0, 0, nil, nil
+	for i := range o.pieces {
+		o.pieces[i].passed = false
+	}
 	o.chargeBudget()
 }
 
@@ -375,7 +408,7 @@ func (o *outbox) close() {
 }
 
 func (o *outbox) drop() {
-	if o.queued == 0 && len(o.pieces) == 1 && o.pieces[0].held == nil && o.conn != nil && cap(o.pieces[0].b) <= keepIdle {
+	if o.queued == 0 && len(o.pieces) == 1 && o.pieces[0].held == nil && o.pieces[0].files == nil && o.conn != nil && cap(o.pieces[0].b) <= keepIdle {
 		o.conn.out, o.pieces = o.pieces[0].b[:0], nil // the next call on the connection uses it
 	}
 	for i := range o.pieces {

@@ -23,9 +23,10 @@ type sender struct {
 	accepted atomic.Bool // the kernel has accepted bytes
 }
 
-func (s *sender) taken()      { s.accepted.Store(true) }
-func (s *sender) beforeWait() {}
-func (s *sender) written()    {}
+func (s *sender) taken()        { s.accepted.Store(true) }
+func (s *sender) beforeWait()   {}
+func (s *sender) written()      {}
+func (s *sender) refused(error) {}
 
 func newSender(t *testing.T, limit int64) (*sender, *rawConn) {
 	t.Helper()
@@ -47,7 +48,7 @@ func (s *sender) put(i, size int, later bool) error {
 	if err := s.admit(); err != nil {
 		return err
 	}
-	s.appendMessage(p)
+	s.appendMessage(p, nil, 0)
 	s.send(later)
 	return s.err
 }
@@ -105,7 +106,7 @@ func TestMessageOfManyPieces(t *testing.T) {
 	t.Run("in a stream", func(t *testing.T) {
 		s, w := newSender(t, 0)
 		s.monitor.Lock()
-		s.appendMessage(slivers(n))
+		s.appendMessage(slivers(n), nil, 0)
 		s.send(false)
 		s.monitor.Unlock()
 		if got := w.want(wire.KindMessage); !bytes.Equal(got, want) {

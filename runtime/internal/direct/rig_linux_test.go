@@ -144,7 +144,7 @@ func (h *host) connect() *rawConn {
 	client, server := pair(h.t)
 	h.accept(server)
 	w := newRawConn(h.t, client)
-	w.send(wire.AppendPreface(nil, wire.Version, wire.Version), frame(wire.KindIntro, 0))
+	w.send(wire.Preface{Lowest: wire.Version, Highest: wire.Version}.Append(nil), frame(wire.KindIntro, 0))
 	hello := make([]byte, wire.AnswerLen)
 	if _, err := io.ReadFull(w.in, hello); err != nil || hello[wire.AnswerLen-2] != wire.Version {
 		h.t.Fatalf("hello is %q, %v", hello, err)
@@ -328,7 +328,7 @@ func fake(t testing.TB, script func(*rawConn)) func(*net.UnixConn) {
 			if _, _, err := w.next(); err != nil {
 				return
 			}
-			if _, err := w.Write(append([]byte(wire.ServerMagic), wire.Version, 0)); err == nil {
+			if _, err := w.Write(wire.Answer{Version: wire.Version, TakesFiles: true}.Append(nil)); err == nil {
 				script(w)
 			}
 		})

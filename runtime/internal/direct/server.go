@@ -24,6 +24,10 @@ type ServerConfig struct {
 	MaxRecv  int   // bytes of a message; 0 for grpc's 4 MiB
 	MaxConns int   // how many connections to serve at once; more are told to use HTTP/2
 	Budget   int64 // bytes that may wait in all streams; 0 for 64 MiB
+	MaxFiles int   // open files of a message from a client
+	// FilesFrom reports whether a client may call at least one of these methods, which take open files, and its
+	// user. Others can send none. nil permits nobody.
+	FilesFrom func(client credentials.AuthInfo, methods []string) (uid int, ok bool)
 }
 
 // Server serves calls on connections that its owner accepts. Register all services before the
@@ -37,6 +41,7 @@ type Server struct {
 	methods map[string]*method // by full name
 	known   map[string]bool    // names of services
 	serving sync.WaitGroup     // connections
+	files   serverFiles
 
 	mu       sync.Mutex
 	conns    map[*serverConn]struct{}
@@ -76,6 +81,7 @@ func (s *Server) SendWaits() int64 { return s.budget.waited.Load() }
 // Register adds a service.
 func (s *Server) Register(desc *grpc.ServiceDesc, impl any) {
 	s.known[desc.ServiceName] = true
+	s.files.register(desc)
 	add := func(name string, m method) {
 		m.fullName = "/" + desc.ServiceName + "/" + name
 		m.impl = impl
@@ -119,13 +125,14 @@ func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInf
 		return nil
 	}
 	sc := &serverConn{conn: nc, server: s}
-	full, err := s.add(sc)
-	if err != nil {
+	answer := sc.prepareFiles(preface)
+	defer sc.leaveFiles()
+	if answer.Full, err = s.add(sc); err != nil {
 		c.Close()
 		return nil
 	}
 	defer s.remove(sc)
-	err = sc.serve(preface, full)
+	err = sc.serve(preface, answer)
 	if v := wire.Violation(""); !errors.As(err, &v) && !errors.Is(err, errFull) {
 		return nil // the client went away, as it may
 	}

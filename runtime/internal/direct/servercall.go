@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
 )
 
 // serveFrame serves the call whose frame of n bytes comes next. It reports whether the connection can
@@ -116,6 +117,7 @@ func (s *serverStream) handle() error {
 	if m := s.method.unary; m != nil {
 		reply, err := m.Handler(s.method.impl, s.ctx, s.RecvMsg, server.unary)
 		if err != nil {
+			filewalk.Discard(reply)
 			return err
 		}
 		return s.SendMsg(reply)

@@ -23,7 +23,9 @@ type serverConn struct {
 	peerValues context.Context // of all calls: the peer, and the values of stats handlers
 	values     context.Context // the same, with the client's metadata for all calls
 	intro      metadata.MD
-	statsBegun bool // stats handlers have seen the connection
+	statsBegun bool      // stats handlers have seen the connection
+	takes      int       // how many open files the client takes in a message
+	fileUser   *fileUser // whose open files can arrive; nil if none can
 
 	mu        sync.Mutex
 	call      *callContext // the running call; nil between calls
@@ -38,12 +40,12 @@ type serverConn struct {
 
 // serve serves calls until the connection ends. It waits most of the time. Everything else is in functions
 // of its own, so that the stack of an idle connection is small.
-func (sc *serverConn) serve(preface []byte, full bool) error {
-	if err := sc.open(preface, full); err != nil {
+func (sc *serverConn) serve(preface []byte, answer wire.Answer) error {
+	if err := sc.open(preface, answer); err != nil {
 		return err
 	}
 	for {
-		k, n, err := sc.rd.Next()
+		k, n, err := sc.next()
 		if err != nil {
 			return sc.incomplete(err)
 		}
@@ -54,11 +56,11 @@ func (sc *serverConn) serve(preface []byte, full bool) error {
 }
 
 // open answers the client's preface.
-func (sc *serverConn) open(preface []byte, full bool) error {
+func (sc *serverConn) open(preface []byte, answer wire.Answer) error {
 	// Not a deadline of the connection: grpc, which accepted it, may still be about to set one.
 	slow := time.AfterFunc(prefaceTimeout, func() { sc.Close() })
 	defer slow.Stop()
-	intro, err := serverHandshake(sc.UnixConn, &sc.rd, preface, full)
+	intro, err := serverHandshake(sc.UnixConn, &sc.rd, preface, answer)
 	if err != nil {
 		return err
 	}

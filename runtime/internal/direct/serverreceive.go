@@ -16,7 +16,7 @@ import (
 // readRequest reads the request of a client that sends one message, up to its end.
 func (s *serverStream) readRequest() error {
 	rd, limit := &s.conn.rd, s.in.limit
-	k, n, err := rd.Next()
+	k, n, err := s.conn.next()
 	if err != nil {
 		return wire.UnexpectedEOF(err)
 	}
@@ -32,16 +32,19 @@ func (s *serverStream) readRequest() error {
 		s.requestErr = tooLarge(n, limit)
 		return nil
 	}
+	files := s.conn.files.take()
 	if s.message, err = rd.Message(n); err != nil {
+		files.close()
 		return err
 	}
-	s.hasMessage = true
+	s.hasMessage, s.messageFiles = true, files
 	if !rd.HasNext() {
 		s.message.Bytes = bytes.Clone(s.message.Bytes) // what follows overwrites the buffer
 	}
-	k, n, err = rd.Next()
+	k, n, err = s.conn.next()
 	switch {
 	case err != nil:
+		s.messageFiles.close()
 		return wire.UnexpectedEOF(err)
 	case k == wire.KindEnd && n == 0:
 		s.request = requestEnded
@@ -49,6 +52,7 @@ func (s *serverStream) readRequest() error {
 		s.request = requestUnread
 		s.requestErr = status.Error(codes.Internal, "cardinality violation: received multiple request messages for non-client-streaming RPC")
 	default:
+		s.messageFiles.close()
 		return wire.Violationf("a frame of kind %q after the request", k)
 	}
 	return nil
@@ -85,12 +89,16 @@ func (s *serverStream) receive(m any) (int, error) {
 	case s.call.ended.Load():
 		return 0, s.contextError()
 	}
-	p, err := s.next()
+	p, files, err := s.next()
+	defer files.close() // unless they are delivered
 	if err != nil {
 		return 0, err
 	}
 	n := p.Len()
-	return n, s.conn.server.codec.unmarshal(p, m)
+	if err := s.conn.server.codec.unmarshal(p, m); err != nil {
+		return n, err
+	}
+	return n, files.deliver(m)
 }
 
 // doneReceiving unlocks receiving. If a Send waits, the goroutine that receives takes frames in for it,
@@ -118,17 +126,18 @@ func (s *serverStream) tookIn(wire.Kind) {}
 // sendIsWaiting reports whether frames are to be taken in; see inboxOwner.
 func (s *serverStream) sendIsWaiting() bool { return s.out.waiting.Load() > 0 }
 
-// next returns the next message, which is valid until the following one. The caller holds receiving.
-func (s *serverStream) next() (wire.Payload, error) {
+// next returns the next message, which is valid until the following one, and its open files, which are the
+// caller's. The caller holds receiving.
+func (s *serverStream) next() (wire.Payload, *arrival, error) {
 	if !s.method.desc.ClientStreams {
 		switch {
 		case s.hasMessage:
 			s.hasMessage = false
-			return s.message, nil
+			return s.message, s.messageFiles, nil
 		case s.requestErr != nil:
-			return wire.Payload{}, s.requestErr
+			return wire.Payload{}, nil, s.requestErr
 		default:
-			return wire.Payload{}, io.EOF
+			return wire.Payload{}, nil, io.EOF
 		}
 	}
 	s.mu.Lock()
@@ -139,21 +148,22 @@ func (s *serverStream) next() (wire.Payload, error) {
 	k, n, err := s.in.peek()
 	switch {
 	case err != nil:
-		return wire.Payload{}, s.receiveFailed(err)
+		return wire.Payload{}, nil, s.receiveFailed(err)
 	case k == wire.KindEnd && n == 0:
 		s.readEnd()
-		return wire.Payload{}, io.EOF
+		return wire.Payload{}, nil, io.EOF
 	case k != wire.KindMessage:
-		return wire.Payload{}, s.receiveFailed(wire.Violationf("a frame of kind %q instead of a message", k))
+		return wire.Payload{}, nil, s.receiveFailed(wire.Violationf("a frame of kind %q instead of a message", k))
 	case n > s.in.limit:
 		s.request = requestUnread
-		return wire.Payload{}, tooLarge(n, s.in.limit)
+		return wire.Payload{}, s.in.takeFiles(), tooLarge(n, s.in.limit)
 	}
+	files := s.in.takeFiles()
 	p, err := s.in.message()
 	if err != nil {
-		return wire.Payload{}, s.receiveFailed(err)
+		return wire.Payload{}, files, s.receiveFailed(err)
 	}
-	return p, nil
+	return p, files, nil
 }
 
 // readEnd reads the end frame. The caller holds receiving.

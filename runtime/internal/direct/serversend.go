@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/stats"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
 )
 
 // SendMsg sends a message. As in grpc, the first error is the status of the call, whatever the
@@ -28,8 +29,13 @@ func (s *serverStream) send(m any) (int, error) {
 	if s.method.unary != nil {
 		scratch = &s.conn.scratch // the connection's goroutine sends
 	}
+	files, err := s.gatherFiles(m)
+	if err != nil {
+		return 0, err
+	}
 	data, err := s.conn.server.codec.marshal(m, defaultMaxSend, (*scratch)[:0])
 	if err != nil {
+		files.Done()
 		return 0, err
 	}
 	if data.Slices == nil {
@@ -40,14 +46,15 @@ func (s *serverStream) send(m any) (int, error) {
 	defer s.unlock()
 	if s.call.ended.Load() {
 		data.Free()
+		files.Done()
 		return 0, s.contextError()
 	}
 	if s.holds() {
-		s.reply, s.replied = data, replyingHeld
+		s.reply, s.replyFiles, s.replied = data, files, replyingHeld
 		s.scratch = nil // it holds the reply
 		return n, s.endHeader()
 	}
-	return n, s.sendPayload(data)
+	return n, s.sendPayload(data, files)
 }
 
 // holds reports whether the next message is held back until the status.
@@ -55,20 +62,25 @@ func (s *serverStream) holds() bool {
 	return !s.method.desc.ServerStreams && s.replied == replyingOpen
 }
 
-// sendPayload takes ownership of data. The caller holds mu.
-func (s *serverStream) sendPayload(data wire.Payload) error {
-	later := s.batching.later()
+// sendPayload takes ownership of data and files. The caller holds mu.
+func (s *serverStream) sendPayload(data wire.Payload, files *filewalk.Files) error {
+	later := s.batching.later() && files == nil
 	if s.out.admit() != nil {
 		data.Free()
+		files.Done()
 		return s.contextError()
 	}
 	if err := s.endHeader(); err != nil {
 		data.Free()
+		files.Done()
 		return err
 	}
 	s.queueReply()
-	s.out.appendMessage(data)
+	s.out.appendMessage(data, files, 0)
 	s.out.send(later)
+	if s.out.refusal != nil {
+		return s.out.refusal
+	}
 	if s.out.err != nil {
 		return s.contextError()
 	}
@@ -92,8 +104,8 @@ func (s *serverStream) endHeader() error {
 // queueReply queues the reply, if it was held back. The caller holds mu.
 func (s *serverStream) queueReply() {
 	if s.replied == replyingHeld {
-		s.out.appendMessage(s.reply)
-		s.reply, s.replied = wire.Payload{}, replyingSent
+		s.out.appendMessage(s.reply, s.replyFiles, 0)
+		s.reply, s.replyFiles, s.replied = wire.Payload{}, nil, replyingSent
 	}
 }
 

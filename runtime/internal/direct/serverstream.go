@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
 )
 
 // serverStream is a call in the server, and the [grpc.ServerStream] of its handler. It sends through out
@@ -36,6 +37,8 @@ type serverStream struct {
 	over       bool         // the call is over; the connection may serve another
 	violation  error        // the client's violation
 
+	messageFiles *arrival // of message
+
 	mu      monitor // guards what follows, and parts of in
 	out     outbox
 	answer  answering
@@ -46,6 +49,8 @@ type serverStream struct {
 	last    bool             // the connection ends with the call
 	gone    bool             // the client was gone before the status
 	events  []stats.RPCStats // for stats handlers, called when mu is unlocked
+
+	replyFiles *filewalk.Files // of reply
 }
 
 // request is how much of what the client sends was read. It only moves forward.
@@ -111,11 +116,12 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 	ended := s.requestEnded()
 	s.mu.Lock()
 	first := s.queueStatus(st, !ended)
-	unsent, last := s.gone || s.out.flush() != nil, s.last
+	unsent, last := s.gone || s.out.flush() != nil || s.sendRefusal() != nil, s.last
 	if first {
 		s.sentTrailer()
 	}
 	s.out.close()
+	s.replyFiles.Done() // which are here if the client has gone
 	s.unlock()
 	s.in.close()
 	// The handler may have left a goroutine behind that receives.
@@ -126,6 +132,7 @@ func (s *serverStream) finish(st *status.Status) (again bool) {
 	s.over = true
 	if s.hasMessage {
 		s.message.Free()
+		s.messageFiles.close()
 	}
 	switch {
 	case unsent:

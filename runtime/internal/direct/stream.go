@@ -16,7 +16,7 @@ import (
 func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts []grpc.CallOption) (grpc.ClientStream, error) {
 	s := &clientStream{call: call{client: c, desc: desc, method: method}, headerKnown: make(chan struct{}), response: response{trailer: metadata.MD{}}}
 	if err := s.prepare(ctx, opts); err != nil {
-		return nil, err
+		return nil, s.withoutFiles(err)
 	}
 	conn, err := c.acquire(ctx)
 	if err == nil && !conn.idle() {
@@ -25,7 +25,9 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 		conn, err = c.replace(ctx, conn)
 	}
 	if err != nil {
-		return nil, s.notBegun(err)
+		if conn, err = s.acquireForFiles(err); err != nil {
+			return nil, s.notBegun(err)
+		}
 	}
 	s.begin(conn)
 	return s, nil

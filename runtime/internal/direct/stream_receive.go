@@ -265,7 +265,8 @@ func (s *clientStream) impliedHeader() {
 
 func (s *clientStream) receiveMessage(m any) error {
 	s.impliedHeader()
-	n := s.in.current.n
+	n, files := s.in.current.n, s.in.takeFiles()
+	defer files.close() // unless they are delivered
 	if n > s.opts.maxRecv {
 		return tooLarge(n, s.opts.maxRecv)
 	}
@@ -274,6 +275,9 @@ func (s *clientStream) receiveMessage(m any) error {
 		return err
 	}
 	if err := s.client.codec.unmarshal(p, m); err != nil {
+		return err
+	}
+	if err := files.deliver(m); err != nil {
 		return err
 	}
 	if s.response.messages == 0 {

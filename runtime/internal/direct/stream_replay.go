@@ -79,6 +79,9 @@ func (s *clientStream) attach(c *conn) error {
 	if s.result != nil {
 		return s.result
 	}
+	if s.out.hasFiles() && !c.takesFiles {
+		return errTakesNoFiles
+	}
 	s.conn = c
 	c.abort.Store(&s.abort)
 	s.in.attach(c)

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
 )
 
 func (s *clientStream) SendMsg(m any) error {
@@ -14,40 +15,66 @@ func (s *clientStream) SendMsg(m any) error {
 		return s.fail(status.Error(codes.Internal, "SendMsg called after CloseSend"))
 	}
 	s.sentLast = !s.desc.ClientStreams
+	files, err := s.gatherFiles(m)
+	if err != nil {
+		return s.fail(err)
+	}
 	data, err := s.client.codec.marshal(m, s.opts.maxSend, s.scratch[:0])
 	if err != nil {
+		files.Done()
 		return s.fail(err)
 	}
 	if data.Slices == nil {
 		s.scratch = data.Bytes
 	}
 	n := data.Len()
-	if err := s.send(data); err != nil {
+	if err := s.send(data, files); err != nil {
 		return err
 	}
 	s.sentMessage(m, n)
 	return nil
 }
 
-// send sends one message and takes ownership of data. The error is io.EOF when the call is over; RecvMsg
-// returns its status.
-func (s *clientStream) send(data wire.Payload) error {
-	later := s.desc.ClientStreams && s.batching.later()
+// gatherFiles returns the open files that go with a message; nil for none. They stay open until the message
+// cannot be sent again.
+func (s *clientStream) gatherFiles(m any) (*filewalk.Files, error) {
+	files, err := filewalk.ForSending(m)
+	if files == nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	takes := s.conn.takesFiles
+	s.mu.Unlock()
+	if err = errTakesNoFiles; takes {
+		err = files.Keep()
+	}
+	if err != nil {
+		files.Done()
+		return nil, err
+	}
+	return files, nil
+}
+
+// send sends one message and takes ownership of data and files. The error is io.EOF when the call is over;
+// RecvMsg returns its status.
+func (s *clientStream) send(data wire.Payload, files *filewalk.Files) error {
+	later := s.desc.ClientStreams && s.batching.later() && files == nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	refused := s.out.admit() != nil && !s.resolve()
 	if refused && (s.desc.ClientStreams || s.out.life != outboxOpen) {
 		data.Free()
+		files.Done()
 		return s.sendError()
 	}
 	// The only message is queued even so: the call may be sent again with it.
 	s.queueCall()
-	s.out.appendMessage(data)
+	s.out.appendMessage(data, files, s.callLen)
 	if !s.desc.ClientStreams {
 		s.queueEnd()
 	}
 	s.out.send(later)
-	if s.out.err != nil && !s.resolve() {
+	if s.out.refusal != nil || s.out.err != nil && !s.resolve() {
 		return s.sendError()
 	}
 	return nil
@@ -135,3 +162,6 @@ func (s *clientStream) beforeWait() { s.takeIn() }
 
 // written is called when the last write of a call that is over has finished; see outboxOwner.
 func (s *clientStream) written() { s.releaseConn() }
+
+// refused is called when the kernel does not pass on open files; see outboxOwner.
+func (s *clientStream) refused(err error) { s.end(err) }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
 )
 
 var unaryDesc grpc.StreamDesc
@@ -20,11 +21,21 @@ var unaryDesc grpc.StreamDesc
 func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
 	u := unary{call: call{client: c, desc: &unaryDesc, method: method}}
 	if err := u.prepare(ctx, opts); err != nil {
-		return err
+		return u.notCarried(err, args)
 	}
+	var err error
+	if u.files, err = filewalk.ForSending(args); err != nil {
+		return u.notSent(err)
+	}
+	defer u.files.Done()
 	conn, err := c.acquire(ctx)
 	if err != nil {
-		return u.notBegun(err)
+		if conn, err = u.acquireForFiles(err, reply); err != nil {
+			if err = u.notBegun(err); errors.Is(err, ErrHTTP2) {
+				return ErrHTTP2
+			}
+			return err
+		}
 	}
 	return u.invoke(conn, args, reply)
 }
@@ -33,9 +44,10 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 type unary struct {
 	call
 	response
-	sent     bool // stats handlers have seen the request
-	answered bool // the status was received, or what arrives no longer counts
-	unread   int  // bytes of a message that is too large
+	files    *filewalk.Files // that go with the request; nil for none
+	sent     bool            // stats handlers have seen the request
+	answered bool            // the status was received, or what arrives no longer counts
+	unread   int             // bytes of a message that is too large
 }
 
 // invoke makes the call on conn, or on another connection as long as the call is unprocessed.
@@ -66,7 +78,13 @@ func (u *unary) invoke(conn *conn, args, reply any) error {
 		generation := conn.generation
 		next, err := u.client.replace(u.caller, conn)
 		if err != nil {
-			if u.caller.Err() == nil {
+			next, err = u.acquireForFiles(err, reply)
+		}
+		if err != nil {
+			switch {
+			case isStatus(err):
+				return u.end(conn, err)
+			case u.caller.Err() == nil:
 				return u.abandon()
 			}
 			return u.end(conn, u.connError(err, generation))
@@ -90,6 +108,15 @@ func (u *unary) exchange(conn *conn, request *wire.Payload, args, reply any) err
 		unwatch = context.AfterFunc(u.caller, conn.shutDownFunc)
 	}
 	taken, writeErr := u.send(conn, request)
+	if refusal := refusalOf(u.files, taken, writeErr); refusal != nil {
+		u.answered = true
+		if watching && !unwatch() {
+			u.client.pool.drop(conn)
+		} else {
+			u.client.pool.put(conn)
+		}
+		return refusal
+	}
 	if !u.sent {
 		u.sent = true
 		u.sentMessage(args, request.Len())
@@ -122,7 +149,7 @@ func (u *unary) receiveRest(conn *conn) {
 		io.CopyN(io.Discard, rd, int64(u.unread))
 	}
 	for {
-		k, n, err := rd.Next()
+		k, n, err := conn.next()
 		switch {
 		case err != nil:
 			return
@@ -145,8 +172,27 @@ func (u *unary) receiveRest(conn *conn) {
 
 // send writes the whole call. Its error is not the error of the call yet: the server may have answered.
 func (u *unary) send(conn *conn, request *wire.Payload) (taken int, err error) {
+	if u.files == nil {
+		return u.write(conn, request)
+	}
+	if !conn.takesFiles {
+		return 0, errTakesNoFiles
+	}
+	err = u.files.Descriptors(func(fds []int) (err error) {
+		conn.passing = rights(fds)
+		taken, err = u.write(conn, request)
+		return err
+	})
+	return taken, err
+}
+
+func (u *unary) write(conn *conn, request *wire.Payload) (taken int, err error) {
 	n := request.Len()
-	b := wire.AppendFrameHeader(u.appendCall(conn.out[:0]), wire.KindMessage, n)
+	b := u.appendCall(conn.out[:0])
+	if u.files != nil {
+		b = wire.AppendFilesFrame(b, u.files.IDs())
+	}
+	b = wire.AppendFrameHeader(b, wire.KindMessage, n)
 	if n > copyLimit {
 		taken, err = conn.writeAll(b, *request, endFrame)
 	} else {
@@ -161,7 +207,7 @@ func (u *unary) send(conn *conn, request *wire.Payload) (taken int, err error) {
 func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error) {
 	rd := &conn.rd
 	for first := true; ; first = false {
-		k, n, err := rd.Next()
+		k, n, err := conn.next()
 		if first && (err != nil && taken == 0 || err == nil && k == wire.KindGoAway) {
 			return false, errUnprocessed
 		}
@@ -174,7 +220,7 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 			case wire.KindHeader:
 				err = u.receiveHeader(rd, n)
 			case wire.KindMessage:
-				err = u.receiveMessage(rd, n, reply)
+				err = u.receiveMessage(conn, n, reply)
 			case wire.KindStatus:
 				var h wire.Status
 				if h, err = rd.Status(n); err == nil {
@@ -215,7 +261,9 @@ func (u *unary) impliedHeader() {
 	}
 }
 
-func (u *unary) receiveMessage(rd *wire.Reader, n int, reply any) error {
+func (u *unary) receiveMessage(conn *conn, n int, reply any) error {
+	files := conn.files.take()
+	defer files.close() // unless they are delivered
 	if u.messages > 0 {
 		return errTooManyMessages
 	}
@@ -224,11 +272,14 @@ func (u *unary) receiveMessage(rd *wire.Reader, n int, reply any) error {
 		u.unread = n
 		return tooLarge(n, u.opts.maxRecv)
 	}
-	p, err := rd.Message(n)
+	p, err := conn.rd.Message(n)
 	if err != nil {
 		return err
 	}
 	if err := u.client.codec.unmarshal(p, reply); err != nil {
+		return err
+	}
+	if err := files.deliver(reply); err != nil {
 		return err
 	}
 	u.messages++

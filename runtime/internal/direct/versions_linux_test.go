@@ -18,7 +18,7 @@ func hello(t *testing.T, h *host, lowest, highest byte) string {
 	client, server := pair(t)
 	h.accept(server)
 	w := newRawConn(t, client)
-	w.send(wire.AppendPreface(nil, lowest, highest), frame(wire.KindIntro, 0))
+	w.send(wire.Preface{Lowest: lowest, Highest: highest}.Append(nil), frame(wire.KindIntro, 0))
 	b := make([]byte, wire.AnswerLen)
 	if _, err := io.ReadFull(w.in, b); err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestServerChoosesTheVersion(t *testing.T) {
 
 // A client that begins in another way, or whose introduction is wrong, cannot make calls.
 func TestServerClosesConnectionsThatBeginWrongly(t *testing.T) {
-	good := wire.AppendPreface(nil, wire.Version, wire.Version)
+	good := wire.Preface{Lowest: wire.Version, Highest: wire.Version}.Append(nil)
 	for name, tc := range map[string]struct{ sent, reason string }{
 		"HTTP/2":             {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", `begins with "PRI`},
 		"no intro":           {string(good) + string(callFrame(unaryMethod, nil)), "introduces itself with a frame of kind 'C'"},
@@ -87,7 +87,7 @@ func TestServerDoesNotWaitForIntroductions(t *testing.T) {
 	client, server := pair(t)
 	h.accept(server)
 	w := newRawConn(t, client)
-	w.send(wire.AppendPreface(nil, wire.Version, wire.Version))
+	w.send(wire.Preface{Lowest: wire.Version, Highest: wire.Version}.Append(nil))
 	w.wantClosed()
 }
 
@@ -227,7 +227,7 @@ func TestGreetEndsWithItsContext(t *testing.T) {
 		io.WriteString(server, wire.ServerMagic[:3])
 		cancel()
 	}()
-	err := clientHandshake(ctx, client)
+	_, err := clientHandshake(ctx, client, 0)
 	if !errors.Is(err, errNoAnswer) || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the handshake comes to %v", err)
 	}

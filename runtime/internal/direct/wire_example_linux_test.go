@@ -59,7 +59,7 @@ func TestDocumentedBytesAreWhatIsSent(t *testing.T) {
 	turns := example(t)
 
 	t.Run("beginning", func(t *testing.T) {
-		want, start := wire.OpenFrame(wire.AppendPreface(nil, wire.Version, wire.Version), wire.KindIntro)
+		want, start := wire.OpenFrame(wire.Preface{Lowest: wire.Version, Highest: wire.Version}.Append(nil), wire.KindIntro)
 		want = wire.AppendMetadata(want, metadata.MD{":authority": {wire.Authority}})
 		wire.CloseFrame(want, start)
 		if !bytes.Equal(turns[0], want) {

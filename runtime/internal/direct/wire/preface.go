@@ -6,11 +6,10 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// The client begins with ClientMagic, the lowest and the highest version that it speaks, and four zero
-// bytes for later use. These are as many bytes as HTTP/2's preface, so that an HTTP/2 server answers, with
-// its settings or by hanging up, instead of waiting for more. The server answers with ServerMagic, the
-// version that both will speak, or 0 for none, and then 1 if it has too many connections at the moment,
-// else 0.
+// The client begins with ClientMagic, the lowest and the highest version that it speaks, how many open files
+// it takes in a message, and three zero bytes for later use. These are as many bytes as HTTP/2's preface, so
+// that an HTTP/2 server answers, with its settings or by hanging up, instead of waiting for more. The server
+// answers with ServerMagic, the version that both will speak, or 0 for none, and flags.
 const (
 	ClientMagic = "UDSGRPC-DIRECT\r\n\r\n"
 	ServerMagic = "UDSGRPC-DIRECT"
@@ -29,19 +28,25 @@ const (
 // transport.
 func IsPreface(b []byte) bool { return len(b) == PrefaceLen && bytes.HasPrefix(b, []byte(ClientMagic)) }
 
-// AppendPreface appends the preface of a client that speaks the versions from lowest to highest.
-func AppendPreface(b []byte, lowest, highest byte) []byte {
-	b = append(b, ClientMagic...)
-	return append(b, lowest, highest, 0, 0, 0, 0)
+// Preface is what a client says of itself first.
+type Preface struct {
+	Lowest, Highest byte // versions that it speaks
+	Files           byte // how many open files it takes in a message
 }
 
-// ParsePreface returns the lowest and the highest version that a client speaks.
-func ParsePreface(b []byte) (lowest, highest byte, err error) {
+// Append appends the preface.
+func (p Preface) Append(b []byte) []byte {
+	b = append(b, ClientMagic...)
+	return append(b, p.Lowest, p.Highest, p.Files, 0, 0, 0)
+}
+
+// ParsePreface reads a preface.
+func ParsePreface(b []byte) (Preface, error) {
 	if !IsPreface(b) {
-		return 0, 0, Violationf("begins with %q", b)
+		return Preface{}, Violationf("begins with %q", b)
 	}
-	versions := b[len(ClientMagic):]
-	return versions[0], versions[1], nil
+	rest := b[len(ClientMagic):]
+	return Preface{rest[0], rest[1], rest[2]}, nil
 }
 
 // AppendIntro appends the frame in which a client introduces itself, after its preface.
@@ -56,14 +61,34 @@ func AppendIntro(b []byte) []byte {
 	return b
 }
 
-// AppendAnswer appends the server's answer to a preface: the version that both ends speak from now on, 0
-// for none, and whether it has too many connections.
-func AppendAnswer(b []byte, version byte, full bool) []byte {
-	b = append(append(b, ServerMagic...), version, 0)
-	if full {
-		b[len(b)-1] = 1
+// Flags of an answer. Others are for later use, and ignored.
+const (
+	answerFull       = 1
+	answerTakesFiles = 2
+	answerSendsFiles = 8
+)
+
+// Answer is a server's answer to a preface.
+type Answer struct {
+	Version    byte // that both ends speak from now on; 0 for none
+	Full       bool // the version is 0 because the server has too many connections at the moment
+	TakesFiles bool // the server has methods that take open files
+	SendsFiles bool // it has methods that answer with some
+}
+
+// Append appends the answer.
+func (a Answer) Append(b []byte) []byte {
+	var flags byte
+	if a.Full {
+		flags |= answerFull
 	}
-	return b
+	if a.TakesFiles {
+		flags |= answerTakesFiles
+	}
+	if a.SendsFiles {
+		flags |= answerSendsFiles
+	}
+	return append(append(b, ServerMagic...), a.Version, flags)
 }
 
 // BeginsAnswer reports whether b may be the beginning of an answer, or a whole one.
@@ -71,8 +96,8 @@ func BeginsAnswer(b []byte) bool {
 	return bytes.HasPrefix([]byte(ServerMagic), b[:min(len(b), len(ServerMagic))])
 }
 
-// ParseAnswer reads an answer of answerLen bytes, for which beginsAnswer is true. Only the number 1 means
-// that the server has too many connections.
-func ParseAnswer(b []byte) (version byte, full bool) {
-	return b[len(ServerMagic)], b[len(ServerMagic)+1] == 1
+// ParseAnswer reads an answer of AnswerLen bytes, for which BeginsAnswer is true.
+func ParseAnswer(b []byte) Answer {
+	flags := b[len(ServerMagic)+1]
+	return Answer{b[len(ServerMagic)], flags&answerFull != 0, flags&answerTakesFiles != 0, flags&answerSendsFiles != 0}
 }

@@ -7,18 +7,16 @@ import (
 
 // A preface says which versions its client speaks, and an answer which one both speak from now on.
 func TestPrefaceAndAnswerSayWhatTheyWereGiven(t *testing.T) {
-	for _, versions := range [][2]byte{{Version, Version}, {0, 255}, {3, 2}} {
-		b := AppendPreface([]byte("kept"), versions[0], versions[1])
-		preface, kept := bytes.CutPrefix(b, []byte("kept"))
-		lowest, highest, err := ParsePreface(preface)
-		if !kept || err != nil || lowest != versions[0] || highest != versions[1] {
-			t.Errorf("%v becomes %d and %d, %v", versions, lowest, highest, err)
+	for _, want := range []Preface{{Version, Version, 0}, {0, 255, 1}, {3, 2, 253}} {
+		preface, kept := bytes.CutPrefix(want.Append([]byte("kept")), []byte("kept"))
+		if got, err := ParsePreface(preface); !kept || err != nil || got != want {
+			t.Errorf("%v becomes %v, %v", want, got, err)
 		}
 	}
-	for _, full := range []bool{false, true} {
-		b := AppendAnswer(nil, 7, full)
-		if version, isFull := ParseAnswer(b); len(b) != AnswerLen || version != 7 || isFull != full {
-			t.Errorf("version 7 and full %v become %d and %v", full, version, isFull)
+	for _, want := range []Answer{{Version: 7}, {Full: true}, {Version: 1, TakesFiles: true}, {Version: 1, SendsFiles: true}, {0, true, true, true}} {
+		b := want.Append(nil)
+		if got := ParseAnswer(b); len(b) != AnswerLen || got != want {
+			t.Errorf("%v becomes %v", want, got)
 		}
 		for n := range len(b) + 1 {
 			if !BeginsAnswer(b[:n]) {
@@ -34,7 +32,7 @@ func TestPrefaceAndAnswerSayWhatTheyWereGiven(t *testing.T) {
 // An HTTP/2 server waits until it has as much as HTTP/2's own preface, so ours is as long.
 func TestPrefaceIsAsLongAsHTTP2s(t *testing.T) {
 	const http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	if n := len(AppendPreface(nil, 1, 1)); n != len(http2) {
+	if n := len(Preface{Lowest: 1, Highest: 1}.Append(nil)); n != len(http2) {
 		t.Errorf("it has %d bytes", n)
 	}
 }
@@ -43,27 +41,28 @@ func TestPrefaceIsAsLongAsHTTP2s(t *testing.T) {
 // answer or none.
 func FuzzPreface(f *testing.F) {
 	f.Add([]byte(nil))
-	f.Add(AppendPreface(nil, Version, Version))
-	f.Add(AppendPreface(nil, Version, Version)[:PrefaceLen-1])
-	f.Add(append(AppendPreface(nil, 2, 1), 0))
+	f.Add(Preface{Lowest: Version, Highest: Version}.Append(nil))
+	f.Add(Preface{Lowest: Version, Highest: Version}.Append(nil)[:PrefaceLen-1])
+	f.Add(append(Preface{Lowest: 2, Highest: 1}.Append(nil), 0))
 	f.Add([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
-	f.Add(AppendAnswer(nil, Version, false))
-	f.Add(AppendAnswer(nil, 0, true))
-	f.Add(AppendAnswer(nil, Version, false)[:5])
+	f.Add(Answer{Version: Version}.Append(nil))
+	f.Add(Answer{Full: true}.Append(nil))
+	f.Add(Answer{Version: Version, TakesFiles: true}.Append(nil))
+	f.Add(Answer{Version: Version}.Append(nil)[:5])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		lowest, highest, err := ParsePreface(b)
+		preface, err := ParsePreface(b)
 		switch {
 		case err != nil && !isViolation(err, "begins with"):
 			t.Errorf("the error is %v", err)
 		case (err == nil) != IsPreface(b):
 			t.Errorf("it is a preface: %v, and parsing it comes to %v", IsPreface(b), err)
-		case err == nil && !bytes.Equal(AppendPreface(nil, lowest, highest)[:PrefaceLen-4], b[:PrefaceLen-4]):
-			t.Errorf("versions %d to %d are not what was sent", lowest, highest)
+		case err == nil && !bytes.Equal(preface.Append(nil)[:PrefaceLen-3], b[:PrefaceLen-3]):
+			t.Errorf("%v is not what was sent", preface)
 		}
 		if len(b) >= AnswerLen && BeginsAnswer(b) {
-			version, full := ParseAnswer(b[:AnswerLen])
-			if again := AppendAnswer(nil, version, full); !bytes.Equal(again[:AnswerLen-1], b[:AnswerLen-1]) {
-				t.Errorf("version %d is not what was sent", version)
+			answer := ParseAnswer(b[:AnswerLen])
+			if again := answer.Append(nil); !bytes.Equal(again[:AnswerLen-1], b[:AnswerLen-1]) || ParseAnswer(again) != answer {
+				t.Errorf("%v is not what was sent", answer)
 			}
 		}
 	})

@@ -1,0 +1,111 @@
+package direct
+
+import (
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/internal/openfile"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+)
+
+// controlLen is the length of the control message with as many descriptors as the kernel passes on at once.
+var controlLen = unix.CmsgSpace(wire.MaxFiles * 4)
+
+// readOnce reads what has arrived. Where open files can arrive, they are kept in c.files. Elsewhere the
+// kernel closes them.
+func (c *conn) readOnce(fd int, p []byte) (int, error) {
+	if !c.files.receives() {
+		return syscall.Read(fd, p)
+	}
+	return c.files.receive(fd, p)
+}
+
+// receive is read(2) that receives descriptors, too. The kernel adds earlier bytes to a read that brings
+// descriptors, never later ones, and never returns those of two messages at once.
+func (f *incoming) receive(fd int, p []byte) (int, error) {
+	control := f.pool.Get(controlLen)
+	defer f.pool.Put(control)
+	n, received, flags, _, err := syscall.Recvmsg(fd, p, *control, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return n, err
+	}
+	if raceDetector {
+		syscall.Read(fd, p[:0]) // which it knows; see conn_linux.go
+	}
+	truncated := flags&unix.MSG_CTRUNC != 0
+	if received > 0 || truncated {
+		f.arrive(descriptorsIn((*control)[:received]), truncated)
+	}
+	return n, nil
+}
+
+// read waits for content and reads it, like receive.
+func (f *incoming) read(raw syscall.RawConn, p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	waitErr := raw.Read(func(fd uintptr) bool {
+		for {
+			n, err = f.receive(int(fd), p)
+			if err != syscall.EINTR {
+				return err != syscall.EAGAIN
+			}
+		}
+	})
+	switch {
+	case waitErr != nil:
+		return 0, waitErr
+	case err != nil:
+		return 0, os.NewSyscallError("recvmsg", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func descriptorsIn(control []byte) (fds []int) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil
+	}
+	for i := range messages {
+		if some, err := unix.ParseUnixRights(&messages[i]); err == nil {
+			fds = append(fds, some...)
+		}
+	}
+	return fds
+}
+
+// rights returns the control message with which descriptors are sent.
+func rights(fds []int) []byte { return unix.UnixRights(fds...) }
+
+// sendFiles is writePieces with the descriptors in c.passing, which the kernel takes together with the first
+// byte. A receiver that lets this process send none gets the rest: it says why, in its answer.
+func (c *conn) sendFiles(fd int) (int, error) {
+	if raceDetector {
+		syscall.Write(fd, nil) // which it knows; see conn_linux.go
+	}
+	n, err := unix.SendmsgBuffers(fd, c.pieces[:min(len(c.pieces), maxPieces)], c.passing, nil, unix.MSG_NOSIGNAL)
+	switch err {
+	case nil:
+		c.passing = nil
+	case unix.EPERM:
+		c.passing = nil
+		return c.writePieces(fd)
+	}
+	return n, err
+}
+
+// allowFiles lets the client send descriptors, where whoever has accepted the connection does not.
+func (c *conn) allowFiles() {
+	c.raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 1) })
+}
+
+func closeDescriptors(fds []int) {
+	for _, fd := range fds {
+		openfile.CloseDescriptor(fd)
+	}
+}
