@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
@@ -75,10 +76,7 @@ func (a *authorization) check(ctx context.Context, method string) error {
 	info, _ := authInfoFrom(ctx) // without one, nothing is known of the peer
 	peer := info.Peer
 	a.counters.calls.add(info.Direct)
-	policy, ok := a.rules[method]
-	if !ok {
-		policy = a.rest
-	}
+	policy := a.ruleOf(method)
 	if policy.Permits(peer) {
 		if a.auditAll {
 			a.record(ctx, slog.LevelInfo, "call allowed", method, policy, peer)
@@ -88,6 +86,21 @@ func (a *authorization) check(ctx context.Context, method string) error {
 	a.counters.refused.Add(1)
 	a.record(ctx, slog.LevelWarn, "call refused", method, policy, peer)
 	return status.Errorf(codes.PermissionDenied, "%v may not call %s: the rule is %v", peer, method, policy)
+}
+
+// ruleOf returns the rule of a method, when all are known.
+func (a *authorization) ruleOf(method string) Policy {
+	if policy, ok := a.rules[method]; ok {
+		return policy
+	}
+	return a.rest
+}
+
+// filesFrom reports whether open files are received from a client: only if it may call one of the methods that
+// take them. It returns the client's user.
+func (a *authorization) filesFrom(client credentials.AuthInfo, methods []string) (uid int, ok bool) {
+	info, _ := client.(AuthInfo)
+	return info.Peer.UID, slices.ContainsFunc(methods, func(method string) bool { return a.ruleOf(method).Permits(info.Peer) })
 }
 
 // record writes to the AuditLog.

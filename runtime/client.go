@@ -12,6 +12,8 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/clientstate"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/nofiles"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -24,6 +26,7 @@ type ClientConn struct {
 	policy  Policy // of the server
 	grpc    *grpc.ClientConn
 	direct  *direct.Client               // nil if there is HTTP/2 only
+	because string                       // then it says why
 	unary   grpc.UnaryClientInterceptor  // nil if there is none
 	stream  grpc.StreamClientInterceptor // nil if there is none
 	monitor *clientstate.Monitor         // of the connections
@@ -55,6 +58,7 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 		unary:   chainUnary(config.unary),
 		stream:  chainStream(config.stream),
 		monitor: config.newMonitor(addr),
+		because: config.whyHTTP2(),
 	}
 	c.direct = config.directClient(c.dialDirect, c.monitor)
 	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
@@ -130,6 +134,8 @@ func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any,
 			c.calls.direct.Add(1)
 			return err
 		}
+	} else if err := filewalk.RefuseOverHTTP2(method, c.because, args); err != nil {
+		return err
 	}
 	return c.overHTTP2(inTime, func() error { return c.grpc.Invoke(ctx, method, args, reply, opts...) })
 }
@@ -157,17 +163,20 @@ func (c *ClientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, metho
 }
 
 func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *grpc.ClientConn, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	inTime := ctx.Err() == nil
+	inTime, because := ctx.Err() == nil, c.because
 	if c.direct != nil {
 		stream, err := c.direct.NewStream(ctx, desc, method, opts)
-		if err != direct.ErrHTTP2 {
+		if !errors.Is(err, direct.ErrHTTP2) {
 			c.calls.direct.Add(1)
 			return stream, err
 		}
+		because = direct.Because(err)
 	}
 	var stream grpc.ClientStream
 	err := c.overHTTP2(inTime, func() (err error) {
-		stream, err = c.grpc.NewStream(ctx, desc, method, opts...)
+		stream, err = nofiles.ClientStream(ctx, method, because, func(ctx context.Context) (grpc.ClientStream, error) {
+			return c.grpc.NewStream(ctx, desc, method, opts...)
+		})
 		return err
 	})
 	return stream, err

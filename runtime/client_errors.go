@@ -53,6 +53,20 @@ func (c *ClientConn) explain(err error) error {
 	}
 }
 
+func isUntrusted(err error) bool {
+	var untrusted *untrustedServerError
+	return errors.As(err, &untrusted)
+}
+
+// unreachable returns the status of a call that HTTP/2 does not carry, for why the direct transport has no
+// connection.
+func unreachable(why error) error {
+	if isUntrusted(why) {
+		return status.Error(codes.PermissionDenied, why.Error())
+	}
+	return status.Error(codes.Unavailable, why.Error())
+}
+
 func (c *ClientConn) explainUnavailable(err error) error {
 	var untrusted *untrustedServerError
 	if errors.As(c.monitor.LastError(), &untrusted) {

@@ -134,7 +134,7 @@ const maxDirectConns = 1024
 // directClient returns the client of the direct transport; nil if that is turned off, or cannot honour the
 // options given for grpc.
 func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error), monitor *clientstate.Monitor) *direct.Client {
-	if c.http2Only || len(c.raw) > 0 || !direct.Supported {
+	if c.whyHTTP2() != "" {
 		return nil
 	}
 	return direct.NewClient(direct.ClientConfig{
@@ -146,7 +146,26 @@ func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, cre
 		MaxRecv:    c.maxRecv,
 		MaxConns:   min(maxDirectConns, descriptors.Limit()/4),
 		Budget:     int64(c.sendBudget),
+
+		MaxFiles: c.maxFiles.get(),
+		Unreachable: func(why error) error {
+			monitor.DirectGaveUp(why, isUntrusted(why))
+			return unreachable(why)
+		},
 	})
+}
+
+// whyHTTP2 returns why there is no direct transport, to be read after "because"; "" if there is.
+func (c *dialConfig) whyHTTP2() string {
+	switch {
+	case c.http2Only:
+		return "the client has the option WithHTTP2Only"
+	case len(c.raw) > 0:
+		return "the client has options given to WithGRPCDialOptions, which the direct transport does not know"
+	case !direct.Supported:
+		return "there is no direct transport on this operating system"
+	}
+	return ""
 }
 
 // WithServerPolicy sets which servers the client trusts; the default is Any(SameUser(), Root()). It is

@@ -16,6 +16,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/nofiles"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -113,8 +114,8 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.StaticStreamWindowSize(http2Window),
 		grpc.StaticConnWindowSize(http2Window),
-		grpc.ChainUnaryInterceptor(s.unaryChain()...),
-		grpc.ChainStreamInterceptor(s.streamChain()...),
+		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{nofiles.UnaryServer}, s.unaryChain()...)...),
+		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{nofiles.StreamServer}, s.streamChain()...)...),
 	}
 	for _, h := range s.config.stats {
 		opts = append(opts, grpc.StatsHandler(h))
@@ -138,6 +139,9 @@ func (s *Server) newDirectServer() *direct.Server {
 		MaxRecv:  s.config.maxRecv,
 		MaxConns: math.MaxInt, // package admission limits them
 		Budget:   int64(s.config.sendBudget),
+
+		MaxFiles:  s.config.maxFiles.get(),
+		FilesFrom: s.auth.filesFrom,
 	})
 }
 

@@ -121,9 +121,14 @@ func isAbsence(err error) bool {
 // fail counts a failed attempt of HTTP/2, and logs it unless the one before failed for the same reason. The
 // caller holds mu.
 func (m *Monitor) fail(err error) {
+	m.lost(&m.http2)
+	m.countFailure(err)
+}
+
+// countFailure is fail for an attempt of either transport. The caller holds mu.
+func (m *Monitor) countFailure(err error) {
 	m.lastError = err
 	m.failed++
-	m.lost(&m.http2)
 	if reason := err.Error(); reason != m.reported {
 		m.reported = reason
 		m.record(slog.LevelWarn, "cannot connect", slog.Any("error", err))

@@ -66,6 +66,17 @@ func (m *Monitor) DirectFailed(err error) {
 	m.lastError = err
 }
 
+// DirectGaveUp records that the direct transport could not connect for a call that HTTP/2 does not carry, and
+// whether that is because the client's policy does not permit the server.
+func (m *Monitor) DirectGaveUp(err error, refused bool) {
+	m.mu.Lock()
+	defer m.unlock()
+	m.countFailure(err)
+	if refused {
+		m.refused++
+	}
+}
+
 // connected records a new connection whose server has answered. The caller holds mu.
 func (m *Monitor) connected(t *transport, server socket.Peer) {
 	before := t.server
