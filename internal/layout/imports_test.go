@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"runtime/internal/healthcheck": {},
 	"runtime/internal/listener":    {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr"},
 	"runtime/internal/methodname":  {},
+	"runtime/internal/nofiles":     {"runtime/internal/filewalk"},
 	"runtime/internal/opendir":     {"runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/internal/pathmode":    {},
 	"runtime/internal/peek":        {"runtime/internal/sockerr"},
@@ -53,6 +54,7 @@ var mayImport = map[string][]string{
 	"runtime/children":             {},
 	"runtime/conformance":          {},
 	"runtime/faults":               {},
+	"runtime/files":                {},
 	"runtime/internal/difftest":    {"runtime"},
 	"runtime/internal/fixture":     {},
 	"runtime/internal/fixture/gen": {"proto/...", "runtime"},
@@ -64,7 +66,7 @@ var mayImport = map[string][]string{
 
 var (
 	// onlyForTests are the packages that tests alone import.
-	onlyForTests = []string{"internal/layout", "internal/testproc", "runtime/children", "runtime/conformance", "runtime/faults",
+	onlyForTests = []string{"internal/layout", "internal/testproc", "runtime/children", "runtime/conformance", "runtime/faults", "runtime/files",
 		"runtime/internal/difftest", "runtime/internal/fixture/...", "runtime/internal/greetertest", "runtime/load", "runtime/peers", "runtime/restarts"}
 	// withTesting may depend on the package testing: those, and what users' tests import.
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)

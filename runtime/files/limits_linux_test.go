@@ -1,0 +1,229 @@
+package files_test
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
+	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	filetestv1 "github.com/udsgrpc/udsgrpc/runtime/internal/fixture/gen/filetest/v1"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
+)
+
+// many returns a message with n files.
+func many(text string, file *udsgrpcv1.File, n int) *filetestv1.Shapes {
+	m := &filetestv1.Shapes{Text: text}
+	for range n {
+		m.Files = append(m.Files, file)
+	}
+	return m
+}
+
+func TestMessagesHaveAsManyFilesAsTheReceiverTakes(t *testing.T) {
+	for _, c := range []struct {
+		program   string
+		opts      []runtime.DialOption
+		send, get int
+		code      codes.Code
+		want      string
+	}{
+		{"serve", nil, 16, 16, codes.OK, ""},
+		{"serve", nil, 17, 0, codes.ResourceExhausted, "a message with 17 open files, and 16 is the limit"},
+		{"serve", nil, 0, 17, codes.ResourceExhausted, "a message with 17 open files, and the client takes 16: nothing was sent"},
+		{"serve", []runtime.DialOption{runtime.WithMaxFiles(1)}, 0, 1, codes.OK, ""},
+		{"serve", []runtime.DialOption{runtime.WithMaxFiles(1)}, 0, 2, codes.ResourceExhausted, "the client takes 1: nothing was sent"},
+		{"serve", []runtime.DialOption{runtime.WithMaxFiles(0)}, 16, 0, codes.OK, ""},
+		{"serve", []runtime.DialOption{runtime.WithMaxFiles(0)}, 0, 1, codes.FailedPrecondition, "the other end takes no open files: nothing was sent"},
+		{"serve none", nil, 0, 16, codes.OK, ""},
+		{"serve none", nil, 1, 0, codes.FailedPrecondition, "the other end takes no open files: nothing was sent"},
+		{"serve 253", []runtime.DialOption{runtime.WithMaxFiles(253)}, 253, 253, codes.OK, ""},
+		{"serve 253", nil, 254, 0, codes.ResourceExhausted, "filetest.v1.Shapes cannot be sent: it has 254 open files, and a message can have 253: nothing was sent"},
+		{"serve 253", []runtime.DialOption{runtime.WithMaxFiles(253)}, 0, 254, codes.ResourceExhausted, "it has 254 open files, and a message can have 253: nothing was sent"},
+	} {
+		t.Run(fmt.Sprintf("%s %d %d", c.program, c.send, c.get), func(t *testing.T) {
+			path, _ := start(t, c.program)
+			client, conn, err := filetestv1.DialFilesUDS(path, c.opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			before := count(t, client)
+			f := newFile("x")
+			m := many(fmt.Sprintf("give %d", c.get), runtime.ShareFile(f), c.send)
+			reply, err := client.Swap(t.Context(), m)
+			wantStatus(t, err, c.code, c.want)
+			if n := len(reply.GetFiles()); err == nil && n != c.get {
+				t.Errorf("%d files came, want %d", n, c.get)
+			}
+			for _, file := range reply.GetFiles() {
+				file.Close()
+			}
+			f.Close()
+			before.check("after the call")
+			if n := conn.Stats().Connections.Direct; n != 1 {
+				t.Errorf("there were %d connections: the first could have gone on", n)
+			}
+		})
+	}
+}
+
+// A handler that takes no files gets so many, and no more.
+func TestFilesThatAreNotTakenEndTheCallAtTheLimit(t *testing.T) {
+	path, _ := start(t, "serve")
+	client := dial(t, path)
+	before := count(t, client)
+	f := newFile("x")
+	stream, err := client.Collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := many("ignore", runtime.ShareFile(f), 16)
+	for err == nil {
+		err = stream.Send(m)
+	}
+	_, err = stream.CloseAndRecv()
+	wantStatus(t, err, codes.ResourceExhausted, "too many open files that were not taken: a call can have 64 of them, and a user 1024")
+	f.Close()
+	before.check("after the stream")
+}
+
+// So does a peer that sends as many as the kernel passes on, in each message.
+func TestEndlessStreamOfFilesEndsAtTheLimit(t *testing.T) {
+	for _, program := range []string{"serve", "serve 253"} {
+		path, _ := start(t, program)
+		client := dial(t, path)
+		before := count(t, client)
+		r, _ := dialRaw(t, path)
+		m := &filetestv1.Shapes{Text: "ignore"}
+		ids := make([]uint64, wire.MaxFiles)
+		for i := range ids {
+			ids[i] = uint64(i)
+			m.Files = append(m.Files, &udsgrpcv1.File{Id: ids[i]})
+		}
+		fds := make([]int, wire.MaxFiles) // all of them standard input
+		r.send(call("/filetest.v1.Files/Collect"))
+		var err error
+		for err == nil {
+			err = r.trySend(concat(files(ids...), message(m)), fds...)
+			if n := descriptors(t, client); n > before.server+2*wire.MaxFiles+10 { // those of a message that is refused, for a moment
+				t.Fatalf("the server has %d descriptors, and had %d", n, before.server)
+			}
+		}
+		if s := r.wantStatus(); codes.Code(s.Code) != codes.ResourceExhausted {
+			t.Errorf("got %v", s)
+		}
+		r.end()
+		before.check(program)
+	}
+}
+
+func TestUserHasALimitOfFilesInAllCalls(t *testing.T) {
+	t.Parallel()
+	path, _ := start(t, "serve")
+	client := dial(t, path)
+	m := many("wait", shared(t, "x"), 16)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	errs := make(chan error, 65)
+	var calls sync.WaitGroup
+	for range cap(errs) {
+		calls.Go(func() {
+			_, err := client.Swap(ctx, m)
+			errs <- err
+		})
+	}
+	select {
+	case err := <-errs:
+		wantStatus(t, err, codes.ResourceExhausted, "and a user 1024")
+	case <-time.After(fixture.Guard):
+		t.Fatal("all calls have got their files")
+	}
+	cancel()
+	calls.Wait()
+	fixture.Eventually(t, "room for files", func() bool {
+		_, err := client.Swap(t.Context(), many("ignore", shared(t, "x"), 16))
+		return err == nil
+	})
+}
+
+// A client that forgets the files it gets is not held up by those that the garbage collector has not found yet.
+func TestClientThatForgetsFilesGetsMore(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	path, _ := start(t, "serve")
+	client := dial(t, path)
+	for range 3 * 1024 / 16 {
+		if _, err := client.Swap(t.Context(), &filetestv1.Shapes{Text: "give 16"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFilesAreLostWhereTheReceiverHasNoDescriptors(t *testing.T) {
+	t.Parallel()
+	path, _ := start(t, "serve")
+	client := dial(t, path)
+	if _, err := client.Echo(t.Context(), &filetestv1.Plain{Text: "leave"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.Swap(t.Context(), many("ignore", shared(t, "x"), 16))
+	wantStatus(t, err, codes.ResourceExhausted, "this process has no descriptors left, or a security module does not let it have them")
+	if _, err := client.Swap(t.Context(), many("ignore", shared(t, "x"), 2)); err != nil {
+		t.Errorf("a few files come to %v", err)
+	}
+}
+
+// sendTooMany makes calls with files to a server that receives nothing, and prints the first error.
+func sendTooMany(args []string) error {
+	if err := limitDescriptors(100); err != nil {
+		return err
+	}
+	client, conn, err := filetestv1.DialFilesUDS(args[0], runtime.WithServerPolicy(runtime.Anyone()))
+	if err != nil {
+		return err
+	}
+	f := newFile("x")
+	failed := make(chan error)
+	for range 20 {
+		go func() {
+			_, err := client.Swap(context.Background(), many("", runtime.ShareFile(f), 16))
+			failed <- err
+		}()
+	}
+	fmt.Println(<-failed)
+	return conn.Close()
+}
+
+func TestSenderLearnsThatTooManyFilesAreOnTheirWay(t *testing.T) {
+	greetertest.NeedRoot(t)
+	t.Parallel()
+	l, path := listenPublic(t)
+	var peers sync.WaitGroup
+	defer peers.Wait()
+	defer l.Close()
+	peers.Go(func() {
+		for {
+			c, err := l.AcceptUnix()
+			if err != nil {
+				return
+			}
+			r := newRaw(t, c)
+			if r.more() == nil { // otherwise the client has ended already
+				r.trySend(wire.Answer{Version: wire.Version, TakesFiles: true}.Append(nil))
+			}
+		}
+	})
+	client := greetertest.StartAs(t, greetertest.User{UID: 4711, GID: 4711}, "send too many", path)
+	want := status.Error(codes.ResourceExhausted, "too many open files of this user are on their way, sent and not received yet: nothing was sent")
+	if got := client.Line(); got != want.Error() {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
