@@ -14,6 +14,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/nofiles"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/oldstubs"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -31,6 +32,7 @@ type ClientConn struct {
 	stream  grpc.StreamClientInterceptor // nil if there is none
 	monitor *clientstate.Monitor         // of the connections
 	calls   transportCounter
+	facade  oldstubs.Facade // for stubs that take a *grpc.ClientConn
 }
 
 // Dial returns a connection to the server on path, in any form that [socket.ParseAddress] reads; a
@@ -209,6 +211,7 @@ func (c *ClientConn) notReady(cause error) error {
 // Close ends the connection and fails running calls with codes.Canceled. Closing again returns an error
 // that means that nothing was left to close.
 func (c *ClientConn) Close() error {
+	c.facade.Close()
 	if c.direct != nil {
 		c.direct.Close()
 	}

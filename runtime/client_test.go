@@ -231,3 +231,45 @@ func TestCloseCancelsRunningCalls(t *testing.T) {
 	}
 	greetertest.CheckCode(t, <-answered, codes.Canceled)
 }
+
+func TestClientOfOldStubsEndsWithTheConnection(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	greetertest.Serve(t, path, newGreeter())
+	conn, err := runtime.Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	oldNewClient := func(cc *grpc.ClientConn) greeterv1.GreeterClient { return greeterv1.NewGreeterClient(cc) }
+	for range 2 {
+		client, err := runtime.ClientOn(conn, oldNewClient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		greetertest.Greet(t, client)
+		defer func() {
+			_, err := client.Greet(t.Context(), &greeterv1.GreetRequest{})
+			greetertest.CheckCode(t, err, codes.Canceled)
+		}()
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := runtime.ClientOn(conn, oldNewClient); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a client on a closed connection: got %v, want %v", err, net.ErrClosed)
+	}
+}
+
+func TestClientOfStubsOfAnotherKindIsAnError(t *testing.T) {
+	t.Parallel()
+	conn, err := runtime.Dial(fixture.FreePath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	type other struct{ grpc.ClientConnInterface }
+	_, err = runtime.ClientOn(conn, func(other) greeterv1.GreeterClient { return nil })
+	if err == nil || !strings.Contains(err.Error(), "neither a grpc.ClientConnInterface nor a *grpc.ClientConn") {
+		t.Errorf("got %v", err)
+	}
+}

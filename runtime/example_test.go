@@ -88,6 +88,42 @@ func ExampleNewServer() {
 	// Output: 2 services on app.sock
 }
 
+// Stubs of older generators take a *grpc.Server, to which a Server is not assignable.
+func ExampleRegisterOn() {
+	registerHealthServer := func(s *grpc.Server, health healthv1.HealthServer) { // stands for such stubs
+		healthv1.RegisterHealthServer(s, health)
+	}
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	// The conversion is needed unless the type of the variable is HealthServer itself.
+	runtime.RegisterOn(srv, registerHealthServer, healthv1.HealthServer(healthv1.UnimplementedHealthServer{}))
+	fmt.Println(len(srv.GetServiceInfo()), "services")
+}
+
+// Stubs of older generators take a *grpc.ClientConn, to which a ClientConn is not assignable.
+func ExampleClientOn() {
+	newHealthClient := func(cc *grpc.ClientConn) healthv1.HealthClient { // stands for such stubs
+		return healthv1.NewHealthClient(cc)
+	}
+	_, conn, err := greeterv1.DialGreeterUDS("/run/greeter/greeter.sock")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close() // the client's end too
+	health, err := runtime.ClientOn(conn, newHealthClient)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp, err := health.Check(context.Background(), &healthv1.HealthCheckRequest{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.GetStatus())
+}
+
 // A group may connect to a socket of mode 0660 that belongs to it.
 func ExampleSocketMode() {
 	const gid = 1000

@@ -124,7 +124,7 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 		err = s.declare(declaredPolicies(desc))
 	}
 	if err != nil {
-		s.registerErr = errors.Join(s.registerErr, fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))
+		s.refuseLocked(fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))
 		return
 	}
 	s.grpc.RegisterService(desc, impl)
@@ -132,6 +132,15 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 		s.direct.Register(desc, impl)
 	}
 }
+
+// refuse makes Serve return err, about a service that cannot be served.
+func (s *Server) refuse(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuseLocked(err)
+}
+
+func (s *Server) refuseLocked(err error) { s.registerErr = errors.Join(s.registerErr, err) }
 
 // checkService finds errors for which grpc would end the whole process.
 func (s *Server) checkService(desc *grpc.ServiceDesc, impl any) error {

@@ -184,6 +184,33 @@ func TestSeveralServicesShareASocket(t *testing.T) {
 	}
 }
 
+// oldRegister takes what stubs of older generators take.
+func oldRegister(s *grpc.Server, greeter greeterv1.GreeterServer) {
+	greeterv1.RegisterGreeterServer(s, greeter)
+}
+
+// registrar is one that only somebody else's stubs know.
+type registrar struct{ grpc.ServiceRegistrar }
+
+// over returns a context that has ended, with which Serve returns even if it has no error to return.
+func over(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+func TestOldStubsOfANilServiceMakeServeFail(t *testing.T) {
+	t.Parallel()
+	srv, err := runtime.NewServer(fixture.FreePath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.RegisterOn(srv, oldRegister, nil)
+	if err := srv.Serve(over(t)); err == nil || !strings.Contains(err.Error(), "the implementation is nil") {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
 // grpc itself ends the process for each of these.
 func TestServiceThatCannotBeServedMakesServeFail(t *testing.T) {
 	t.Parallel()
@@ -199,6 +226,10 @@ func TestServiceThatCannotBeServedMakesServeFail(t *testing.T) {
 		"wrong type": {func(s *runtime.Server) {
 			s.RegisterService(&grpc.ServiceDesc{ServiceName: "w", HandlerType: desc.HandlerType}, 1)
 		}, "int does not implement"},
+		"twice with old stubs": {func(s *runtime.Server) { runtime.RegisterOn(s, oldRegister, greeterv1.GreeterServer(newGreeter())) }, "registered already"},
+		"stubs of another kind": {func(s *runtime.Server) {
+			runtime.RegisterOn(s, func(registrar, greeterv1.GreeterServer) {}, nil)
+		}, "it takes neither a grpc.ServiceRegistrar nor a *grpc.Server"},
 	} {
 		path := fixture.FreePath(t)
 		srv, err := greeterv1.NewGreeterUDSServer(path, newGreeter())
@@ -206,7 +237,7 @@ func TestServiceThatCannotBeServedMakesServeFail(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.register(srv)
-		if err := srv.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := srv.Serve(over(t)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: Serve returned %v", name, err)
 		}
 		fixture.CheckMissing(t, path)

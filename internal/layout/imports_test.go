@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"runtime/internal/listener":    {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr"},
 	"runtime/internal/methodname":  {},
 	"runtime/internal/nofiles":     {"runtime/internal/filewalk"},
+	"runtime/internal/oldstubs":    {},
 	"runtime/internal/opendir":     {"runtime/internal/sockerr", "runtime/internal/userns"},
 	"runtime/internal/pathmode":    {},
 	"runtime/internal/peek":        {"runtime/internal/sockerr"},

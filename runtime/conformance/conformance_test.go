@@ -32,6 +32,8 @@ type transport struct {
 	carrier string // "http2" or "direct"
 	server  []runtime.ServerOption
 	dial    []runtime.DialOption
+
+	oldStubs bool // the service's stubs take a *grpc.Server and a *grpc.ClientConn
 }
 
 // transports lists what the cases run over. The first is the reference.
@@ -45,7 +47,21 @@ var transports = []transport{
 	{name: "direct", carrier: "direct"},
 	{name: "old server", carrier: "http2", server: []runtime.ServerOption{runtime.HTTP2Only()}},
 	{name: "old client", carrier: "http2", dial: []runtime.DialOption{runtime.WithHTTP2Only()}},
+	{name: "old stubs", carrier: "direct", oldStubs: true},
+	{
+		name:     "old stubs over http2",
+		carrier:  "http2",
+		server:   []runtime.ServerOption{runtime.HTTP2Only()},
+		dial:     []runtime.DialOption{runtime.WithHTTP2Only()},
+		oldStubs: true,
+	},
 }
+
+// What old stubs declare. The functions of new ones take these types too, as they take interfaces.
+var (
+	oldRegister  = func(s *grpc.Server, svc testpb.TestServiceServer) { testpb.RegisterTestServiceServer(s, svc) }
+	oldNewClient = func(cc *grpc.ClientConn) testpb.TestServiceClient { return testpb.NewTestServiceClient(cc) }
+)
 
 // transportOf returns which of the transports carries a call, by its name.
 func transportOf(p *peer.Peer) string {
@@ -180,7 +196,11 @@ func (b *rig) newServer(svc service, opts ...runtime.ServerOption) *runtime.Serv
 	if err != nil {
 		b.Fatal(err)
 	}
-	testpb.RegisterTestServiceServer(srv, svc)
+	if b.transport.oldStubs {
+		runtime.RegisterOn(srv, oldRegister, testpb.TestServiceServer(svc))
+	} else {
+		testpb.RegisterTestServiceServer(srv, svc)
+	}
 	return srv
 }
 
@@ -192,6 +212,13 @@ func (b *rig) dial(opts ...runtime.DialOption) (testpb.TestServiceClient, *runti
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { conn.Close() })
+	if b.transport.oldStubs {
+		client, err := runtime.ClientOn(conn, oldNewClient)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return client, conn
+	}
 	return testpb.NewTestServiceClient(conn), conn
 }
 
