@@ -82,7 +82,11 @@ func generateNewServer(g *protogen.GeneratedFile, file *protogen.File, service *
 	g.P("if err != nil {")
 	g.P("return nil, err")
 	g.P("}")
-	g.P(names.registerServer, "(server, srv)")
+	if names.imported {
+		g.P("runtime.RegisterOn(server, ", names.registerServer, ", srv)")
+	} else {
+		g.P(names.registerServer, "(server, srv)")
+	}
 	g.P("return server, nil")
 	g.P("}")
 	g.P()
@@ -105,7 +109,16 @@ func generateDial(g *protogen.GeneratedFile, file *protogen.File, service *proto
 	g.P("if err != nil {")
 	g.P("return nil, nil, err")
 	g.P("}")
-	g.P("return ", names.newClient, "(conn), conn, nil")
+	if names.imported {
+		g.P("client, err := runtime.ClientOn(conn, ", names.newClient, ")")
+		g.P("if err != nil {")
+		g.P("conn.Close()")
+		g.P("return nil, nil, err")
+		g.P("}")
+		g.P("return client, conn, nil")
+	} else {
+		g.P("return ", names.newClient, "(conn), conn, nil")
+	}
 	g.P("}")
 	g.P()
 }

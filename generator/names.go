@@ -13,12 +13,17 @@ type names struct {
 	registerServer string
 	clientType     string
 	newClient      string
+
+	// imported says that the base stubs are in another package, and so may be somebody else's and of
+	// any age.
+	imported bool
 }
 
 // newNames returns the names of service. If base is not empty, it is the name under which the
 // base stubs are imported.
 func newNames(service *protogen.Service, base string) names {
-	if base != "" {
+	imported := base != ""
+	if imported {
 		base += "."
 	}
 	return names{
@@ -28,5 +33,6 @@ func newNames(service *protogen.Service, base string) names {
 		registerServer: base + "Register" + service.GoName + "Server",
 		clientType:     base + service.GoName + "Client",
 		newClient:      base + "New" + service.GoName + "Client",
+		imported:       imported,
 	}
 }

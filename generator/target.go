@@ -139,7 +139,7 @@ func checkFilenames(plugin *protogen.Plugin, targets []target) error {
 // could equal a generated function.
 func importName(name string) string {
 	switch name {
-	case "path", "srv", "opts", "server", "conn", "err", // parameters and locals
+	case "path", "srv", "opts", "server", "client", "conn", "err", // parameters and locals
 		runtimeName,
 		"init": // Go allows no import of this name
 		return name + "pb"

@@ -39,6 +39,14 @@ func Anyone() Policy { return Policy{} }
 func Any(policies ...Policy) Policy { return Policy{} }
 
 func Dial(path string, opts ...DialOption) (*ClientConn, error) { return nil, nil }
+
+func (*ClientConn) Close() error { return nil }
+
+func RegisterOn[Registrar, Impl any](server *Server, register func(Registrar, Impl), impl Impl) {}
+
+func ClientOn[Conn, Client any](conn *ClientConn, newClient func(Conn) Client) (client Client, err error) {
+	return client, nil
+}
 `
 
 // baseStub returns declarations with the names that protoc-gen-go and protoc-gen-go-grpc declare

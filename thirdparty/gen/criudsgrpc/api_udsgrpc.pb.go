@@ -48,7 +48,7 @@ func NewRuntimeServiceUDSServer(path string, srv cri.RuntimeServiceServer, opts 
 	if err != nil {
 		return nil, err
 	}
-	cri.RegisterRuntimeServiceServer(server, srv)
+	runtime.RegisterOn(server, cri.RegisterRuntimeServiceServer, srv)
 	return server, nil
 }
 
@@ -64,7 +64,12 @@ func DialRuntimeServiceUDS(path string, opts ...runtime.DialOption) (cri.Runtime
 	if err != nil {
 		return nil, nil, err
 	}
-	return cri.NewRuntimeServiceClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, cri.NewRuntimeServiceClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewImageServiceUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -81,7 +86,7 @@ func NewImageServiceUDSServer(path string, srv cri.ImageServiceServer, opts ...r
 	if err != nil {
 		return nil, err
 	}
-	cri.RegisterImageServiceServer(server, srv)
+	runtime.RegisterOn(server, cri.RegisterImageServiceServer, srv)
 	return server, nil
 }
 
@@ -97,5 +102,10 @@ func DialImageServiceUDS(path string, opts ...runtime.DialOption) (cri.ImageServ
 	if err != nil {
 		return nil, nil, err
 	}
-	return cri.NewImageServiceClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, cri.NewImageServiceClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

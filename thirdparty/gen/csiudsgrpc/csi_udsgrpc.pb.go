@@ -32,7 +32,7 @@ func NewIdentityUDSServer(path string, srv csi.IdentityServer, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	csi.RegisterIdentityServer(server, srv)
+	runtime.RegisterOn(server, csi.RegisterIdentityServer, srv)
 	return server, nil
 }
 
@@ -46,7 +46,12 @@ func DialIdentityUDS(path string, opts ...runtime.DialOption) (csi.IdentityClien
 	if err != nil {
 		return nil, nil, err
 	}
-	return csi.NewIdentityClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, csi.NewIdentityClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewControllerUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -61,7 +66,7 @@ func NewControllerUDSServer(path string, srv csi.ControllerServer, opts ...runti
 	if err != nil {
 		return nil, err
 	}
-	csi.RegisterControllerServer(server, srv)
+	runtime.RegisterOn(server, csi.RegisterControllerServer, srv)
 	return server, nil
 }
 
@@ -75,7 +80,12 @@ func DialControllerUDS(path string, opts ...runtime.DialOption) (csi.ControllerC
 	if err != nil {
 		return nil, nil, err
 	}
-	return csi.NewControllerClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, csi.NewControllerClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewGroupControllerUDSServer claims the Unix domain socket at path, listens on it and registers
@@ -90,7 +100,7 @@ func NewGroupControllerUDSServer(path string, srv csi.GroupControllerServer, opt
 	if err != nil {
 		return nil, err
 	}
-	csi.RegisterGroupControllerServer(server, srv)
+	runtime.RegisterOn(server, csi.RegisterGroupControllerServer, srv)
 	return server, nil
 }
 
@@ -104,7 +114,12 @@ func DialGroupControllerUDS(path string, opts ...runtime.DialOption) (csi.GroupC
 	if err != nil {
 		return nil, nil, err
 	}
-	return csi.NewGroupControllerClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, csi.NewGroupControllerClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewSnapshotMetadataUDSServer claims the Unix domain socket at path, listens on it and registers
@@ -119,7 +134,7 @@ func NewSnapshotMetadataUDSServer(path string, srv csi.SnapshotMetadataServer, o
 	if err != nil {
 		return nil, err
 	}
-	csi.RegisterSnapshotMetadataServer(server, srv)
+	runtime.RegisterOn(server, csi.RegisterSnapshotMetadataServer, srv)
 	return server, nil
 }
 
@@ -133,7 +148,12 @@ func DialSnapshotMetadataUDS(path string, opts ...runtime.DialOption) (csi.Snaps
 	if err != nil {
 		return nil, nil, err
 	}
-	return csi.NewSnapshotMetadataClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, csi.NewSnapshotMetadataClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewNodeUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -148,7 +168,7 @@ func NewNodeUDSServer(path string, srv csi.NodeServer, opts ...runtime.ServerOpt
 	if err != nil {
 		return nil, err
 	}
-	csi.RegisterNodeServer(server, srv)
+	runtime.RegisterOn(server, csi.RegisterNodeServer, srv)
 	return server, nil
 }
 
@@ -162,5 +182,10 @@ func DialNodeUDS(path string, opts ...runtime.DialOption) (csi.NodeClient, *runt
 	if err != nil {
 		return nil, nil, err
 	}
-	return csi.NewNodeClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, csi.NewNodeClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -39,7 +39,7 @@ func NewRegistrationUDSServer(path string, srv deviceplugin.RegistrationServer, 
 	if err != nil {
 		return nil, err
 	}
-	deviceplugin.RegisterRegistrationServer(server, srv)
+	runtime.RegisterOn(server, deviceplugin.RegisterRegistrationServer, srv)
 	return server, nil
 }
 
@@ -60,7 +60,12 @@ func DialRegistrationUDS(path string, opts ...runtime.DialOption) (deviceplugin.
 	if err != nil {
 		return nil, nil, err
 	}
-	return deviceplugin.NewRegistrationClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deviceplugin.NewRegistrationClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewDevicePluginUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -77,7 +82,7 @@ func NewDevicePluginUDSServer(path string, srv deviceplugin.DevicePluginServer, 
 	if err != nil {
 		return nil, err
 	}
-	deviceplugin.RegisterDevicePluginServer(server, srv)
+	runtime.RegisterOn(server, deviceplugin.RegisterDevicePluginServer, srv)
 	return server, nil
 }
 
@@ -93,5 +98,10 @@ func DialDevicePluginUDS(path string, opts ...runtime.DialOption) (deviceplugin.
 	if err != nil {
 		return nil, nil, err
 	}
-	return deviceplugin.NewDevicePluginClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deviceplugin.NewDevicePluginClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

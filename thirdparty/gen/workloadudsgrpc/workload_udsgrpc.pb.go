@@ -30,7 +30,7 @@ func NewSpiffeWorkloadAPIUDSServer(path string, srv workload.SpiffeWorkloadAPISe
 	if err != nil {
 		return nil, err
 	}
-	workload.RegisterSpiffeWorkloadAPIServer(server, srv)
+	runtime.RegisterOn(server, workload.RegisterSpiffeWorkloadAPIServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialSpiffeWorkloadAPIUDS(path string, opts ...runtime.DialOption) (workload
 	if err != nil {
 		return nil, nil, err
 	}
-	return workload.NewSpiffeWorkloadAPIClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, workload.NewSpiffeWorkloadAPIClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -36,7 +36,7 @@ func NewMarkedUDSServer(path string, srv marks.MarkedServer, opts ...runtime.Ser
 	if err != nil {
 		return nil, err
 	}
-	marks.RegisterMarkedServer(server, srv)
+	runtime.RegisterOn(server, marks.RegisterMarkedServer, srv)
 	return server, nil
 }
 
@@ -54,5 +54,10 @@ func DialMarkedUDS(path string, opts ...runtime.DialOption) (marks.MarkedClient,
 	if err != nil {
 		return nil, nil, err
 	}
-	return marks.NewMarkedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, marks.NewMarkedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

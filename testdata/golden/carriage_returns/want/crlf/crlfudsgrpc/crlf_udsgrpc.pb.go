@@ -39,7 +39,7 @@ func NewWindowsUDSServer(path string, srv crlf.WindowsServer, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	crlf.RegisterWindowsServer(server, srv)
+	runtime.RegisterOn(server, crlf.RegisterWindowsServer, srv)
 	return server, nil
 }
 
@@ -56,7 +56,12 @@ func DialWindowsUDS(path string, opts ...runtime.DialOption) (crlf.WindowsClient
 	if err != nil {
 		return nil, nil, err
 	}
-	return crlf.NewWindowsClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, crlf.NewWindowsClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewWindowsBlockUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -74,7 +79,7 @@ func NewWindowsBlockUDSServer(path string, srv crlf.WindowsBlockServer, opts ...
 	if err != nil {
 		return nil, err
 	}
-	crlf.RegisterWindowsBlockServer(server, srv)
+	runtime.RegisterOn(server, crlf.RegisterWindowsBlockServer, srv)
 	return server, nil
 }
 
@@ -91,5 +96,10 @@ func DialWindowsBlockUDS(path string, opts ...runtime.DialOption) (crlf.WindowsB
 	if err != nil {
 		return nil, nil, err
 	}
-	return crlf.NewWindowsBlockClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, crlf.NewWindowsBlockClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewA_BUDSServer(path string, srv a.A_BServer, opts ...runtime.ServerOption)
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterA_BServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterA_BServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialA_BUDS(path string, opts ...runtime.DialOption) (a.A_BClient, *runtime.
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewA_BClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewA_BClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

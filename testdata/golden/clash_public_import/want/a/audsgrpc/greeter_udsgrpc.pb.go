@@ -30,7 +30,7 @@ func NewGreeterUDSServer(path string, srv a.GreeterServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterGreeterServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterGreeterServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialGreeterUDS(path string, opts ...runtime.DialOption) (a.GreeterClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewGreeterClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewGreeterClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewXUDSServer(path string, srv a.XServer, opts ...runtime.ServerOption) (*r
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterXServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterXServer, srv)
 	return server, nil
 }
 
@@ -44,7 +44,12 @@ func DialXUDS(path string, opts ...runtime.DialOption) (a.XClient, *runtime.Clie
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewXClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewXClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewNewXUDSUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -59,7 +64,7 @@ func NewNewXUDSUDSServer(path string, srv a.NewXUDSServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterNewXUDSServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterNewXUDSServer, srv)
 	return server, nil
 }
 
@@ -73,5 +78,10 @@ func DialNewXUDSUDS(path string, opts ...runtime.DialOption) (a.NewXUDSClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewNewXUDSClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewNewXUDSClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewAUDSServer(path string, srv a.AServer, opts ...runtime.ServerOption) (*r
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterAServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterAServer, srv)
 	return server, nil
 }
 
@@ -44,7 +44,12 @@ func DialAUDS(path string, opts ...runtime.DialOption) (a.AClient, *runtime.Clie
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewAClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewAClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewBUDSServer claims the Unix domain socket at path, listens on it and registers srv there for
@@ -59,7 +64,7 @@ func NewBUDSServer(path string, srv a.BServer, opts ...runtime.ServerOption) (*r
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterBServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterBServer, srv)
 	return server, nil
 }
 
@@ -73,5 +78,10 @@ func DialBUDS(path string, opts ...runtime.DialOption) (a.BClient, *runtime.Clie
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewBClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewBClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -56,7 +56,7 @@ func NewLeadingUDSServer(path string, srv comments.LeadingServer, opts ...runtim
 	if err != nil {
 		return nil, err
 	}
-	comments.RegisterLeadingServer(server, srv)
+	runtime.RegisterOn(server, comments.RegisterLeadingServer, srv)
 	return server, nil
 }
 
@@ -85,7 +85,12 @@ func DialLeadingUDS(path string, opts ...runtime.DialOption) (comments.LeadingCl
 	if err != nil {
 		return nil, nil, err
 	}
-	return comments.NewLeadingClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, comments.NewLeadingClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewBlockUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -103,7 +108,7 @@ func NewBlockUDSServer(path string, srv comments.BlockServer, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	comments.RegisterBlockServer(server, srv)
+	runtime.RegisterOn(server, comments.RegisterBlockServer, srv)
 	return server, nil
 }
 
@@ -120,7 +125,12 @@ func DialBlockUDS(path string, opts ...runtime.DialOption) (comments.BlockClient
 	if err != nil {
 		return nil, nil, err
 	}
-	return comments.NewBlockClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, comments.NewBlockClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewFramedUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -137,7 +147,7 @@ func NewFramedUDSServer(path string, srv comments.FramedServer, opts ...runtime.
 	if err != nil {
 		return nil, err
 	}
-	comments.RegisterFramedServer(server, srv)
+	runtime.RegisterOn(server, comments.RegisterFramedServer, srv)
 	return server, nil
 }
 
@@ -153,7 +163,12 @@ func DialFramedUDS(path string, opts ...runtime.DialOption) (comments.FramedClie
 	if err != nil {
 		return nil, nil, err
 	}
-	return comments.NewFramedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, comments.NewFramedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewStarredUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -173,7 +188,7 @@ func NewStarredUDSServer(path string, srv comments.StarredServer, opts ...runtim
 	if err != nil {
 		return nil, err
 	}
-	comments.RegisterStarredServer(server, srv)
+	runtime.RegisterOn(server, comments.RegisterStarredServer, srv)
 	return server, nil
 }
 
@@ -192,7 +207,12 @@ func DialStarredUDS(path string, opts ...runtime.DialOption) (comments.StarredCl
 	if err != nil {
 		return nil, nil, err
 	}
-	return comments.NewStarredClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, comments.NewStarredClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewEmptyCommentUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -207,7 +227,7 @@ func NewEmptyCommentUDSServer(path string, srv comments.EmptyCommentServer, opts
 	if err != nil {
 		return nil, err
 	}
-	comments.RegisterEmptyCommentServer(server, srv)
+	runtime.RegisterOn(server, comments.RegisterEmptyCommentServer, srv)
 	return server, nil
 }
 
@@ -221,7 +241,12 @@ func DialEmptyCommentUDS(path string, opts ...runtime.DialOption) (comments.Empt
 	if err != nil {
 		return nil, nil, err
 	}
-	return comments.NewEmptyCommentClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, comments.NewEmptyCommentClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewUndocumentedUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -238,7 +263,7 @@ func NewUndocumentedUDSServer(path string, srv comments.UndocumentedServer, opts
 	if err != nil {
 		return nil, err
 	}
-	comments.RegisterUndocumentedServer(server, srv)
+	runtime.RegisterOn(server, comments.RegisterUndocumentedServer, srv)
 	return server, nil
 }
 
@@ -254,5 +279,10 @@ func DialUndocumentedUDS(path string, opts ...runtime.DialOption) (comments.Undo
 	if err != nil {
 		return nil, nil, err
 	}
-	return comments.NewUndocumentedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, comments.NewUndocumentedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

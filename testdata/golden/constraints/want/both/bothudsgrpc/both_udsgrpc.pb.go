@@ -33,7 +33,7 @@ func NewConstrainedUDSServer(path string, srv both.ConstrainedServer, opts ...ru
 	if err != nil {
 		return nil, err
 	}
-	both.RegisterConstrainedServer(server, srv)
+	runtime.RegisterOn(server, both.RegisterConstrainedServer, srv)
 	return server, nil
 }
 
@@ -47,5 +47,10 @@ func DialConstrainedUDS(path string, opts ...runtime.DialOption) (both.Constrain
 	if err != nil {
 		return nil, nil, err
 	}
-	return both.NewConstrainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, both.NewConstrainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -34,7 +34,7 @@ func NewConstrainedUDSServer(path string, srv detached.ConstrainedServer, opts .
 	if err != nil {
 		return nil, err
 	}
-	detached.RegisterConstrainedServer(server, srv)
+	runtime.RegisterOn(server, detached.RegisterConstrainedServer, srv)
 	return server, nil
 }
 
@@ -48,5 +48,10 @@ func DialConstrainedUDS(path string, opts ...runtime.DialOption) (detached.Const
 	if err != nil {
 		return nil, nil, err
 	}
-	return detached.NewConstrainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, detached.NewConstrainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -32,7 +32,7 @@ func NewConstrainedUDSServer(path string, srv excluded.ConstrainedServer, opts .
 	if err != nil {
 		return nil, err
 	}
-	excluded.RegisterConstrainedServer(server, srv)
+	runtime.RegisterOn(server, excluded.RegisterConstrainedServer, srv)
 	return server, nil
 }
 
@@ -46,5 +46,10 @@ func DialConstrainedUDS(path string, opts ...runtime.DialOption) (excluded.Const
 	if err != nil {
 		return nil, nil, err
 	}
-	return excluded.NewConstrainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, excluded.NewConstrainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -35,7 +35,7 @@ func NewConstrainedUDSServer(path string, srv old.ConstrainedServer, opts ...run
 	if err != nil {
 		return nil, err
 	}
-	old.RegisterConstrainedServer(server, srv)
+	runtime.RegisterOn(server, old.RegisterConstrainedServer, srv)
 	return server, nil
 }
 
@@ -49,5 +49,10 @@ func DialConstrainedUDS(path string, opts ...runtime.DialOption) (old.Constraine
 	if err != nil {
 		return nil, nil, err
 	}
-	return old.NewConstrainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, old.NewConstrainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -33,7 +33,7 @@ func NewConstrainedUDSServer(path string, srv pkg.ConstrainedServer, opts ...run
 	if err != nil {
 		return nil, err
 	}
-	pkg.RegisterConstrainedServer(server, srv)
+	runtime.RegisterOn(server, pkg.RegisterConstrainedServer, srv)
 	return server, nil
 }
 
@@ -47,5 +47,10 @@ func DialConstrainedUDS(path string, opts ...runtime.DialOption) (pkg.Constraine
 	if err != nil {
 		return nil, nil, err
 	}
-	return pkg.NewConstrainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, pkg.NewConstrainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -34,7 +34,7 @@ func NewConstrainedUDSServer(path string, srv syntax.ConstrainedServer, opts ...
 	if err != nil {
 		return nil, err
 	}
-	syntax.RegisterConstrainedServer(server, srv)
+	runtime.RegisterOn(server, syntax.RegisterConstrainedServer, srv)
 	return server, nil
 }
 
@@ -48,5 +48,10 @@ func DialConstrainedUDS(path string, opts ...runtime.DialOption) (syntax.Constra
 	if err != nil {
 		return nil, nil, err
 	}
-	return syntax.NewConstrainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, syntax.NewConstrainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

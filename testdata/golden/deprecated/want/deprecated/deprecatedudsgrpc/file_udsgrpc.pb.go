@@ -32,7 +32,7 @@ func NewInFileUDSServer(path string, srv deprecated.InFileServer, opts ...runtim
 	if err != nil {
 		return nil, err
 	}
-	deprecated.RegisterInFileServer(server, srv)
+	runtime.RegisterOn(server, deprecated.RegisterInFileServer, srv)
 	return server, nil
 }
 
@@ -48,7 +48,12 @@ func DialInFileUDS(path string, opts ...runtime.DialOption) (deprecated.InFileCl
 	if err != nil {
 		return nil, nil, err
 	}
-	return deprecated.NewInFileClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deprecated.NewInFileClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewInFileTooUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -67,7 +72,7 @@ func NewInFileTooUDSServer(path string, srv deprecated.InFileTooServer, opts ...
 	if err != nil {
 		return nil, err
 	}
-	deprecated.RegisterInFileTooServer(server, srv)
+	runtime.RegisterOn(server, deprecated.RegisterInFileTooServer, srv)
 	return server, nil
 }
 
@@ -85,5 +90,10 @@ func DialInFileTooUDS(path string, opts ...runtime.DialOption) (deprecated.InFil
 	if err != nil {
 		return nil, nil, err
 	}
-	return deprecated.NewInFileTooClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deprecated.NewInFileTooClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewPlainUDSServer(path string, srv deprecated.PlainServer, opts ...runtime.
 	if err != nil {
 		return nil, err
 	}
-	deprecated.RegisterPlainServer(server, srv)
+	runtime.RegisterOn(server, deprecated.RegisterPlainServer, srv)
 	return server, nil
 }
 
@@ -44,7 +44,12 @@ func DialPlainUDS(path string, opts ...runtime.DialOption) (deprecated.PlainClie
 	if err != nil {
 		return nil, nil, err
 	}
-	return deprecated.NewPlainClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deprecated.NewPlainClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewUncommentedUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -61,7 +66,7 @@ func NewUncommentedUDSServer(path string, srv deprecated.UncommentedServer, opts
 	if err != nil {
 		return nil, err
 	}
-	deprecated.RegisterUncommentedServer(server, srv)
+	runtime.RegisterOn(server, deprecated.RegisterUncommentedServer, srv)
 	return server, nil
 }
 
@@ -77,7 +82,12 @@ func DialUncommentedUDS(path string, opts ...runtime.DialOption) (deprecated.Unc
 	if err != nil {
 		return nil, nil, err
 	}
-	return deprecated.NewUncommentedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deprecated.NewUncommentedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewCommentedUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -96,7 +106,7 @@ func NewCommentedUDSServer(path string, srv deprecated.CommentedServer, opts ...
 	if err != nil {
 		return nil, err
 	}
-	deprecated.RegisterCommentedServer(server, srv)
+	runtime.RegisterOn(server, deprecated.RegisterCommentedServer, srv)
 	return server, nil
 }
 
@@ -114,7 +124,12 @@ func DialCommentedUDS(path string, opts ...runtime.DialOption) (deprecated.Comme
 	if err != nil {
 		return nil, nil, err
 	}
-	return deprecated.NewCommentedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deprecated.NewCommentedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewExplainedUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -133,7 +148,7 @@ func NewExplainedUDSServer(path string, srv deprecated.ExplainedServer, opts ...
 	if err != nil {
 		return nil, err
 	}
-	deprecated.RegisterExplainedServer(server, srv)
+	runtime.RegisterOn(server, deprecated.RegisterExplainedServer, srv)
 	return server, nil
 }
 
@@ -151,7 +166,12 @@ func DialExplainedUDS(path string, opts ...runtime.DialOption) (deprecated.Expla
 	if err != nil {
 		return nil, nil, err
 	}
-	return deprecated.NewExplainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deprecated.NewExplainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewOnlyExplainedUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -170,7 +190,7 @@ func NewOnlyExplainedUDSServer(path string, srv deprecated.OnlyExplainedServer, 
 	if err != nil {
 		return nil, err
 	}
-	deprecated.RegisterOnlyExplainedServer(server, srv)
+	runtime.RegisterOn(server, deprecated.RegisterOnlyExplainedServer, srv)
 	return server, nil
 }
 
@@ -188,7 +208,12 @@ func DialOnlyExplainedUDS(path string, opts ...runtime.DialOption) (deprecated.O
 	if err != nil {
 		return nil, nil, err
 	}
-	return deprecated.NewOnlyExplainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deprecated.NewOnlyExplainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewMentionsUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -208,7 +233,7 @@ func NewMentionsUDSServer(path string, srv deprecated.MentionsServer, opts ...ru
 	if err != nil {
 		return nil, err
 	}
-	deprecated.RegisterMentionsServer(server, srv)
+	runtime.RegisterOn(server, deprecated.RegisterMentionsServer, srv)
 	return server, nil
 }
 
@@ -227,5 +252,10 @@ func DialMentionsUDS(path string, opts ...runtime.DialOption) (deprecated.Mentio
 	if err != nil {
 		return nil, nil, err
 	}
-	return deprecated.NewMentionsClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, deprecated.NewMentionsClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -46,7 +46,7 @@ func NewHostileUDSServer(path string, srv directives.HostileServer, opts ...runt
 	if err != nil {
 		return nil, err
 	}
-	directives.RegisterHostileServer(server, srv)
+	runtime.RegisterOn(server, directives.RegisterHostileServer, srv)
 	return server, nil
 }
 
@@ -76,7 +76,12 @@ func DialHostileUDS(path string, opts ...runtime.DialOption) (directives.Hostile
 	if err != nil {
 		return nil, nil, err
 	}
-	return directives.NewHostileClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, directives.NewHostileClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewHostileBlockUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -95,7 +100,7 @@ func NewHostileBlockUDSServer(path string, srv directives.HostileBlockServer, op
 	if err != nil {
 		return nil, err
 	}
-	directives.RegisterHostileBlockServer(server, srv)
+	runtime.RegisterOn(server, directives.RegisterHostileBlockServer, srv)
 	return server, nil
 }
 
@@ -113,5 +118,10 @@ func DialHostileBlockUDS(path string, opts ...runtime.DialOption) (directives.Ho
 	if err != nil {
 		return nil, nil, err
 	}
-	return directives.NewHostileBlockClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, directives.NewHostileBlockClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -40,7 +40,7 @@ func NewHeaderUDSServer(path string, srv header.HeaderServer, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	header.RegisterHeaderServer(server, srv)
+	runtime.RegisterOn(server, header.RegisterHeaderServer, srv)
 	return server, nil
 }
 
@@ -54,5 +54,10 @@ func DialHeaderUDS(path string, opts ...runtime.DialOption) (header.HeaderClient
 	if err != nil {
 		return nil, nil, err
 	}
-	return header.NewHeaderClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, header.NewHeaderClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

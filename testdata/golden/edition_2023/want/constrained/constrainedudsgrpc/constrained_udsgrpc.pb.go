@@ -32,7 +32,7 @@ func NewConstrainedUDSServer(path string, srv constrained.ConstrainedServer, opt
 	if err != nil {
 		return nil, err
 	}
-	constrained.RegisterConstrainedServer(server, srv)
+	runtime.RegisterOn(server, constrained.RegisterConstrainedServer, srv)
 	return server, nil
 }
 
@@ -46,5 +46,10 @@ func DialConstrainedUDS(path string, opts ...runtime.DialOption) (constrained.Co
 	if err != nil {
 		return nil, nil, err
 	}
-	return constrained.NewConstrainedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, constrained.NewConstrainedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewEditionUDSServer(path string, srv hybrid.EditionServer, opts ...runtime.
 	if err != nil {
 		return nil, err
 	}
-	hybrid.RegisterEditionServer(server, srv)
+	runtime.RegisterOn(server, hybrid.RegisterEditionServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialEditionUDS(path string, opts ...runtime.DialOption) (hybrid.EditionClie
 	if err != nil {
 		return nil, nil, err
 	}
-	return hybrid.NewEditionClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, hybrid.NewEditionClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewEditionUDSServer(path string, srv opaque.EditionServer, opts ...runtime.
 	if err != nil {
 		return nil, err
 	}
-	opaque.RegisterEditionServer(server, srv)
+	runtime.RegisterOn(server, opaque.RegisterEditionServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialEditionUDS(path string, opts ...runtime.DialOption) (opaque.EditionClie
 	if err != nil {
 		return nil, nil, err
 	}
-	return opaque.NewEditionClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, opaque.NewEditionClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

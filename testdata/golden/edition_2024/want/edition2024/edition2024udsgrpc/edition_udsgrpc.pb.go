@@ -34,7 +34,7 @@ func NewEditionUDSServer(path string, srv edition2024.EditionServer, opts ...run
 	if err != nil {
 		return nil, err
 	}
-	edition2024.RegisterEditionServer(server, srv)
+	runtime.RegisterOn(server, edition2024.RegisterEditionServer, srv)
 	return server, nil
 }
 
@@ -50,5 +50,10 @@ func DialEditionUDS(path string, opts ...runtime.DialOption) (edition2024.Editio
 	if err != nil {
 		return nil, nil, err
 	}
-	return edition2024.NewEditionClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, edition2024.NewEditionClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewEmptyUDSServer(path string, srv empty.EmptyServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	empty.RegisterEmptyServer(server, srv)
+	runtime.RegisterOn(server, empty.RegisterEmptyServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialEmptyUDS(path string, opts ...runtime.DialOption) (empty.EmptyClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return empty.NewEmptyClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, empty.NewEmptyClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

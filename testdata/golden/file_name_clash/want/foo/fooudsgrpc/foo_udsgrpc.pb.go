@@ -30,7 +30,7 @@ func NewFooUDSServer(path string, srv foo.FooServer, opts ...runtime.ServerOptio
 	if err != nil {
 		return nil, err
 	}
-	foo.RegisterFooServer(server, srv)
+	runtime.RegisterOn(server, foo.RegisterFooServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialFooUDS(path string, opts ...runtime.DialOption) (foo.FooClient, *runtim
 	if err != nil {
 		return nil, nil, err
 	}
-	return foo.NewFooClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, foo.NewFooClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv dashed.NamedServer, opts ...runtime.Serv
 	if err != nil {
 		return nil, err
 	}
-	dashed.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, dashed.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (dashed.NamedClient, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return dashed.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, dashed.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

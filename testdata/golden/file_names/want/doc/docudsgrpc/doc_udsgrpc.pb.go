@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv doc.NamedServer, opts ...runtime.ServerO
 	if err != nil {
 		return nil, err
 	}
-	doc.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, doc.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (doc.NamedClient, *ru
 	if err != nil {
 		return nil, nil, err
 	}
-	return doc.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, doc.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

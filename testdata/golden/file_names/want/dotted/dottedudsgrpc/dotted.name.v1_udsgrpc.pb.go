@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv dotted.NamedServer, opts ...runtime.Serv
 	if err != nil {
 		return nil, err
 	}
-	dotted.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, dotted.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (dotted.NamedClient, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return dotted.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, dotted.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv linux.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	linux.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, linux.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (linux.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return linux.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, linux.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv odd.NamedServer, opts ...runtime.ServerO
 	if err != nil {
 		return nil, err
 	}
-	odd.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, odd.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (odd.NamedClient, *ru
 	if err != nil {
 		return nil, nil, err
 	}
-	return odd.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, odd.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

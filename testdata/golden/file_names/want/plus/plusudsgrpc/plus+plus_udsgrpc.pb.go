@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv plus.NamedServer, opts ...runtime.Server
 	if err != nil {
 		return nil, err
 	}
-	plus.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, plus.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (plus.NamedClient, *r
 	if err != nil {
 		return nil, nil, err
 	}
-	return plus.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, plus.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv space.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	space.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, space.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (space.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return space.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, space.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

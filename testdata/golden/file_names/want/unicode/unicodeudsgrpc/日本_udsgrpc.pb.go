@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv unicode.NamedServer, opts ...runtime.Ser
 	if err != nil {
 		return nil, err
 	}
-	unicode.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, unicode.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (unicode.NamedClient,
 	if err != nil {
 		return nil, nil, err
 	}
-	return unicode.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, unicode.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv upper.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	upper.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, upper.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (upper.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return upper.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, upper.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

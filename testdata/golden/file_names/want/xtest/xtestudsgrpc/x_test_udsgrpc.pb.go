@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv xtest.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	xtest.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, xtest.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (xtest.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return xtest.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, xtest.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

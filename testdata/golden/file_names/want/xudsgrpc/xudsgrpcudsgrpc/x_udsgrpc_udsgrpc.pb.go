@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv xudsgrpc.NamedServer, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	xudsgrpc.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, xudsgrpc.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (xudsgrpc.NamedClient
 	if err != nil {
 		return nil, nil, err
 	}
-	return xudsgrpc.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, xudsgrpc.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewTypeUDSServer(path string, srv identifiers.TypeServer, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterTypeServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterTypeServer, srv)
 	return server, nil
 }
 
@@ -44,7 +44,12 @@ func DialTypeUDS(path string, opts ...runtime.DialOption) (identifiers.TypeClien
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewTypeClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewTypeClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewFuncUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -59,7 +64,7 @@ func NewFuncUDSServer(path string, srv identifiers.FuncServer, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterFuncServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterFuncServer, srv)
 	return server, nil
 }
 
@@ -73,7 +78,12 @@ func DialFuncUDS(path string, opts ...runtime.DialOption) (identifiers.FuncClien
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewFuncClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewFuncClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewXLeadingUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -88,7 +98,7 @@ func NewXLeadingUDSServer(path string, srv identifiers.XLeadingServer, opts ...r
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterXLeadingServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterXLeadingServer, srv)
 	return server, nil
 }
 
@@ -102,7 +112,12 @@ func DialXLeadingUDS(path string, opts ...runtime.DialOption) (identifiers.XLead
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewXLeadingClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewXLeadingClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewXTwoUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -117,7 +132,7 @@ func NewXTwoUDSServer(path string, srv identifiers.XTwoServer, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterXTwoServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterXTwoServer, srv)
 	return server, nil
 }
 
@@ -131,7 +146,12 @@ func DialXTwoUDS(path string, opts ...runtime.DialOption) (identifiers.XTwoClien
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewXTwoClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewXTwoClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewLowerSnakeUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -146,7 +166,7 @@ func NewLowerSnakeUDSServer(path string, srv identifiers.LowerSnakeServer, opts 
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterLowerSnakeServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterLowerSnakeServer, srv)
 	return server, nil
 }
 
@@ -160,7 +180,12 @@ func DialLowerSnakeUDS(path string, opts ...runtime.DialOption) (identifiers.Low
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewLowerSnakeClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewLowerSnakeClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewUPPER_SNAKEUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -175,7 +200,7 @@ func NewUPPER_SNAKEUDSServer(path string, srv identifiers.UPPER_SNAKEServer, opt
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterUPPER_SNAKEServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterUPPER_SNAKEServer, srv)
 	return server, nil
 }
 
@@ -189,7 +214,12 @@ func DialUPPER_SNAKEUDS(path string, opts ...runtime.DialOption) (identifiers.UP
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewUPPER_SNAKEClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewUPPER_SNAKEClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewDigits2GoUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -204,7 +234,7 @@ func NewDigits2GoUDSServer(path string, srv identifiers.Digits2GoServer, opts ..
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterDigits2GoServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterDigits2GoServer, srv)
 	return server, nil
 }
 
@@ -218,7 +248,12 @@ func DialDigits2GoUDS(path string, opts ...runtime.DialOption) (identifiers.Digi
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewDigits2GoClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewDigits2GoClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewV2_3UDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -233,7 +268,7 @@ func NewV2_3UDSServer(path string, srv identifiers.V2_3Server, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterV2_3Server(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterV2_3Server, srv)
 	return server, nil
 }
 
@@ -247,7 +282,12 @@ func DialV2_3UDS(path string, opts ...runtime.DialOption) (identifiers.V2_3Clien
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewV2_3Client(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewV2_3Client)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewRuntimeUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -262,7 +302,7 @@ func NewRuntimeUDSServer(path string, srv identifiers.RuntimeServer, opts ...run
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterRuntimeServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterRuntimeServer, srv)
 	return server, nil
 }
 
@@ -276,7 +316,12 @@ func DialRuntimeUDS(path string, opts ...runtime.DialOption) (identifiers.Runtim
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewRuntimeClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewRuntimeClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewCallsUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -293,7 +338,7 @@ func NewCallsUDSServer(path string, srv identifiers.CallsServer, opts ...runtime
 	if err != nil {
 		return nil, err
 	}
-	identifiers.RegisterCallsServer(server, srv)
+	runtime.RegisterOn(server, identifiers.RegisterCallsServer, srv)
 	return server, nil
 }
 
@@ -309,5 +354,10 @@ func DialCallsUDS(path string, opts ...runtime.DialOption) (identifiers.CallsCli
 	if err != nil {
 		return nil, nil, err
 	}
-	return identifiers.NewCallsClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, identifiers.NewCallsClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

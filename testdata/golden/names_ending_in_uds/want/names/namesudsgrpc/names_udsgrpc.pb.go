@@ -30,7 +30,7 @@ func NewFooUDSServer(path string, srv names.FooServer, opts ...runtime.ServerOpt
 	if err != nil {
 		return nil, err
 	}
-	names.RegisterFooServer(server, srv)
+	runtime.RegisterOn(server, names.RegisterFooServer, srv)
 	return server, nil
 }
 
@@ -44,7 +44,12 @@ func DialFooUDS(path string, opts ...runtime.DialOption) (names.FooClient, *runt
 	if err != nil {
 		return nil, nil, err
 	}
-	return names.NewFooClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, names.NewFooClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewFooUDSUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -59,7 +64,7 @@ func NewFooUDSUDSServer(path string, srv names.FooUDSServer, opts ...runtime.Ser
 	if err != nil {
 		return nil, err
 	}
-	names.RegisterFooUDSServer(server, srv)
+	runtime.RegisterOn(server, names.RegisterFooUDSServer, srv)
 	return server, nil
 }
 
@@ -73,7 +78,12 @@ func DialFooUDSUDS(path string, opts ...runtime.DialOption) (names.FooUDSClient,
 	if err != nil {
 		return nil, nil, err
 	}
-	return names.NewFooUDSClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, names.NewFooUDSClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewFooUDSServerUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -88,7 +98,7 @@ func NewFooUDSServerUDSServer(path string, srv names.FooUDSServerServer, opts ..
 	if err != nil {
 		return nil, err
 	}
-	names.RegisterFooUDSServerServer(server, srv)
+	runtime.RegisterOn(server, names.RegisterFooUDSServerServer, srv)
 	return server, nil
 }
 
@@ -102,7 +112,12 @@ func DialFooUDSServerUDS(path string, opts ...runtime.DialOption) (names.FooUDSS
 	if err != nil {
 		return nil, nil, err
 	}
-	return names.NewFooUDSServerClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, names.NewFooUDSServerClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewUDSUDSServer claims the Unix domain socket at path, listens on it and registers srv there for
@@ -117,7 +132,7 @@ func NewUDSUDSServer(path string, srv names.UDSServer, opts ...runtime.ServerOpt
 	if err != nil {
 		return nil, err
 	}
-	names.RegisterUDSServer(server, srv)
+	runtime.RegisterOn(server, names.RegisterUDSServer, srv)
 	return server, nil
 }
 
@@ -131,7 +146,12 @@ func DialUDSUDS(path string, opts ...runtime.DialOption) (names.UDSClient, *runt
 	if err != nil {
 		return nil, nil, err
 	}
-	return names.NewUDSClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, names.NewUDSClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewDialFooUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -146,7 +166,7 @@ func NewDialFooUDSServer(path string, srv names.DialFooServer, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	names.RegisterDialFooServer(server, srv)
+	runtime.RegisterOn(server, names.RegisterDialFooServer, srv)
 	return server, nil
 }
 
@@ -160,7 +180,12 @@ func DialDialFooUDS(path string, opts ...runtime.DialOption) (names.DialFooClien
 	if err != nil {
 		return nil, nil, err
 	}
-	return names.NewDialFooClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, names.NewDialFooClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewDialUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -175,7 +200,7 @@ func NewDialUDSServer(path string, srv names.DialServer, opts ...runtime.ServerO
 	if err != nil {
 		return nil, err
 	}
-	names.RegisterDialServer(server, srv)
+	runtime.RegisterOn(server, names.RegisterDialServer, srv)
 	return server, nil
 }
 
@@ -189,5 +214,10 @@ func DialDialUDS(path string, opts ...runtime.DialOption) (names.DialClient, *ru
 	if err != nil {
 		return nil, nil, err
 	}
-	return names.NewDialClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, names.NewDialClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewGreeterUDSServer(path string, srv a.GreeterServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterGreeterServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterGreeterServer, srv)
 	return server, nil
 }
 
@@ -44,7 +44,12 @@ func DialGreeterUDS(path string, opts ...runtime.DialOption) (a.GreeterClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewGreeterClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewGreeterClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewA_BUDSServer claims the Unix domain socket at path, listens on it and registers srv there for
@@ -59,7 +64,7 @@ func NewA_BUDSServer(path string, srv a.A_BServer, opts ...runtime.ServerOption)
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterA_BServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterA_BServer, srv)
 	return server, nil
 }
 
@@ -73,7 +78,12 @@ func DialA_BUDS(path string, opts ...runtime.DialOption) (a.A_BClient, *runtime.
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewA_BClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewA_BClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewNewAUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -90,7 +100,7 @@ func NewNewAUDSServer(path string, srv a.NewAServer, opts ...runtime.ServerOptio
 	if err != nil {
 		return nil, err
 	}
-	a.RegisterNewAServer(server, srv)
+	runtime.RegisterOn(server, a.RegisterNewAServer, srv)
 	return server, nil
 }
 
@@ -106,5 +116,10 @@ func DialNewAUDS(path string, opts ...runtime.DialOption) (a.NewAClient, *runtim
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.NewNewAClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, a.NewNewAClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewGlobalUDSServer(path string, srv nopackage.GlobalServer, opts ...runtime
 	if err != nil {
 		return nil, err
 	}
-	nopackage.RegisterGlobalServer(server, srv)
+	runtime.RegisterOn(server, nopackage.RegisterGlobalServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialGlobalUDS(path string, opts ...runtime.DialOption) (nopackage.GlobalCli
 	if err != nil {
 		return nil, nil, err
 	}
-	return nopackage.NewGlobalClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, nopackage.NewGlobalClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

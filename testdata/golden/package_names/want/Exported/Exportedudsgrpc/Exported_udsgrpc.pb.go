@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv Exportedpb.NamedServer, opts ...runtime.
 	if err != nil {
 		return nil, err
 	}
-	Exportedpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, Exportedpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (Exportedpb.NamedClie
 	if err != nil {
 		return nil, nil, err
 	}
-	return Exportedpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, Exportedpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv __9lives.NamedServer, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	__9lives.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, __9lives.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (__9lives.NamedClient
 	if err != nil {
 		return nil, nil, err
 	}
-	return __9lives.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, __9lives.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

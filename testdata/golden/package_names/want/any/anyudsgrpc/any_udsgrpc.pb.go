@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv anypb.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	anypb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, anypb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (anypb.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return anypb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, anypb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

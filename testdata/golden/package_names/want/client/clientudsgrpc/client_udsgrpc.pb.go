@@ -7,7 +7,7 @@ package clientudsgrpc
 
 import (
 	runtime "github.com/udsgrpc/udsgrpc/runtime"
-	client "golden.test/package_names/client"
+	clientpb "golden.test/package_names/client"
 )
 
 // If this does not compile, the module github.com/udsgrpc/udsgrpc in use is older than the
@@ -25,12 +25,12 @@ const _ = runtime.SupportsGenerated1
 // Unless opts say otherwise, the socket has mode 0600 and only processes of the same user may
 // call. A path that is in use, or cannot be taken safely, is an error; see [runtime.NewServer] for
 // all of them and for the forms of path.
-func NewNamedUDSServer(path string, srv client.NamedServer, opts ...runtime.ServerOption) (*runtime.Server, error) {
+func NewNamedUDSServer(path string, srv clientpb.NamedServer, opts ...runtime.ServerOption) (*runtime.Server, error) {
 	server, err := runtime.NewServer(path, opts...)
 	if err != nil {
 		return nil, err
 	}
-	client.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, clientpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -39,10 +39,15 @@ func NewNamedUDSServer(path string, srv client.NamedServer, opts ...runtime.Serv
 // the server need not run yet.
 //
 // An error means that path or opts cannot work; see [runtime.Dial].
-func DialNamedUDS(path string, opts ...runtime.DialOption) (client.NamedClient, *runtime.ClientConn, error) {
+func DialNamedUDS(path string, opts ...runtime.DialOption) (clientpb.NamedClient, *runtime.ClientConn, error) {
 	conn, err := runtime.Dial(path, opts...)
 	if err != nil {
 		return nil, nil, err
 	}
-	return client.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, clientpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv connpb.NamedServer, opts ...runtime.Serv
 	if err != nil {
 		return nil, err
 	}
-	connpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, connpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (connpb.NamedClient, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return connpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, connpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv context.NamedServer, opts ...runtime.Ser
 	if err != nil {
 		return nil, err
 	}
-	context.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, context.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (context.NamedClient,
 	if err != nil {
 		return nil, nil, err
 	}
-	return context.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, context.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv errpb.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	errpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, errpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (errpb.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return errpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, errpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

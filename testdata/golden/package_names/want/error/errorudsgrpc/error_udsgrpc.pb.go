@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv errorpb.NamedServer, opts ...runtime.Ser
 	if err != nil {
 		return nil, err
 	}
-	errorpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, errorpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (errorpb.NamedClient,
 	if err != nil {
 		return nil, nil, err
 	}
-	return errorpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, errorpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

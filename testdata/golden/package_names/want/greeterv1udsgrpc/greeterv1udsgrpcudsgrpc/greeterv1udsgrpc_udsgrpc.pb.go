@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv greeterv1udsgrpc.NamedServer, opts ...ru
 	if err != nil {
 		return nil, err
 	}
-	greeterv1udsgrpc.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, greeterv1udsgrpc.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (greeterv1udsgrpc.Nam
 	if err != nil {
 		return nil, nil, err
 	}
-	return greeterv1udsgrpc.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, greeterv1udsgrpc.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv grpc.NamedServer, opts ...runtime.Server
 	if err != nil {
 		return nil, err
 	}
-	grpc.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, grpc.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (grpc.NamedClient, *r
 	if err != nil {
 		return nil, nil, err
 	}
-	return grpc.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, grpc.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv initpb.NamedServer, opts ...runtime.Serv
 	if err != nil {
 		return nil, err
 	}
-	initpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, initpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (initpb.NamedClient, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return initpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, initpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

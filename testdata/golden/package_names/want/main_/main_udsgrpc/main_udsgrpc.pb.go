@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv main_.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	main_.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, main_.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (main_.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return main_.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, main_.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv nilpb.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	nilpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, nilpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (nilpb.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return nilpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, nilpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

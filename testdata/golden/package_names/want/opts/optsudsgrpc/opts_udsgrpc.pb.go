@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv optspb.NamedServer, opts ...runtime.Serv
 	if err != nil {
 		return nil, err
 	}
-	optspb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, optspb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (optspb.NamedClient, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return optspb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, optspb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

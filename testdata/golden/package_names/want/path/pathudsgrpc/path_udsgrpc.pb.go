@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv pathpb.NamedServer, opts ...runtime.Serv
 	if err != nil {
 		return nil, err
 	}
-	pathpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, pathpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (pathpb.NamedClient, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return pathpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, pathpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv runtimepb.NamedServer, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	runtimepb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, runtimepb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (runtimepb.NamedClien
 	if err != nil {
 		return nil, nil, err
 	}
-	return runtimepb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, runtimepb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

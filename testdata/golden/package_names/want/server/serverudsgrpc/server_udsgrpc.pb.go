@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv serverpb.NamedServer, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	serverpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, serverpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (serverpb.NamedClient
 	if err != nil {
 		return nil, nil, err
 	}
-	return serverpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, serverpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

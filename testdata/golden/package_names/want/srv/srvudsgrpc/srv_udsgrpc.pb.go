@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv srvpb.NamedServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	srvpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, srvpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (srvpb.NamedClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return srvpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, srvpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv stringpb.NamedServer, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	stringpb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, stringpb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (stringpb.NamedClient
 	if err != nil {
 		return nil, nil, err
 	}
-	return stringpb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, stringpb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

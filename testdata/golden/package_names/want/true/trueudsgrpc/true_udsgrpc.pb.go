@@ -30,7 +30,7 @@ func NewNamedUDSServer(path string, srv truepb.NamedServer, opts ...runtime.Serv
 	if err != nil {
 		return nil, err
 	}
-	truepb.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, truepb.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (truepb.NamedClient, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return truepb.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, truepb.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

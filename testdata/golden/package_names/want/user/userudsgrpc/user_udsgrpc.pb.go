@@ -32,7 +32,7 @@ func NewUserUDSServer(path string, srv user.UserServer, opts ...runtime.ServerOp
 	if err != nil {
 		return nil, err
 	}
-	user.RegisterUserServer(server, srv)
+	runtime.RegisterOn(server, user.RegisterUserServer, srv)
 	return server, nil
 }
 
@@ -48,5 +48,10 @@ func DialUserUDS(path string, opts ...runtime.DialOption) (user.UserClient, *run
 	if err != nil {
 		return nil, nil, err
 	}
-	return user.NewUserClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, user.NewUserClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

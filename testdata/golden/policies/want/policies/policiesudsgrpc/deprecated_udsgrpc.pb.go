@@ -42,7 +42,7 @@ func NewOldUDSServer(path string, srv policies.OldServer, opts ...runtime.Server
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterOldServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterOldServer, srv)
 	return server, nil
 }
 
@@ -60,5 +60,10 @@ func DialOldUDS(path string, opts ...runtime.DialOption) (policies.OldClient, *r
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewOldClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewOldClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

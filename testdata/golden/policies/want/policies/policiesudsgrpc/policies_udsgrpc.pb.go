@@ -42,7 +42,7 @@ func NewServiceOnlyUDSServer(path string, srv policies.ServiceOnlyServer, opts .
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterServiceOnlyServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterServiceOnlyServer, srv)
 	return server, nil
 }
 
@@ -58,7 +58,12 @@ func DialServiceOnlyUDS(path string, opts ...runtime.DialOption) (policies.Servi
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewServiceOnlyClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewServiceOnlyClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewMethodsOnlyUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -87,7 +92,7 @@ func NewMethodsOnlyUDSServer(path string, srv policies.MethodsOnlyServer, opts .
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterMethodsOnlyServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterMethodsOnlyServer, srv)
 	return server, nil
 }
 
@@ -103,7 +108,12 @@ func DialMethodsOnlyUDS(path string, opts ...runtime.DialOption) (policies.Metho
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewMethodsOnlyClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewMethodsOnlyClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewBothUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -133,7 +143,7 @@ func NewBothUDSServer(path string, srv policies.BothServer, opts ...runtime.Serv
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterBothServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterBothServer, srv)
 	return server, nil
 }
 
@@ -149,7 +159,12 @@ func DialBothUDS(path string, opts ...runtime.DialOption) (policies.BothClient, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewBothClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewBothClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewSeveralUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -183,7 +198,7 @@ func NewSeveralUDSServer(path string, srv policies.SeveralServer, opts ...runtim
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterSeveralServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterSeveralServer, srv)
 	return server, nil
 }
 
@@ -197,7 +212,12 @@ func DialSeveralUDS(path string, opts ...runtime.DialOption) (policies.SeveralCl
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewSeveralClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewSeveralClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewStreamsUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -224,7 +244,7 @@ func NewStreamsUDSServer(path string, srv policies.StreamsServer, opts ...runtim
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterStreamsServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterStreamsServer, srv)
 	return server, nil
 }
 
@@ -238,7 +258,12 @@ func DialStreamsUDS(path string, opts ...runtime.DialOption) (policies.StreamsCl
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewStreamsClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewStreamsClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewNamedUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -271,7 +296,7 @@ func NewNamedUDSServer(path string, srv policies.NamedServer, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterNamedServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterNamedServer, srv)
 	return server, nil
 }
 
@@ -287,7 +312,12 @@ func DialNamedUDS(path string, opts ...runtime.DialOption) (policies.NamedClient
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewNamedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewNamedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewNamedAndAnyoneUDSServer claims the Unix domain socket at path, listens on it and registers
@@ -313,7 +343,7 @@ func NewNamedAndAnyoneUDSServer(path string, srv policies.NamedAndAnyoneServer, 
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterNamedAndAnyoneServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterNamedAndAnyoneServer, srv)
 	return server, nil
 }
 
@@ -329,7 +359,12 @@ func DialNamedAndAnyoneUDS(path string, opts ...runtime.DialOption) (policies.Na
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewNamedAndAnyoneClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewNamedAndAnyoneClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewOddNamesUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -354,7 +389,7 @@ func NewOddNamesUDSServer(path string, srv policies.OddNamesServer, opts ...runt
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterOddNamesServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterOddNamesServer, srv)
 	return server, nil
 }
 
@@ -370,7 +405,12 @@ func DialOddNamesUDS(path string, opts ...runtime.DialOption) (policies.OddNames
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewOddNamesClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewOddNamesClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewWithoutMethodsUDSServer claims the Unix domain socket at path, listens on it and registers
@@ -387,7 +427,7 @@ func NewWithoutMethodsUDSServer(path string, srv policies.WithoutMethodsServer, 
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterWithoutMethodsServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterWithoutMethodsServer, srv)
 	return server, nil
 }
 
@@ -403,7 +443,12 @@ func DialWithoutMethodsUDS(path string, opts ...runtime.DialOption) (policies.Wi
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewWithoutMethodsClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewWithoutMethodsClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewWithoutRulesUDSServer claims the Unix domain socket at path, listens on it and registers srv
@@ -420,7 +465,7 @@ func NewWithoutRulesUDSServer(path string, srv policies.WithoutRulesServer, opts
 	if err != nil {
 		return nil, err
 	}
-	policies.RegisterWithoutRulesServer(server, srv)
+	runtime.RegisterOn(server, policies.RegisterWithoutRulesServer, srv)
 	return server, nil
 }
 
@@ -436,5 +481,10 @@ func DialWithoutRulesUDS(path string, opts ...runtime.DialOption) (policies.With
 	if err != nil {
 		return nil, nil, err
 	}
-	return policies.NewWithoutRulesClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, policies.NewWithoutRulesClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

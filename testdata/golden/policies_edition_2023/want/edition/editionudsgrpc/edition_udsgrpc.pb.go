@@ -38,7 +38,7 @@ func NewEditionUDSServer(path string, srv edition.EditionServer, opts ...runtime
 	if err != nil {
 		return nil, err
 	}
-	edition.RegisterEditionServer(server, srv)
+	runtime.RegisterOn(server, edition.RegisterEditionServer, srv)
 	return server, nil
 }
 
@@ -52,5 +52,10 @@ func DialEditionUDS(path string, opts ...runtime.DialOption) (edition.EditionCli
 	if err != nil {
 		return nil, nil, err
 	}
-	return edition.NewEditionClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, edition.NewEditionClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

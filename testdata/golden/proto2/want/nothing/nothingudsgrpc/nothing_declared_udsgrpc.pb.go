@@ -32,7 +32,7 @@ func NewNothingUDSServer(path string, srv nothing.NothingServer, opts ...runtime
 	if err != nil {
 		return nil, err
 	}
-	nothing.RegisterNothingServer(server, srv)
+	runtime.RegisterOn(server, nothing.RegisterNothingServer, srv)
 	return server, nil
 }
 
@@ -48,5 +48,10 @@ func DialNothingUDS(path string, opts ...runtime.DialOption) (nothing.NothingCli
 	if err != nil {
 		return nil, nil, err
 	}
-	return nothing.NewNothingClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, nothing.NewNothingClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -32,7 +32,7 @@ func NewProto2UDSServer(path string, srv proto2.Proto2Server, opts ...runtime.Se
 	if err != nil {
 		return nil, err
 	}
-	proto2.RegisterProto2Server(server, srv)
+	runtime.RegisterOn(server, proto2.RegisterProto2Server, srv)
 	return server, nil
 }
 
@@ -46,5 +46,10 @@ func DialProto2UDS(path string, opts ...runtime.DialOption) (proto2.Proto2Client
 	if err != nil {
 		return nil, nil, err
 	}
-	return proto2.NewProto2Client(conn), conn, nil
+	client, err := runtime.ClientOn(conn, proto2.NewProto2Client)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

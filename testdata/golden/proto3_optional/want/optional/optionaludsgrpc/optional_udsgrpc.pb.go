@@ -30,7 +30,7 @@ func NewOptionalUDSServer(path string, srv optional.OptionalServer, opts ...runt
 	if err != nil {
 		return nil, err
 	}
-	optional.RegisterOptionalServer(server, srv)
+	runtime.RegisterOn(server, optional.RegisterOptionalServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialOptionalUDS(path string, opts ...runtime.DialOption) (optional.Optional
 	if err != nil {
 		return nil, nil, err
 	}
-	return optional.NewOptionalClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, optional.NewOptionalClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

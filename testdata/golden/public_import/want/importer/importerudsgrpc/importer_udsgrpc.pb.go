@@ -30,7 +30,7 @@ func NewImporterUDSServer(path string, srv importer.ImporterServer, opts ...runt
 	if err != nil {
 		return nil, err
 	}
-	importer.RegisterImporterServer(server, srv)
+	runtime.RegisterOn(server, importer.RegisterImporterServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialImporterUDS(path string, opts ...runtime.DialOption) (importer.Importer
 	if err != nil {
 		return nil, nil, err
 	}
-	return importer.NewImporterClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, importer.NewImporterClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewImportedUDSServer(path string, srv public.ImportedServer, opts ...runtim
 	if err != nil {
 		return nil, err
 	}
-	public.RegisterImportedServer(server, srv)
+	runtime.RegisterOn(server, public.RegisterImportedServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialImportedUDS(path string, opts ...runtime.DialOption) (public.ImportedCl
 	if err != nil {
 		return nil, nil, err
 	}
-	return public.NewImportedClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, public.NewImportedClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewSecondUDSServer(path string, srv several.SecondServer, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	several.RegisterSecondServer(server, srv)
+	runtime.RegisterOn(server, several.RegisterSecondServer, srv)
 	return server, nil
 }
 
@@ -44,7 +44,12 @@ func DialSecondUDS(path string, opts ...runtime.DialOption) (several.SecondClien
 	if err != nil {
 		return nil, nil, err
 	}
-	return several.NewSecondClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, several.NewSecondClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewFirstUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -59,7 +64,7 @@ func NewFirstUDSServer(path string, srv several.FirstServer, opts ...runtime.Ser
 	if err != nil {
 		return nil, err
 	}
-	several.RegisterFirstServer(server, srv)
+	runtime.RegisterOn(server, several.RegisterFirstServer, srv)
 	return server, nil
 }
 
@@ -73,5 +78,10 @@ func DialFirstUDS(path string, opts ...runtime.DialOption) (several.FirstClient,
 	if err != nil {
 		return nil, nil, err
 	}
-	return several.NewFirstClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, several.NewFirstClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewThirdUDSServer(path string, srv several.ThirdServer, opts ...runtime.Ser
 	if err != nil {
 		return nil, err
 	}
-	several.RegisterThirdServer(server, srv)
+	runtime.RegisterOn(server, several.RegisterThirdServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialThirdUDS(path string, opts ...runtime.DialOption) (several.ThirdClient,
 	if err != nil {
 		return nil, nil, err
 	}
-	return several.NewThirdClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, several.NewThirdClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

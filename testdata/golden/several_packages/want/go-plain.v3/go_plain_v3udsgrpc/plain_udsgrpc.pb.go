@@ -30,7 +30,7 @@ func NewPlainUDSServer(path string, srv go_plain_v3.PlainServer, opts ...runtime
 	if err != nil {
 		return nil, err
 	}
-	go_plain_v3.RegisterPlainServer(server, srv)
+	runtime.RegisterOn(server, go_plain_v3.RegisterPlainServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialPlainUDS(path string, opts ...runtime.DialOption) (go_plain_v3.PlainCli
 	if err != nil {
 		return nil, nil, err
 	}
-	return go_plain_v3.NewPlainClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, go_plain_v3.NewPlainClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

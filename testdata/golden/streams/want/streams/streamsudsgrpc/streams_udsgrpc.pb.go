@@ -30,7 +30,7 @@ func NewStreamsUDSServer(path string, srv streams.StreamsServer, opts ...runtime
 	if err != nil {
 		return nil, err
 	}
-	streams.RegisterStreamsServer(server, srv)
+	runtime.RegisterOn(server, streams.RegisterStreamsServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialStreamsUDS(path string, opts ...runtime.DialOption) (streams.StreamsCli
 	if err != nil {
 		return nil, nil, err
 	}
-	return streams.NewStreamsClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, streams.NewStreamsClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -38,7 +38,7 @@ func NewGreeterUDSServer(path string, srv greeterv1.GreeterServer, opts ...runti
 	if err != nil {
 		return nil, err
 	}
-	greeterv1.RegisterGreeterServer(server, srv)
+	runtime.RegisterOn(server, greeterv1.RegisterGreeterServer, srv)
 	return server, nil
 }
 
@@ -56,5 +56,10 @@ func DialGreeterUDS(path string, opts ...runtime.DialOption) (greeterv1.GreeterC
 	if err != nil {
 		return nil, nil, err
 	}
-	return greeterv1.NewGreeterClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, greeterv1.NewGreeterClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -30,7 +30,7 @@ func NewAPIUDSServer(path string, srv apiv1.APIServer, opts ...runtime.ServerOpt
 	if err != nil {
 		return nil, err
 	}
-	apiv1.RegisterAPIServer(server, srv)
+	runtime.RegisterOn(server, apiv1.RegisterAPIServer, srv)
 	return server, nil
 }
 
@@ -44,5 +44,10 @@ func DialAPIUDS(path string, opts ...runtime.DialOption) (apiv1.APIClient, *runt
 	if err != nil {
 		return nil, nil, err
 	}
-	return apiv1.NewAPIClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, apiv1.NewAPIClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -32,7 +32,7 @@ func NewTypesUDSServer(path string, srv typesv1.TypesServer, opts ...runtime.Ser
 	if err != nil {
 		return nil, err
 	}
-	typesv1.RegisterTypesServer(server, srv)
+	runtime.RegisterOn(server, typesv1.RegisterTypesServer, srv)
 	return server, nil
 }
 
@@ -48,5 +48,10 @@ func DialTypesUDS(path string, opts ...runtime.DialOption) (typesv1.TypesClient,
 	if err != nil {
 		return nil, nil, err
 	}
-	return typesv1.NewTypesClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, typesv1.NewTypesClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
