@@ -32,7 +32,7 @@ func NewElsewhereUDSServer(path string, srv elsewhere.ElsewhereServer, opts ...r
 	if err != nil {
 		return nil, err
 	}
-	elsewhere.RegisterElsewhereServer(server, srv)
+	runtime.RegisterOn(server, elsewhere.RegisterElsewhereServer, srv)
 	return server, nil
 }
 
@@ -48,5 +48,10 @@ func DialElsewhereUDS(path string, opts ...runtime.DialOption) (elsewhere.Elsewh
 	if err != nil {
 		return nil, nil, err
 	}
-	return elsewhere.NewElsewhereClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, elsewhere.NewElsewhereClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }

@@ -46,7 +46,7 @@ func NewLogUDSServer(path string, srv openfiles.LogServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	openfiles.RegisterLogServer(server, srv)
+	runtime.RegisterOn(server, openfiles.RegisterLogServer, srv)
 	return server, nil
 }
 
@@ -73,7 +73,12 @@ func DialLogUDS(path string, opts ...runtime.DialOption) (openfiles.LogClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return openfiles.NewLogClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, openfiles.NewLogClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewPlainUDSServer claims the Unix domain socket at path, listens on it and registers srv there
@@ -90,7 +95,7 @@ func NewPlainUDSServer(path string, srv openfiles.PlainServer, opts ...runtime.S
 	if err != nil {
 		return nil, err
 	}
-	openfiles.RegisterPlainServer(server, srv)
+	runtime.RegisterOn(server, openfiles.RegisterPlainServer, srv)
 	return server, nil
 }
 
@@ -106,7 +111,12 @@ func DialPlainUDS(path string, opts ...runtime.DialOption) (openfiles.PlainClien
 	if err != nil {
 		return nil, nil, err
 	}
-	return openfiles.NewPlainClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, openfiles.NewPlainClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
 
 // NewOldUDSServer claims the Unix domain socket at path, listens on it and registers srv there for
@@ -132,7 +142,7 @@ func NewOldUDSServer(path string, srv openfiles.OldServer, opts ...runtime.Serve
 	if err != nil {
 		return nil, err
 	}
-	openfiles.RegisterOldServer(server, srv)
+	runtime.RegisterOn(server, openfiles.RegisterOldServer, srv)
 	return server, nil
 }
 
@@ -157,5 +167,10 @@ func DialOldUDS(path string, opts ...runtime.DialOption) (openfiles.OldClient, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return openfiles.NewOldClient(conn), conn, nil
+	client, err := runtime.ClientOn(conn, openfiles.NewOldClient)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return client, conn, nil
 }
