@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,6 +88,8 @@ func TestServerOutOfDescriptorsSaysSoAndRecovers(t *testing.T) {
 	server.Line()
 	early, _ := greetertest.Dial(t, path)
 	greetertest.Greet(t, early)
+	// Otherwise the connections may take the descriptor that the server needs to watch its path.
+	fixture.Eventually(t, "the server to watch its path", func() bool { return hasOpen(t, server.Process.Pid, "anon_inode:inotify") })
 
 	conns := connect(t, path, 100)
 	late, _ := greetertest.Dial(t, path)
@@ -113,6 +116,20 @@ func TestServerOutOfDescriptorsSaysSoAndRecovers(t *testing.T) {
 	if got, want := greetertest.Messages(log.String()), []string{"serving", "cannot accept", "draining"}; !slices.Equal(got, want) || !strings.Contains(log.String(), "too many open files") {
 		t.Errorf("the events are %q, want %q: %s", got, want, &log)
 	}
+}
+
+// hasOpen reports whether a process has something open that /proc describes so.
+func hasOpen(t *testing.T, pid int, what string) bool {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
+		target, err := os.Readlink(filepath.Join(dir, entry.Name()))
+		return err == nil && target == what // it may have been closed meanwhile
+	})
 }
 
 func TestHalfOpenConnectionsNeitherBlockNorStay(t *testing.T) {
