@@ -1,12 +1,17 @@
 package load_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
@@ -15,14 +20,16 @@ import (
 )
 
 // A herd is many goroutines that call through one client at the same moment: when it is fresh, and when
-// its server is replaced. Each has to be answered about as soon as over HTTP/2, and before a deadline that
-// leaves time enough.
+// its server is replaced. None may wait much longer than over HTTP/2, or miss a deadline that leaves time
+// enough.
 const (
 	herdSize     = 800
-	herdDeadline = time.Second
+	herdDeadline = 5 * time.Second
 
-	// Besides twice the time over HTTP/2, what any machine may lose meanwhile.
-	herdFloor = 250 * time.Millisecond
+	// A herd takes some 100 ms over either transport, and 500 ms on a machine that is very busy. It takes
+	// ten seconds if the callers hold each other up.
+	herdFactor = 8 // times as long as over HTTP/2 is allowed, and
+	herdFloor  = time.Second
 )
 
 // herd is what became of the calls of a herd.
@@ -77,7 +84,7 @@ func together(each func(*herd)) herd {
 func TestHerdOnAFreshClient(t *testing.T) {
 	path := fixture.FreePath(t)
 	greetertest.StartSuccessor(t, path).Serve(t) // nobody is there yet: it just listens
-	checkHerds(t, 5, func(t *testing.T, opts ...runtime.DialOption) herd {
+	checkHerds(t, func(t *testing.T, opts ...runtime.DialOption) herd {
 		client, conn := greetertest.Dial(t, path, opts...)
 		defer conn.Close()
 		return together(func(h *herd) { h.call(client) })
@@ -89,7 +96,7 @@ func TestHerdWhenTheServerIsReplaced(t *testing.T) {
 	path := fixture.FreePath(t)
 	owner := greetertest.StartSuccessor(t, path)
 	owner.Serve(t)
-	checkHerds(t, 3, func(t *testing.T, opts ...runtime.DialOption) herd {
+	checkHerds(t, func(t *testing.T, opts ...runtime.DialOption) herd {
 		client, conn := greetertest.Dial(t, path, opts...)
 		defer conn.Close()
 		var answered sync.WaitGroup // each goroutine once, so that there is a herd when the server goes
@@ -121,26 +128,39 @@ func TestHerdWhenTheServerIsReplaced(t *testing.T) {
 	})
 }
 
-// checkHerds compares herds over the direct transport with herds over HTTP/2, in turns.
-func checkHerds(t *testing.T, rounds int, run func(*testing.T, ...runtime.DialOption) herd) {
+// checkHerds compares herds over the direct transport with herds over HTTP/2, in turns. What is slow in
+// one round may be the machine; what is slow in most rounds is the transport.
+func checkHerds(t *testing.T, run func(*testing.T, ...runtime.DialOption) herd) {
 	t.Helper()
 	if raceEnabled {
 		t.Skip("the race detector makes a herd too slow for its deadline, over HTTP/2 too")
 	}
-	var direct, http2 herd
-	for range rounds {
-		http2.add(run(t, runtime.WithHTTP2Only()))
-		direct.add(run(t))
+	var direct, http2 [3]herd
+	for i := range direct {
+		http2[i] = run(t, runtime.WithHTTP2Only())
+		direct[i] = run(t)
+		if err := direct[i].first; err != nil && status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("a call failed over direct, and not for want of time: %v", err)
+		}
 	}
-	t.Logf("the slowest of %d calls that began together: %v over direct, %v over HTTP/2; failed: %d and %d of %d herds",
-		herdSize, direct.slowest, http2.slowest, direct.failed, http2.failed, rounds)
-	if http2.failed > 0 {
-		t.Skipf("this machine is too slow now: calls fail over HTTP/2, too: %v", errors.Join(http2.first, direct.first))
+	slow, fast := median(direct[:]), median(http2[:])
+	t.Logf("in the median of %d herds of %d calls the slowest took %v over direct, %v over HTTP/2; %d and %d calls failed",
+		len(direct), herdSize, slow.slowest, fast.slowest, slow.failed, fast.failed)
+	if fast.failed > 0 {
+		t.Skipf("this machine is too slow now: calls fail over HTTP/2, too: %v", errors.Join(fast.first, slow.first))
 	}
-	if direct.failed > 0 {
-		t.Errorf("%d calls failed over direct, none over HTTP/2: %v", direct.failed, direct.first)
+	if slow.failed > 0 {
+		t.Errorf("most herds had calls that failed over direct, not over HTTP/2: in the median %d: %v", slow.failed, slow.first)
 	}
-	if limit := 2*http2.slowest + herdFloor; direct.slowest > limit {
-		t.Errorf("the slowest call took %v over direct, at most %v is allowed with %v over HTTP/2", direct.slowest, limit, http2.slowest)
+	if limit := herdFactor*fast.slowest + herdFloor; slow.slowest > limit {
+		t.Errorf("the slowest call took %v over direct, at most %v is allowed with %v over HTTP/2", slow.slowest, limit, fast.slowest)
 	}
+}
+
+// median returns the herd in the middle, by the calls that failed and then by the slowest one.
+func median(herds []herd) herd {
+	slices.SortFunc(herds, func(a, b herd) int {
+		return cmp.Or(cmp.Compare(a.failed, b.failed), cmp.Compare(a.slowest, b.slowest))
+	})
+	return herds[len(herds)/2]
 }
