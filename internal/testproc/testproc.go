@@ -21,9 +21,9 @@ import (
 // programEnv names the program to be, in a child's environment.
 const programEnv = "UDSGRPC_TEST_PROGRAM"
 
-// lineTimeout is how long a test waits for a line, far longer than any child takes: a test that waits for
-// what never comes then names itself, and does not cost the whole run.
-const lineTimeout = 3 * time.Minute
+// patience is how long a test waits for a line of a child, or for its end, far longer than any takes: a test
+// that waits for what never comes then names itself, and does not cost the whole run.
+const patience = 3 * time.Minute
 
 // Program is what a child process runs. An error is printed and ends it with status 1.
 type Program func(args []string) error
@@ -100,6 +100,7 @@ func StartCmd(t testing.TB, cmd *exec.Cmd) *Process {
 	p.lines = bufio.NewScanner(stdout)
 	if cmd.Stderr == nil {
 		cmd.Stderr = &p.stderr
+		cmd.WaitDelay = patience // a child of the child may keep it open
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -126,10 +127,10 @@ func (p *Process) Line() string {
 // NextLine is Line for a process that may end.
 func (p *Process) NextLine() (string, bool) {
 	p.t.Helper()
-	hung := time.AfterFunc(lineTimeout, p.Kill)
+	hung := time.AfterFunc(patience, p.Kill)
 	printed := p.lines.Scan()
 	if !hung.Stop() {
-		p.t.Errorf("the child printed nothing for %v", lineTimeout)
+		p.t.Errorf("the child printed nothing for %v", patience)
 	}
 	if !printed {
 		return "", false
@@ -157,7 +158,12 @@ func (p *Process) Stop() {
 
 // WaitExit waits for the end of the process; the error has what it printed on stderr.
 func (p *Process) WaitExit() error {
-	if err := p.wait(); err != nil {
+	hung := time.AfterFunc(patience, p.Kill)
+	err := p.wait()
+	if !hung.Stop() {
+		return fmt.Errorf("the child did not end for %v and was killed: %s", patience, p.stderr.String())
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %s", err, p.stderr.String())
 	}
 	return nil
