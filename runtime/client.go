@@ -113,10 +113,10 @@ func (c *ClientConn) verify(server socket.Peer) error {
 		c.monitor.ServerRefused(err)
 		return err
 	}
+	c.monitor.Accepted(server)
 	if c.direct != nil {
 		c.direct.HTTP2Connected()
 	}
-	c.monitor.Accepted(server)
 	return nil
 }
 

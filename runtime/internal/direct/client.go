@@ -32,13 +32,16 @@ type ClientConfig struct {
 	// server has ended, once however many calls notice it. Either may be nil.
 	Connected func(credentials.AuthInfo)
 	Lost      func()
-	// HTTP2Ready reports whether HTTP/2 has a connection now. nil means no.
+	// HTTP2Ready reports whether HTTP/2 has a connection now whose server has answered. nil means no.
 	HTTP2Ready func() bool
-	Stats      handlers
-	MaxRecv    int   // bytes of a message; 0 for grpc's 4 MiB
-	MaxConns   int   // connections, and so calls at once; more go over HTTP/2
-	Budget     int64 // bytes that may wait in all streams; 0 for 64 MiB
-	MaxFiles   int   // open files of a message from the server
+	// HTTP2Accepted reports whether HTTP/2 has a connection now, answered or not. It is true before
+	// HTTP2Connected is called. nil means no.
+	HTTP2Accepted func() bool
+	Stats         handlers
+	MaxRecv       int   // bytes of a message; 0 for grpc's 4 MiB
+	MaxConns      int   // connections, and so calls at once; more go over HTTP/2
+	Budget        int64 // bytes that may wait in all streams; 0 for 64 MiB
+	MaxFiles      int   // open files of a message from the server
 	// Unreachable returns the status of a call that cannot go over HTTP/2, for the error of Dial or another
 	// reason why there is no connection. nil is for codes.Unavailable with that text.
 	Unreachable func(error) error
@@ -74,6 +77,9 @@ func NewClient(conf ClientConfig) *Client {
 	}
 	if conf.HTTP2Ready == nil {
 		conf.HTTP2Ready = func() bool { return false }
+	}
+	if conf.HTTP2Accepted == nil {
+		conf.HTTP2Accepted = func() bool { return false }
 	}
 	if conf.Lost == nil {
 		conf.Lost = func() {}
@@ -127,9 +133,9 @@ func (d *deadline) over() bool {
 	return t == nil || !time.Now().Before(*t)
 }
 
-// HTTP2Connected must be called whenever HTTP/2 has connected, because that may be to another server than
-// before. Later calls go to that server too, and it may speak this protocol even if the previous one did
-// not.
+// HTTP2Connected must be called whenever HTTP/2's connection was accepted, because that may be by another
+// server than before. Later calls go to that server too, and it may speak this protocol even if the previous
+// one did not.
 func (c *Client) HTTP2Connected() {
 	if dead := c.pool.closeIdle(); dead != nil {
 		c.lost(dead.generation)
@@ -297,10 +303,10 @@ func (c *Client) handshakeFailed(ctx context.Context, err error) {
 		c.fullUntil.set(fullPause)
 	case errors.Is(err, errPlain):
 		c.proven.Store(false)
-		if c.conf.HTTP2Ready() {
-			c.refused.Store(refusedForThis)
-		} else {
-			c.refused.Store(refusedForNext)
+		// HTTP/2 may connect at this moment. In this order the worst is that the server is asked once more.
+		c.refused.Store(refusedForNext)
+		if c.conf.HTTP2Accepted() {
+			c.refused.CompareAndSwap(refusedForNext, refusedForThis)
 		}
 	case ctx.Err() == nil && !isOver(ctx): // otherwise it says nothing about the server
 		c.proven.Store(false)

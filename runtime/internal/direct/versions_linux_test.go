@@ -105,7 +105,7 @@ var wrongServers = map[string]struct {
 	"nothing":         {func(c *net.UnixConn) { io.Copy(io.Discard, c) }, false},
 }
 
-// says returns a function that reads a preface, answers, and closes the connection.
+// says returns a function that reads a preface and answers.
 func says(answer string) func(*net.UnixConn) {
 	return func(c *net.UnixConn) {
 		io.CopyN(io.Discard, c, int64(PrefaceLen))
@@ -150,6 +150,30 @@ func TestClientRemembersServersThatDoNotSpeakThis(t *testing.T) {
 			mustEcho(t, c, "x")
 		})
 	}
+}
+
+// What speaks only HTTP/2 is the server of HTTP/2's connection if there is one, whether it has answered by
+// now or not. So the next connection may be to another server.
+func TestClientAsksTheServerAfterTheOneThatHTTP2HasAccepted(t *testing.T) {
+	s := newSite(t, func(c *net.UnixConn) {
+		go func() {
+			says("hello, who are you?")(c)
+			c.Close()
+		}()
+	})
+	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 100, HTTP2Accepted: func() bool { return true }})
+	t.Cleanup(c.Close)
+	for range 2 {
+		if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
+			t.Errorf("the call comes to %v, want %v", err, ErrHTTP2)
+		}
+	}
+	if n := s.dialed(); n != 1 {
+		t.Errorf("the client connects %d times, want once", n)
+	}
+	s.move(newHost(t, service{}, ServerConfig{}).accept)
+	c.HTTP2Connected()
+	mustEcho(t, c, "x")
 }
 
 // If there is no server, HTTP/2 reports it; the next call tries again.
