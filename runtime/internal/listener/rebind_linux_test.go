@@ -215,3 +215,40 @@ func unixConn(t *testing.T, fd int) *net.UnixConn {
 	t.Cleanup(func() { conn.Close() })
 	return conn.(*net.UnixConn)
 }
+
+// The reason is the same whether the directory had gone before Rebind looked at it or went while it worked.
+func TestRebindInADirectoryThatIsBeingRemovedSaysSo(t *testing.T) {
+	t.Parallel()
+	for range 150 {
+		dir := filepath.Join(fixture.ShortDir(t), "dir")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		l := listen(t, filepath.Join(dir, "s.sock"))
+		removed := make(chan error, 1)
+		go func() {
+			err := os.RemoveAll(dir)
+			for errors.Is(err, syscall.ENOTEMPTY) { // Rebind has made the files again
+				err = os.RemoveAll(dir)
+			}
+			removed <- err
+		}()
+		var reason error
+		fixture.Eventually(t, "Rebind to fail", func() bool {
+			again, err := l.Rebind()
+			if again != nil {
+				l.UnixListener.Close()
+				l = again
+			}
+			reason = err
+			return err != nil
+		})
+		if err := <-removed; err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		if !strings.Contains(reason.Error(), "the directory was moved or removed") {
+			t.Errorf("Rebind returns %v", reason)
+		}
+	}
+}

@@ -20,12 +20,22 @@ func (c *claim) rebind(conf *Config) (*net.UnixListener, error) {
 	moved, err := c.dir.IsReplaced()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the directory was moved or removed, and clients do not find the socket: bring it back, or make it again: %w", err)
+		return nil, dirLost(err)
 	case moved:
 		return c.rebindElsewhere(conf)
-	default:
-		return c.rebindHere(conf)
 	}
+	l, err := c.rebindHere(conf)
+	if err != nil {
+		// In a directory that was removed meanwhile nothing can be made, which is not the reason to tell.
+		if _, lost := c.dir.IsReplaced(); lost != nil {
+			return nil, dirLost(lost)
+		}
+	}
+	return l, err
+}
+
+func dirLost(err error) error {
+	return fmt.Errorf("the directory was moved or removed, and clients do not find the socket: bring it back, or make it again: %w", err)
 }
 
 // rebindElsewhere claims the path in the directory that it leads to now. The caller holds mu.
