@@ -36,7 +36,7 @@ func TestClientRecoversFromKillMinusNine(t *testing.T) {
 			t.Errorf("process %d answered, want %d", resp.GetServerPid(), server.Process.Pid)
 		}
 		t.Logf("recovered in %v", took)
-		if took > 2*time.Second {
+		if took > 10*time.Second {
 			t.Errorf("recovering took %v", took)
 		}
 		server.Kill()
