@@ -3,6 +3,7 @@ package greetertest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
@@ -10,6 +11,7 @@ import (
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
 // Served is a server that runs for the length of a test.
@@ -29,6 +31,10 @@ func Serve(t testing.TB, path string, g greeterv1.GreeterServer, opts ...runtime
 	return Run(t, srv)
 }
 
+// serveGuard is how long a server that is told to stop may drain before the test fails, longer than any
+// ShutdownTimeout of the tests.
+const serveGuard = 3 * time.Minute
+
 // Run runs a server that is there already. It is closed at the end of the test.
 func Run(t testing.TB, srv *runtime.Server) *Served {
 	ctx, stop := context.WithCancel(context.Background())
@@ -38,6 +44,14 @@ func Run(t testing.TB, srv *runtime.Server) *Served {
 		defer close(ended)
 		s.Done <- srv.Serve(ctx)
 	}()
+	context.AfterFunc(ctx, func() { // ends with Serve
+		select {
+		case <-ended:
+		case <-time.After(serveGuard):
+			t.Errorf("the server on %s was told to stop %v ago and still drains: it is closed now", srv.Path(), serveGuard)
+			srv.Close()
+		}
+	})
 	t.Cleanup(func() {
 		stop()
 		srv.Close()
@@ -60,7 +74,13 @@ func Dial(t testing.TB, path string, opts ...runtime.DialOption) (greeterv1.Gree
 // Greet makes a call that must succeed, and returns the server's process id.
 func Greet(t testing.TB, client greeterv1.GreeterClient) int {
 	t.Helper()
-	resp, err := client.Greet(t.Context(), &greeterv1.GreetRequest{Name: "Ada"})
+	ctx, cancel := context.WithCancel(t.Context()) // a deadline would be something else to the transports
+	defer cancel()
+	hung := time.AfterFunc(fixture.Guard, cancel)
+	resp, err := client.Greet(ctx, &greeterv1.GreetRequest{Name: "Ada"})
+	if !hung.Stop() {
+		t.Fatalf("the greeter has not answered for %v: %v", fixture.Guard, err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
