@@ -50,10 +50,9 @@
 //     that waits, or while a client looks for another server. They guard the inbox.
 //   - clientStream.mu, serverStream.mu, each a monitor: guard the stream's state, its outbox and the
 //     frames that its inbox has taken in. Their holder does nothing that may block.
+//   - Server.mu: guards the server's connections, and whether it drains.
 //   - serverConn.mu: guards what the connection does: whether it has a call, drains, or has ended.
 //   - callContext.mu: guards the context of a call in the server.
-//   - Server.mu: guards the server's connections, and whether it drains. It is taken before
-//     serverConn.mu.
 //   - incoming.mu: guards the open files that have arrived on a connection and are in no message.
 //   - serverFiles.mu: guards the users from whom some may arrive.
 //   - pool.mu: guards a client's connections. None is closed while it is held.
