@@ -342,3 +342,19 @@ func TestCallWithFilesWaitsForAConnection(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A server that speaks HTTP/2 only may be followed by one that takes files. A client whose calls all have files, and
+// so never go over HTTP/2, notices that too.
+func TestServerThatTakesFilesMayFollowOneOfHTTP2(t *testing.T) {
+	t.Parallel()
+	path, server := start(t, "serve HTTP/2")
+	client := dial(t, path)
+	m := &filetestv1.Shapes{Text: "read", File: shared(t, "x")}
+	_, err := client.Swap(t.Context(), m)
+	wantStatus(t, err, codes.FailedPrecondition, "because the server speaks HTTP/2 only")
+	server.Stop()
+	startOn(t, path, "serve")
+	if reply, err := client.Swap(t.Context(), m); err != nil || reply.GetText() != "x" {
+		t.Errorf("the server reads %q, error %v", reply.GetText(), err)
+	}
+}
