@@ -7,19 +7,19 @@ import "github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 // do.
 var (
 	// ErrInUse means that another process, or another listener of this one, owns the path.
-	ErrInUse = sockerr.InUse
+	ErrInUse = sockerr.ErrInUse
 
 	// ErrNotSocket means that something other than a socket is at the path. It is not changed.
-	ErrNotSocket = sockerr.NotSocket
+	ErrNotSocket = sockerr.ErrNotSocket
 
 	// ErrPathTooLong means that the path does not fit into the kernel's socket address:
 	// 107 bytes on Linux and Windows, 103 on the BSDs and darwin.
-	ErrPathTooLong = sockerr.PathTooLong
+	ErrPathTooLong = sockerr.ErrPathTooLong
 
 	// ErrUnsafeDir means that users other than root and the caller can replace files in the
 	// directory of the path.
-	ErrUnsafeDir = sockerr.UnsafeDir
+	ErrUnsafeDir = sockerr.ErrUnsafeDir
 
 	// ErrUnsupported means that the operating system lacks what was requested.
-	ErrUnsupported = sockerr.Unsupported
+	ErrUnsupported = sockerr.ErrUnsupported
 )

@@ -11,7 +11,7 @@ import (
 // Supported returns an error: os/exec has no ExtraFiles here, and other ways to pass a socket need the
 // child's process id first.
 func Supported() error {
-	return fmt.Errorf("a child that inherits a socket: %w", sockerr.Unsupported)
+	return fmt.Errorf("a child that inherits a socket: %w", sockerr.ErrUnsupported)
 }
 
 // User returns -1: a command sets no uid.

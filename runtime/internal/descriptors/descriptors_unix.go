@@ -39,7 +39,7 @@ func Conn(fd int, name string) (*net.UnixConn, error) {
 	unixConn, ok := conn.(*net.UnixConn)
 	if !ok {
 		conn.Close()
-		return nil, fmt.Errorf("%w: descriptor %d", sockerr.NotSocket, fd)
+		return nil, fmt.Errorf("%w: descriptor %d", sockerr.ErrNotSocket, fd)
 	}
 	return unixConn, nil
 }

@@ -54,7 +54,7 @@ func TestDescriptorOfNoUnixSocketIsAnErrorAndIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := descriptors.Conn(udp, "udp"); !errors.Is(err, sockerr.NotSocket) {
+	if _, err := descriptors.Conn(udp, "udp"); !errors.Is(err, sockerr.ErrNotSocket) {
 		t.Errorf("the error for a UDP socket is %v", err)
 	}
 	r, w, err := os.Pipe()

@@ -22,7 +22,7 @@ const (
 
 func listenAbstract(addr string, c *Config) (*Listener, error) {
 	if c.Owner != nil {
-		return nil, fmt.Errorf("an abstract name has no owner: %w", sockerr.Unsupported)
+		return nil, fmt.Errorf("an abstract name has no owner: %w", sockerr.ErrUnsupported)
 	}
 	for tries := 1; ; tries++ {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: addr, Net: "unix"})

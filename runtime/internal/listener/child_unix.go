@@ -20,7 +20,7 @@ import (
 // that has bound.
 //
 // It takes no lock and replaces nothing: the file must be in a new directory of the caller, who removes
-// both. addr is no abstract name. The errors are those of Listen. On Windows it is [sockerr.Unsupported].
+// both. addr is no abstract name. The errors are those of Listen. On Windows it is [sockerr.ErrUnsupported].
 func BindForChild(addr string) (*os.File, error) {
 	f, err := bindForChild(addr)
 	if err != nil {
@@ -31,7 +31,7 @@ func BindForChild(addr string) (*os.File, error) {
 
 func bindForChild(addr string) (*os.File, error) {
 	if isAbstract(addr) {
-		return nil, fmt.Errorf("an abstract name has no directory: %w", sockerr.Unsupported)
+		return nil, fmt.Errorf("an abstract name has no directory: %w", sockerr.ErrUnsupported)
 	}
 	path, name := filepath.Split(addr)
 	d, err := opendir.Open(path)
@@ -52,9 +52,9 @@ func bindForChild(addr string) (*os.File, error) {
 // InheritBound takes over the descriptor fd, which another process has bound to addr with [BindForChild] and passed
 // to this one. It is closed when a child of this process starts a program.
 //
-// The error wraps [sockerr.NotSocket], and fd is not touched, if it is anything but a socket bound to addr:
-// the descriptor may have been meant for the parent of this process. It wraps [sockerr.InUse] if a process
-// listens on the socket already. On Windows it is [sockerr.Unsupported].
+// The error wraps [sockerr.ErrNotSocket], and fd is not touched, if it is anything but a socket bound to addr:
+// the descriptor may have been meant for the parent of this process. It wraps [sockerr.ErrInUse] if a process
+// listens on the socket already. On Windows it is [sockerr.ErrUnsupported].
 func InheritBound(fd int, addr string) (*os.File, error) {
 	if err := checkBound(fd, addr); err != nil {
 		return nil, fmt.Errorf("inherit %s: %w", addr, err)
@@ -66,7 +66,7 @@ func InheritBound(fd int, addr string) (*os.File, error) {
 // ListenInherited listens on f, a socket bound to addr. It duplicates the descriptor; the caller closes f.
 //
 // The Listener withdraws the socket file as any other does, if it can reach it. A process with another user
-// or root directory leaves it to the process that bound it. On Windows the error is [sockerr.Unsupported].
+// or root directory leaves it to the process that bound it. On Windows the error is [sockerr.ErrUnsupported].
 func ListenInherited(f *os.File, addr string) (*Listener, error) {
 	l, err := listenOn(f)
 	if err != nil {
@@ -78,15 +78,15 @@ func ListenInherited(f *os.File, addr string) (*Listener, error) {
 func checkBound(fd int, addr string) error {
 	name, err := unix.Getsockname(fd)
 	if err != nil {
-		return fmt.Errorf("%w: descriptor %d: %w", sockerr.NotSocket, fd, os.NewSyscallError("getsockname", err))
+		return fmt.Errorf("%w: descriptor %d: %w", sockerr.ErrNotSocket, fd, os.NewSyscallError("getsockname", err))
 	}
 	local, ok := name.(*unix.SockaddrUnix)
 	// A path that was too long was bound through a shorter one with the same end.
 	if !ok || !strings.HasSuffix(local.Name, "/"+filepath.Base(addr)) {
-		return fmt.Errorf("%w: descriptor %d is another socket", sockerr.NotSocket, fd)
+		return fmt.Errorf("%w: descriptor %d is another socket", sockerr.ErrNotSocket, fd)
 	}
 	if listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && listening != 0 {
-		return fmt.Errorf("%w: a process listens on descriptor %d already", sockerr.InUse, fd)
+		return fmt.Errorf("%w: a process listens on descriptor %d already", sockerr.ErrInUse, fd)
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func removeStale(d *opendir.Dir, name, sockPath string) error {
 		return err
 	}
 	if uint32(found.Mode)&unix.S_IFMT != unix.S_IFSOCK {
-		return fmt.Errorf("%w: the path is %s: move it away, or choose another path", sockerr.NotSocket, opendir.FileType(uint32(found.Mode)))
+		return fmt.Errorf("%w: the path is %s: move it away, or choose another path", sockerr.ErrNotSocket, opendir.FileType(uint32(found.Mode)))
 	}
 	pid, err := probe(sockPath)
 	switch {
@@ -108,7 +108,7 @@ func removeStale(d *opendir.Dir, name, sockPath string) error {
 	default:
 		// A full queue, another kind of socket or a lack of permission does not prove that the server is
 		// dead.
-		return fmt.Errorf("%w: a socket is there that this process cannot tell to be dead: remove it if you know that it is, or choose another path: %w", sockerr.InUse, err)
+		return fmt.Errorf("%w: a socket is there that this process cannot tell to be dead: remove it if you know that it is, or choose another path: %w", sockerr.ErrInUse, err)
 	}
 	// Servers that do not take the lock may have bound the path in the meantime.
 	now, err := d.Lstat(name)

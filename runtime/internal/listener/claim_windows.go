@@ -26,11 +26,11 @@ type claim struct {
 
 func listenPath(addr string, c *Config) (_ *Listener, err error) {
 	if c.Owner != nil {
-		return nil, fmt.Errorf("the owner of a socket: %w", sockerr.Unsupported)
+		return nil, fmt.Errorf("the owner of a socket: %w", sockerr.ErrUnsupported)
 	}
 	path := addr
 	if len(path) > opendir.MaxPath {
-		return nil, fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", sockerr.PathTooLong, len(path), opendir.MaxPath)
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", sockerr.ErrPathTooLong, len(path), opendir.MaxPath)
 	}
 	if c.CreateDir {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -71,7 +71,7 @@ func takeLock(addr string) (*os.File, error) {
 		0, 1, 0, new(windows.Overlapped))
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%w: another listener holds its lock: stop it, or choose another path: %w", sockerr.InUse, err)
+		return nil, fmt.Errorf("%w: another listener holds its lock: stop it, or choose another path: %w", sockerr.ErrInUse, err)
 	}
 	return f, nil
 }
@@ -88,15 +88,15 @@ func removeStale(path string) error {
 		return err
 	}
 	if found.Mode()&(fs.ModeSocket|fs.ModeIrregular) == 0 {
-		return fmt.Errorf("%w: the path is something else (%v): move it away, or choose another path", sockerr.NotSocket, found.Mode().Type())
+		return fmt.Errorf("%w: the path is something else (%v): move it away, or choose another path", sockerr.ErrNotSocket, found.Mode().Type())
 	}
 	conn, err := net.Dial("unix", path)
 	if err == nil {
 		conn.Close()
-		return fmt.Errorf("%w: another process listens on it: stop it, or choose another path", sockerr.InUse)
+		return fmt.Errorf("%w: another process listens on it: stop it, or choose another path", sockerr.ErrInUse)
 	}
 	if !errors.Is(err, windows.WSAECONNREFUSED) {
-		return fmt.Errorf("%w: a socket is there that this process cannot tell to be dead: remove it if you know that it is, or choose another path: %w", sockerr.InUse, err)
+		return fmt.Errorf("%w: a socket is there that this process cannot tell to be dead: remove it if you know that it is, or choose another path: %w", sockerr.ErrInUse, err)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("remove the socket that a dead process left: %w", err)

@@ -53,7 +53,7 @@ func openUp(path string, c *Config) error {
 		return &os.PathError{Op: "stat directory", Path: path, Err: err}
 	}
 	if int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s was replaced meanwhile by a directory of %s", sockerr.UnsafeDir, path, d.DescribeOwner("", st))
+		return fmt.Errorf("%w: %s was replaced meanwhile by a directory of %s", sockerr.ErrUnsafeDir, path, d.DescribeOwner("", st))
 	}
 	mode := uint32(cmp.Or(c.DirMode, DefaultDirMode))
 	if c.Owner != nil && c.Owner.GID >= 0 && mode&0o070 != 0 {

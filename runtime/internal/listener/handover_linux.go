@@ -68,7 +68,7 @@ func newOffers() offers {
 // process at a time has an offer, and [offerTimeout] to become ready; the next one waits, and so does
 // HandOver. When another process has taken over, or the listener was withdrawn, the error wraps
 // [net.ErrClosed], and the waiting process is told to ask again. ctx ends the wait and the offer. Linux
-// only; elsewhere [sockerr.Unsupported].
+// only; elsewhere [sockerr.ErrUnsupported].
 func (l *Listener) HandOver(ctx context.Context, conn *net.UnixConn) error {
 	err := l.handOver(ctx, conn)
 	if err != nil {

@@ -125,7 +125,7 @@ func (l *Listener) Withdraw() error {
 // again. If the path leads to another directory by now, for example because the old one was removed and
 // made again, Rebind claims it there, as Listen does, with the same errors.
 //
-// The error wraps [sockerr.InUse] if another process has the path now, and [sockerr.NotSocket] if something
+// The error wraps [sockerr.ErrInUse] if another process has the path now, and [sockerr.ErrNotSocket] if something
 // else is there; neither is changed. If the directory was removed or renamed, and there is none in its
 // place, the error is [fs.ErrNotExist].
 func (l *Listener) Rebind() (*Listener, error) {

@@ -62,7 +62,7 @@ func TestPinRefusesWhatIsNoSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"link", "file"} {
-		if p, err := pinFile(d, name); !errors.Is(err, sockerr.UnsafeDir) {
+		if p, err := pinFile(d, name); !errors.Is(err, sockerr.ErrUnsafeDir) {
 			t.Errorf("pinning %s: %v", name, err)
 			if err == nil {
 				p.close()

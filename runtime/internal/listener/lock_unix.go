@@ -97,10 +97,10 @@ func readPID(f *os.File) int {
 func inUse(pid int, how string) error {
 	switch pid {
 	case 0:
-		return fmt.Errorf("%w: another process %s: stop it, or choose another path", sockerr.InUse, how)
+		return fmt.Errorf("%w: another process %s: stop it, or choose another path", sockerr.ErrInUse, how)
 	case os.Getpid():
-		return fmt.Errorf("%w: this process %s already: close its listener first", sockerr.InUse, how)
+		return fmt.Errorf("%w: this process %s already: close its listener first", sockerr.ErrInUse, how)
 	default:
-		return fmt.Errorf("%w: process %d %s: stop it, or choose another path", sockerr.InUse, pid, how)
+		return fmt.Errorf("%w: process %d %s: stop it, or choose another path", sockerr.ErrInUse, pid, how)
 	}
 }

@@ -58,7 +58,7 @@ func TestOfferLapsesWhenTheSuccessorIsNotReady(t *testing.T) {
 	fixture.Eventually(t, "the offer to lapse", func() bool { return answered(conn) })
 	before := changed(t, path)
 	err = late.Commit()
-	if !errors.Is(err, sockerr.InUse) || !strings.Contains(err.Error(), "the offer has lapsed") {
+	if !errors.Is(err, sockerr.ErrInUse) || !strings.Contains(err.Error(), "the offer has lapsed") {
 		t.Errorf("Commit returned %v", err)
 	}
 	if changed(t, path) != before {

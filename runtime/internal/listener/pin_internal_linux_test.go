@@ -50,7 +50,7 @@ func TestModeIsNotSetByNameWhereOthersCanReplaceTheSocket(t *testing.T) {
 	if err := os.Chmod(p.dir.Path, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.chmodByName(0o666); !errors.Is(err, sockerr.UnsafeDir) {
+	if err := p.chmodByName(0o666); !errors.Is(err, sockerr.ErrUnsafeDir) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -34,7 +34,7 @@ func pinFile(d *opendir.Dir, name string) (*pin, error) {
 	}
 	if p.stat.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		p.close()
-		return nil, fmt.Errorf("%w: %s was replaced by %s", sockerr.UnsafeDir, d.Path+name, opendir.FileType(p.stat.Mode))
+		return nil, fmt.Errorf("%w: %s was replaced by %s", sockerr.ErrUnsafeDir, d.Path+name, opendir.FileType(p.stat.Mode))
 	}
 	return p, nil
 }

@@ -19,7 +19,7 @@ func (c *Config) ListenStandby(ctx context.Context, addr string) (*Listener, err
 	dir, name := filepath.Split(addr)
 	lock := dir + LockName(name)
 	l, err := c.Listen(ctx, addr)
-	for errors.Is(err, sockerr.InUse) {
+	for errors.Is(err, sockerr.ErrInUse) {
 		awaitRelease(ctx, lock)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)

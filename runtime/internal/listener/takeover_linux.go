@@ -26,10 +26,10 @@ import (
 // While another process is taking over from the owner, TakeOver waits for the outcome, until ctx ends. For
 // each other step the owner has five seconds.
 //
-// The error says which step failed and wraps [sockerr.InUse]; the owner then continues to serve. It also
+// The error says which step failed and wraps [sockerr.ErrInUse]; the owner then continues to serve. It also
 // wraps [net.ErrClosed] if another process has the listener by now, or if it was withdrawn: then start
 // again with Listen, which may find the path free. If nobody listens, the error wraps the errno of
-// connect(2). Linux only; elsewhere [sockerr.Unsupported].
+// connect(2). Linux only; elsewhere [sockerr.ErrUnsupported].
 func (c *Config) TakeOver(ctx context.Context, addr string, dial Dial) (*Listener, error) {
 	connecting, cancel := context.WithTimeout(ctx, handoverStep)
 	defer cancel()
@@ -51,7 +51,7 @@ func takeOverError(addr, step string, err error) error {
 
 func (c *Config) takeOver(ctx context.Context, addr string, conn *net.UnixConn) (*Listener, error) {
 	fail := func(step string, err error) (*Listener, error) {
-		return nil, takeOverError(addr, step, fmt.Errorf("%w: the owner goes on serving: %w", sockerr.InUse, err))
+		return nil, takeOverError(addr, step, fmt.Errorf("%w: the owner goes on serving: %w", sockerr.ErrInUse, err))
 	}
 	if err := conn.SetDeadline(time.Now().Add(handoverStep)); err != nil {
 		return fail("ask the owner", err)
@@ -216,7 +216,7 @@ func inheritClaim(addr string, lock, pinned *os.File) (*claim, error) {
 
 // Commit completes TakeOver: when it returns nil, the listener and its path belong to the caller, which
 // must accept from then on, and the former owner accepts no more clients. Clients see the caller's
-// credentials. After an error, which wraps [sockerr.InUse], the caller must Close the listener. If the error
+// credentials. After an error, which wraps [sockerr.ErrInUse], the caller must Close the listener. If the error
 // also wraps [net.ErrClosed], the owner has let go of the listener, because it is shutting down or has died
 // (or this Listener was closed): start again with Listen, which finds the path free when the owner has
 // ended. After any other error the owner continues to serve. On every other Listener Commit does nothing.
@@ -258,9 +258,9 @@ func (l *Listener) Commit() error {
 
 func (l *Listener) commitError(step string, err error) error {
 	if errors.Is(err, net.ErrClosed) {
-		return takeOverError(l.addr, step, fmt.Errorf("%w: %w", sockerr.InUse, err))
+		return takeOverError(l.addr, step, fmt.Errorf("%w: %w", sockerr.ErrInUse, err))
 	}
-	return takeOverError(l.addr, step, fmt.Errorf("%w: the owner goes on serving: %w", sockerr.InUse, err))
+	return takeOverError(l.addr, step, fmt.Errorf("%w: the owner goes on serving: %w", sockerr.ErrInUse, err))
 }
 
 // prepare does everything that can fail while the owner still serves, because nothing can be undone after

@@ -21,11 +21,11 @@ func (d *Dir) SockPath(name string) (string, error) {
 	short := fmt.Sprintf("/proc/self/fd/%d/%s", d.FD, name)
 	if len(short) > MaxPath {
 		return "", fmt.Errorf("%w: %d bytes, the limit is %d, and the file name alone is too long to go round it: choose a shorter one",
-			sockerr.PathTooLong, len(full), MaxPath)
+			sockerr.ErrPathTooLong, len(full), MaxPath)
 	}
 	if err := unix.Access("/proc/self/fd", unix.X_OK); err != nil {
 		return "", fmt.Errorf("%w: %d bytes, the limit is %d, and /proc, which leads round it, is not there: choose a shorter path: %w",
-			sockerr.PathTooLong, len(full), MaxPath, err)
+			sockerr.ErrPathTooLong, len(full), MaxPath, err)
 	}
 	return short, nil
 }

@@ -42,12 +42,12 @@ func (d *Dir) Check() error {
 	}
 	if !d.isOwnerKnown("", st) || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("%w: %s belongs to %s, who can replace the socket: use a directory of %s",
-			sockerr.UnsafeDir, d.Path, d.DescribeOwner("", st), trustedOwners())
+			sockerr.ErrUnsafeDir, d.Path, d.DescribeOwner("", st), trustedOwners())
 	}
 	mode := uint32(st.Mode)
 	if mode&0o022 != 0 && mode&unix.S_ISVTX == 0 {
 		return fmt.Errorf("%w: %s has mode %#o, so other users can replace the socket: take the write permission of group and others away, or use a directory of your own",
-			sockerr.UnsafeDir, d.Path, mode&0o7777)
+			sockerr.ErrUnsafeDir, d.Path, mode&0o7777)
 	}
 	return nil
 }

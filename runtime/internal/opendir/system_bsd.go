@@ -16,7 +16,7 @@ const openFlags = unix.O_RDONLY
 func (d *Dir) SockPath(name string) (string, error) {
 	full := d.Path + name
 	if len(full) > MaxPath {
-		return "", fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", sockerr.PathTooLong, len(full), MaxPath)
+		return "", fmt.Errorf("%w: %d bytes, the limit is %d: choose a shorter one", sockerr.ErrPathTooLong, len(full), MaxPath)
 	}
 	return full, nil
 }

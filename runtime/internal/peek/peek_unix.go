@@ -12,7 +12,7 @@ import (
 
 // Bytes waits until the bytes that the other end has sent are enough or fill b. It copies them to b, leaves
 // them in the queue, and returns how many they are. It ends with conn's read deadline. The error is
-// [io.EOF] if no more will arrive. On Windows it is [sockerr.Unsupported].
+// [io.EOF] if no more will arrive. On Windows it is [sockerr.ErrUnsupported].
 func Bytes(conn *net.UnixConn, b []byte, enough func([]byte) bool) (int, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

@@ -6,5 +6,5 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 )
 
-// Bytes is [sockerr.Unsupported] on Windows, where bytes cannot be peeked.
-func Bytes(*net.UnixConn, []byte, func([]byte) bool) (int, error) { return 0, sockerr.Unsupported }
+// Bytes is [sockerr.ErrUnsupported] on Windows, where bytes cannot be peeked.
+func Bytes(*net.UnixConn, []byte, func([]byte) bool) (int, error) { return 0, sockerr.ErrUnsupported }

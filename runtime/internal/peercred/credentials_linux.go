@@ -54,7 +54,7 @@ func OpenPidfd(fd int) (*os.File, error) {
 	pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 	switch {
 	case errors.Is(err, unix.ENOPROTOOPT):
-		return nil, fmt.Errorf("SO_PEERPIDFD, of Linux 6.5: %w: %w", sockerr.Unsupported, err)
+		return nil, fmt.Errorf("SO_PEERPIDFD, of Linux 6.5: %w: %w", sockerr.ErrUnsupported, err)
 	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL):
 		return nil, fmt.Errorf("%w: %w", os.ErrProcessDone, err)
 	case err != nil:

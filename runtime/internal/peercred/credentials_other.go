@@ -5,4 +5,4 @@ package peercred
 import "github.com/udsgrpc/udsgrpc/runtime/internal/sockerr"
 
 // OfSocket fails: these systems do not report the peer.
-func OfSocket(int) (Credentials, error) { return nobodyKnown(), sockerr.Unsupported }
+func OfSocket(int) (Credentials, error) { return nobodyKnown(), sockerr.ErrUnsupported }

@@ -9,4 +9,4 @@ import (
 )
 
 // OpenPidfd is for Linux only.
-func OpenPidfd(int) (*os.File, error) { return nil, sockerr.Unsupported }
+func OpenPidfd(int) (*os.File, error) { return nil, sockerr.ErrUnsupported }

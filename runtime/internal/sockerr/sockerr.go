@@ -6,9 +6,9 @@ import "errors"
 
 // The values that package socket has under the same names, without the prefix Err.
 var (
-	InUse       = errors.New("socket is in use")
-	NotSocket   = errors.New("not a socket")
-	PathTooLong = errors.New("socket path too long")
-	UnsafeDir   = errors.New("unsafe directory")
-	Unsupported = errors.New("not supported on this platform")
+	ErrInUse       = errors.New("socket is in use")
+	ErrNotSocket   = errors.New("not a socket")
+	ErrPathTooLong = errors.New("socket path too long")
+	ErrUnsafeDir   = errors.New("unsafe directory")
+	ErrUnsupported = errors.New("not supported on this platform")
 )
