@@ -10,3 +10,5 @@ require (
 	golang.org/x/mod v0.41.0
 	google.golang.org/protobuf v1.36.12
 )
+
+require golang.org/x/sys v0.49.0 // indirect

@@ -4,7 +4,7 @@ package sockerr
 
 import "errors"
 
-// The values that package socket has under the same names, without the prefix Err.
+// Package socket has them under the same names.
 var (
 	ErrInUse       = errors.New("socket is in use")
 	ErrNotSocket   = errors.New("not a socket")
