@@ -171,3 +171,14 @@ func TestConnectionIsAcceptedBeforeTheChannelShowsIt(t *testing.T) {
 		check("when it has ended", false)
 	})
 }
+
+func TestConnectionIsCountedAsSoonAsTheChannelShowsIt(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		r.accepted()
+		r.channel.set(connectivity.Ready) // follow has not run yet
+		if n := r.Stats().HTTP2.Connections; n != 1 {
+			t.Errorf("%d connections are counted, want 1", n)
+		}
+	})
+}

@@ -30,6 +30,7 @@ type Stats struct {
 func (m *Monitor) Stats() Stats {
 	m.mu.Lock()
 	defer m.unlock()
+	m.observe() // follow may not have run since a call was answered
 	return Stats{Direct: m.direct.TransportStats, HTTP2: m.http2.TransportStats, Failed: m.failed, Refused: m.refused}
 }
 
