@@ -13,7 +13,7 @@ demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
 
 # Modules of their own, so that nobody who uses this project gets what they need.
-MODULES = thirdparty bench interop examples/more docs release
+MODULES = cmd/udsgrpc thirdparty bench interop examples/more docs release
 
 modules: ## the folders of all Go modules but that of the tools, one a line
 	@printf '%s\n' . $(MODULES)
@@ -33,6 +33,8 @@ ifneq ($(RACE),)
 	$(call step,what the race detector would distort)
 	$(GO) test -run 'TestAllocations|TestHerd' ./runtime/load
 endif
+	$(call step,cmd/udsgrpc)
+	cd cmd/udsgrpc && $(GO) test $(RACE) ./...
 	$(call step,thirdparty)
 	cd thirdparty && $(GO) test -count=1 $(RACE) ./...
 	$(call step,bench)
@@ -64,24 +66,26 @@ generate: ## everything that is generated
 # 'go fix -diff' fails when there is a newer and shorter way to write something; 'go fix ./...' writes it.
 lint: ## static checks of Go and proto files
 	for m in . $(MODULES); do (cd $$m && \
-		$(LINTER) staticcheck ./... && $(LINTER) unparam ./... && $(GO) fix -diff ./...) || exit 1; done
+		$$($(LINTER) staticcheck) ./... && $$($(LINTER) unparam) ./... && $(GO) fix -diff ./...) || exit 1; done
 	$(DEADCODE)
+	cd cmd/udsgrpc && { $(DEADCODE); }
 	$(BUF) lint
 
-LINTER = $(GO) tool -modfile=$(CURDIR)/tools/go.mod
+# The path of a linter, which then sees the tool as its go.work says. With that file Go takes no -modfile.
+LINTER = GOWORK=off $(GO) tool -n -modfile=$(CURDIR)/tools/go.mod
 
 # Functions of this module that no program and no test reaches, on the system where this runs. Left out:
 # Examples, which 'go test' compiles and does not run unless they say what they print. Not seen: what only
 # tests reach, as most of a library is for its users; and what is dead on other systems, where few tests
 # run and files for all systems have functions that one of them needs.
-DEADCODE = dead=$$($(LINTER) deadcode -test ./...) || exit 1; \
+DEADCODE = dead=$$($$($(LINTER) deadcode) -test ./...) || exit 1; \
 	! printf '%s\n' "$$dead" | grep 'unreachable func' | grep -v '/example_[a-z_]*test\.go:'
 
 vet: ## go vet, and compiling the tests, for every system and for 386; only Linux is ever run
-	for os in linux darwin windows freebsd; do \
-		GOOS=$$os $(GO) vet ./... && GOOS=$$os $(GO) test -c -o /dev/null ./... || exit 1; \
-	done
-	GOARCH=386 $(GO) vet ./...
+	for m in . cmd/udsgrpc; do (cd $$m && \
+		for os in linux darwin windows freebsd; do \
+			GOOS=$$os $(GO) vet ./... && GOOS=$$os $(GO) test -c -o /dev/null ./... || exit 1; \
+		done && GOARCH=386 $(GO) vet ./...) || exit 1; done
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
 	cd examples/more && GOOS=windows $(GO) vet ./transport
 

@@ -1,11 +1,14 @@
 package docs_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -13,47 +16,115 @@ import (
 	modzip "golang.org/x/mod/zip"
 )
 
-// publish makes dir a module proxy that has one version of the module at root: what is there now.
-// The version tells the content, as the go command takes for granted that a version never
-// changes, also in its build cache.
-func publish(root, dir string) error {
-	gomod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+// toolDir is where in the repository the module of the tool is. It requires that of the repository.
+const toolDir = "cmd/udsgrpc"
+
+// publishTree makes dir a module proxy that has one version of the module at root and of the tool's: what
+// is there now. The version tells the content, as the go command takes for granted that a version
+// never changes, also in its build cache.
+func publishTree(root, dir string) error {
+	library, err := readModule(root)
 	if err != nil {
 		return err
+	}
+	tool, err := readModule(filepath.Join(root, toolDir))
+	if err != nil {
+		return err
+	}
+	sum, err := dirhash.Hash1(slices.Concat(library.files, tool.files), func(name string) (io.ReadCloser, error) { return os.Open(name) })
+	if err != nil {
+		return err
+	}
+	version := fmt.Sprintf("v0.1.0-docs.h%.6x", sha256.Sum256([]byte(sum)))
+	if err := tool.gomod.AddRequire(library.gomod.Module.Mod.Path, version); err != nil {
+		return err
+	}
+	if err := library.publish(dir, version); err != nil {
+		return err
+	}
+	return tool.publish(dir, version)
+}
+
+// goModule is a module in the working tree.
+type goModule struct {
+	root  string
+	gomod *modfile.File
+	files []string // their paths begin with root
+}
+
+func readModule(root string) (*goModule, error) {
+	path := filepath.Join(root, "go.mod")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	gomod, err := modfile.Parse(path, text, nil)
+	if err != nil {
+		return nil, err
 	}
 	files, err := modzip.CheckDir(root)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sum, err := dirhash.Hash1(files.Valid, func(name string) (io.ReadCloser, error) { return os.Open(name) })
+	return &goModule{root, gomod, files.Valid}, nil
+}
+
+// publish adds a version of the module to the module proxy in dir.
+func (m *goModule) publish(dir, version string) error {
+	gomod, err := m.gomod.Format()
 	if err != nil {
 		return err
 	}
-	m := module.Version{
-		Path:    modfile.ModulePath(gomod),
-		Version: fmt.Sprintf("v0.1.0-docs.h%.6x", sha256.Sum256([]byte(sum))),
-	}
-
-	versions := filepath.Join(dir, m.Path, "@v")
+	mod := module.Version{Path: m.gomod.Module.Mod.Path, Version: version}
+	versions := filepath.Join(dir, mod.Path, "@v")
 	if err := os.MkdirAll(versions, 0o755); err != nil {
 		return err
 	}
 	for name, content := range map[string]string{
-		"list":              m.Version + "\n",
-		m.Version + ".info": fmt.Sprintf("{\"Version\": %q, \"Time\": \"2026-01-01T00:00:00Z\"}\n", m.Version),
-		m.Version + ".mod":  string(gomod),
+		"list":            version + "\n",
+		version + ".info": fmt.Sprintf("{\"Version\": %q, \"Time\": \"2026-01-01T00:00:00Z\"}\n", version),
+		version + ".mod":  string(gomod),
 	} {
 		if err := os.WriteFile(filepath.Join(versions, name), []byte(content), 0o644); err != nil {
 			return err
 		}
 	}
-	archive, err := os.Create(filepath.Join(versions, m.Version+".zip"))
+	archive, err := os.Create(filepath.Join(versions, version+".zip"))
 	if err != nil {
 		return err
 	}
 	defer archive.Close()
-	if err := modzip.CreateFromDir(archive, m, root); err != nil {
+	var files []modzip.File
+	for _, name := range m.files {
+		below, err := filepath.Rel(m.root, name)
+		if err != nil {
+			return err
+		}
+		f := treeFile{path: filepath.ToSlash(below), name: name}
+		if f.path == "go.mod" {
+			f.content = gomod
+		}
+		files = append(files, f)
+	}
+	if err := modzip.Create(archive, mod, files); err != nil {
 		return err
 	}
 	return archive.Close()
+}
+
+// treeFile is a file for the archive of a module, with another content if there is one.
+type treeFile struct {
+	path, name string // in the archive, and on disk
+	content    []byte
+}
+
+func (f treeFile) Path() string { return f.path }
+
+func (f treeFile) Lstat() (fs.FileInfo, error) { return os.Lstat(f.name) }
+
+func (f treeFile) Open() (io.ReadCloser, error) {
+	if f.content != nil {
+		return io.NopCloser(bytes.NewReader(f.content)), nil
+	}
+	return os.Open(f.name)
 }

@@ -186,11 +186,11 @@ func setAttributes(path string, flags uint, set, clear uint64) error {
 	return nil
 }
 
-// shell returns the shell, for a new directory, with the module of the repository published where
+// shell returns the shell, for a new directory, with the modules of the repository published where
 // the go command looks first.
 func (s *sandbox) shell() (*exec.Cmd, error) {
 	proxy := filepath.Join(s.Home, ".cache", "proxy")
-	if err := publish(s.Repository, proxy); err != nil {
+	if err := publishTree(s.Repository, proxy); err != nil {
 		return nil, err
 	}
 	work := filepath.Join(s.Home, "work")

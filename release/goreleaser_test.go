@@ -2,6 +2,7 @@ package release_test
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -17,7 +18,7 @@ func TestEveryCommandIsReleased(t *testing.T) {
 		t.Fatal(err)
 	}
 	var config struct {
-		Builds []struct{ Main string }
+		Builds []struct{ Dir, Main string }
 	}
 	if err := yaml.Unmarshal(content, &config); err != nil {
 		t.Fatal(err)
@@ -28,10 +29,10 @@ func TestEveryCommandIsReleased(t *testing.T) {
 	}
 	var want, got []string
 	for _, command := range commands {
-		want = append(want, "./cmd/"+command.Name())
+		want = append(want, "cmd/"+command.Name())
 	}
 	for _, build := range config.Builds {
-		got = append(got, build.Main)
+		got = append(got, path.Join(build.Dir, build.Main))
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {

@@ -55,6 +55,15 @@ func TestRemotePluginLinksToFilesOfItsVersion(t *testing.T) {
 	}
 }
 
+// Both modules are released under one number, the root first.
+func TestToolRequiresTheVersionThatIsReleased(t *testing.T) {
+	t.Parallel()
+	required := requiredVersions(t, filepath.Join("..", "cmd", "udsgrpc", "go.mod"))
+	if got := required["github.com/udsgrpc/udsgrpc"]; got != generator.Version {
+		t.Errorf("cmd/udsgrpc/go.mod requires %q, while protoc-gen-go-udsgrpc --version says %s", got, generator.Version)
+	}
+}
+
 // The stubs that this project is tested with are those of the plugins in tools/go.mod.
 func TestRemotePluginDependsOnTheTestedPlugins(t *testing.T) {
 	t.Parallel()

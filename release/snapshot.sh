@@ -20,11 +20,12 @@ goreleaser() {
 		GOPROXY=file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY) "$work/bin/goreleaser" "$@"
 }
 
-# make_archives DIR TAG: the clone is tagged, as a release is.
+# make_archives DIR TAG: the clone is tagged, as a release is, for both modules.
 make_archives() {
 	rm -rf "$1"
 	git clone --quiet . "$1"
 	git -C "$1" tag --force "$2" >/dev/null
+	git -C "$1" tag --force "cmd/udsgrpc/$2" >/dev/null
 	(cd "$1" && GORELEASER_CURRENT_TAG=$2 goreleaser release --clean --skip=publish,announce)
 }
 
@@ -56,12 +57,15 @@ mkdir "$work/unpacked"
 tar -xzf "$dist/udsgrpc_${version#v}_$(go env GOHOSTOS)_$(go env GOHOSTARCH).tar.gz" -C "$work/unpacked"
 [ "$("$work/unpacked/protoc-gen-go-udsgrpc" --version)" = "$program" ] ||
 	fail 'the plugin in the archive is of another version'
-"$work/unpacked/udsgrpc" help >/dev/null
+[ "$("$work/unpacked/udsgrpc" --version)" = "udsgrpc $version" ] ||
+	fail 'the tool in the archive is of another version'
 # A clone with changes would be stamped as such.
-for binary in "$work"/unpacked/*udsgrpc; do
-	go version -m "$binary" | grep -Eq "mod[[:space:]]+github.com/udsgrpc/udsgrpc[[:space:]]+$version[[:space:]]*$" ||
-		fail "$binary is not stamped as $version: $(go version -m "$binary")"
-done
+stamped() {
+	go version -m "$work/unpacked/$1" | grep -Eq "mod[[:space:]]+$2[[:space:]]+$version[[:space:]]*$" ||
+		fail "$1 is not stamped as $2 $version: $(go version -m "$work/unpacked/$1")"
+}
+stamped protoc-gen-go-udsgrpc github.com/udsgrpc/udsgrpc
+stamped udsgrpc github.com/udsgrpc/udsgrpc/cmd/udsgrpc
 
 if make_archives "$work/wrong" v0.0.1 >"$work/log" 2>&1; then
 	fail 'the tag v0.0.1 makes a release of '"$version"

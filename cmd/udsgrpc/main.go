@@ -12,8 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"github.com/udsgrpc/udsgrpc/internal/version"
 )
 
 const usage = `udsgrpc helps with Unix domain sockets that do not work.
@@ -39,7 +37,7 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 		fmt.Fprint(stdout, usage)
 		return 0
 	case len(args) == 1 && args[0] == "--version":
-		fmt.Fprintln(stdout, "udsgrpc", version.Version)
+		fmt.Fprintln(stdout, "udsgrpc", toolVersion())
 		return 0
 	case len(args) > 0 && args[0] == "doctor":
 		return doctor(args[1:], stdout, stderr)

@@ -18,7 +18,7 @@ const module = "github.com/udsgrpc/udsgrpc"
 // directories that fit a package, the longest counts. Tests may import more.
 var mayImport = map[string][]string{
 	"cmd/protoc-gen-go-udsgrpc":    {"generator", "internal/version"},
-	"cmd/udsgrpc":                  {"internal/version", "runtime/socket"},
+	"cmd/udsgrpc":                  {"internal/version", "runtime", "runtime/socket"},
 	"examples":                     {"examples/...", "proto/...", "runtime", "runtime/socket"}, // with generated code
 	"generator":                    {"internal/version", "proto/..."},
 	"internal/openfile":            {}, // what the messages of proto hold, so below both proto and runtime
@@ -72,7 +72,7 @@ var (
 	// withTesting may depend on the package testing: those, and what users' tests import.
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)
 	// withoutGRPC have nothing to do with grpc-go.
-	withoutGRPC = []string{"cmd/...", "generator", "internal/...", "proto/...",
+	withoutGRPC = []string{"cmd/protoc-gen-go-udsgrpc", "generator", "internal/...", "proto/...",
 		"runtime/internal/admission", "runtime/internal/childproc", "runtime/internal/descriptors", "runtime/internal/filewatch",
 		"runtime/internal/listener", "runtime/internal/methodname", "runtime/internal/opendir", "runtime/internal/pathmode",
 		"runtime/internal/peek", "runtime/internal/peercred", "runtime/internal/sdnotify", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
@@ -86,11 +86,11 @@ type goPackage struct {
 
 func (p goPackage) dir() string { return strings.TrimPrefix(p.ImportPath, module+"/") }
 
-// list returns the packages of the module as they are on a system.
+// list returns the packages of the module, and those of the tool's, as they are on a system.
 func list(t *testing.T, goos string) (packages []goPackage) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", module+"/...")
-	cmd.Dir = root
+	cmd.Dir = root + "/cmd/udsgrpc" // from there both modules are seen
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	output, err := cmd.StdoutPipe()
