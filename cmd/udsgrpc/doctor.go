@@ -1,104 +1,94 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// statusDiffer is the exit status for several paths of which not all are in the same condition.
-const statusDiffer = 1
-
-// statuses are the exit statuses for paths that are all in one condition. Scripts depend on them: a condition
-// keeps its number.
-var statuses = []struct {
-	condition socket.Condition
-	status    int
-}{
-	{socket.Ready, 0},
-	{socket.Unresponsive, 10},
-	{socket.NotGRPC, 11},
-	{socket.QueueFull, 12},
-	{socket.Stale, 13},
-	{socket.Missing, 14},
-	{socket.Denied, 15},
-	{socket.NotSocket, 16},
-	{socket.PathTooLong, 17},
-	{socket.Invalid, 18},
-	{socket.Unreachable, 19},
-}
-
-func statusOf(c socket.Condition) int {
-	for _, s := range statuses {
-		if s.condition == c {
-			return s.status
-		}
-	}
-	return statusDiffer
-}
-
-const doctorUsage = `Usage: udsgrpc doctor PATH...
-
-It says in what condition the socket on each path is and what to do about it. Run it as the
+func newDoctor() *cobra.Command {
+	verb := &cobra.Command{
+		Use:   "doctor PATH...",
+		Short: "Say why a server can or cannot be reached on each path",
+		Long: `It says in what condition the socket on each path is and what to do about it. Run it as the
 user, and in the container, that cannot reach the server. It changes nothing and takes two
 seconds at most for a path.
 
 Exit status, if all paths are in the same condition:
 
-%s
+` + conditionTable() + `
 Other exit statuses:
 
-	%2d  paths are in different conditions
-	%2d  the command was not told what to do
-`
-
-func printDoctorUsage(w io.Writer) {
-	var table strings.Builder
-	for _, s := range statuses {
-		fmt.Fprintf(&table, "\t%2d  %s\n", s.status, s.condition)
+	 1  paths are in different conditions
+	 2  the command was not told what to do`,
+		Example: `  udsgrpc doctor /run/app/app.sock
+  udsgrpc doctor --json /run/app/*.sock`,
+		Args: paths,
+		RunE: func(verb *cobra.Command, paths []string) error {
+			return doctor(verb.Context(), outputOf(verb), paths)
+		},
 	}
-	fmt.Fprintf(w, doctorUsage, table.String(), statusDiffer, statusUsage)
+	addJSON(verb, "path")
+	return verb
 }
 
-// doctor diagnoses the paths that the arguments name.
-func doctor(args []string, stdout, stderr io.Writer) (status int) {
-	switch {
-	case slices.ContainsFunc(args, isHelp):
-		printDoctorUsage(stdout)
-		return 0
-	case len(args) == 0:
-		printDoctorUsage(stderr)
-		return statusUsage
-	}
-	for _, arg := range args {
-		if strings.HasPrefix(arg, "-") {
-			fmt.Fprintf(stderr, "udsgrpc doctor: there is no flag %s (a file of that name is ./%s)\n\n", arg, arg)
-			printDoctorUsage(stderr)
-			return statusUsage
+// doctor diagnoses the paths, until ctx ends.
+func doctor(ctx context.Context, out *output, paths []string) error {
+	var found verdicts
+	for _, path := range paths {
+		if ctx.Err() != nil {
+			return exit(statusDiffer)
 		}
-	}
-	for i, path := range args {
 		d := socket.Diagnose(path)
-		show(stdout, path, d)
-		if s := statusOf(d.Condition); i == 0 {
-			status = s
-		} else if s != status {
-			status = statusDiffer
+		if err := out.diagnosis(path, d); err != nil {
+			return err
 		}
+		found.add(d.Condition)
 	}
-	return status
+	return ending(found.status)
 }
 
-func show(w io.Writer, path string, d socket.Diagnosis) {
+// verdicts has the exit status for the conditions that were added.
+type verdicts struct{ status, count int }
+
+func (v *verdicts) add(c socket.Condition) {
+	if s := conditionStatus(c); v.count == 0 {
+		v.status = s
+	} else if s != v.status {
+		v.status = statusDiffer
+	}
+	v.count++
+}
+
+// diagnosisObject is a diagnosis in JSON.
+type diagnosisObject struct {
+	Path      string `json:"path"`
+	Condition string `json:"condition"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	PID       int    `json:"pid,omitempty"`
+	Error     string `json:"error,omitempty"`
+}
+
+// diagnosis prints the diagnosis of a path.
+func (o *output) diagnosis(path string, d socket.Diagnosis) error {
 	if d.Address != (socket.Address{}) {
 		path = d.Address.String()
 	}
-	fmt.Fprintf(w, "%s: %s\n", path, d.Condition)
-	fmt.Fprintf(w, "\t%s\n", d.Detail)
-	if d.Err != nil {
-		fmt.Fprintf(w, "\t(%v)\n", d.Err)
+	if o.json {
+		object := diagnosisObject{Path: path, Condition: string(d.Condition), Status: conditionStatus(d.Condition), Detail: d.Detail, PID: d.PID}
+		if d.Err != nil {
+			object.Error = d.Err.Error()
+		}
+		return o.object(object)
 	}
+	text := fmt.Sprintf("%s: %s\n\t%s\n", clean(path), o.verdict(d.Condition == socket.Ready, string(d.Condition)), clean(d.Detail))
+	if d.Err != nil {
+		text += fmt.Sprintf("\t(%s)\n", clean(d.Err.Error()))
+	}
+	_, err := fmt.Fprint(o, text)
+	return err
 }

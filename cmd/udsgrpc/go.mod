@@ -2,14 +2,28 @@ module github.com/udsgrpc/udsgrpc/cmd/udsgrpc
 
 go 1.26.0
 
-require github.com/udsgrpc/udsgrpc v0.1.0
+require (
+	github.com/spf13/pflag v1.0.10
+	github.com/udsgrpc/udsgrpc v0.1.0
+	golang.org/x/term v0.47.0
+)
 
 require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/mattn/go-isatty v0.0.20 // indirect
+	go.uber.org/goleak v1.3.0 // indirect
+)
+
+require (
+	github.com/creack/pty v1.1.24
+	github.com/fatih/color v1.19.0
 	github.com/fsnotify/fsnotify v1.10.1 // indirect
+	github.com/spf13/cobra v1.10.2
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
-	google.golang.org/grpc v1.85.0 // indirect
+	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12 // indirect
 )

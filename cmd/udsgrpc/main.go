@@ -1,50 +1,69 @@
-// Command udsgrpc helps with sockets that do not work.
+// Command udsgrpc is the tool for whoever has a Unix domain socket that gRPC is spoken on.
 //
 //	udsgrpc doctor PATH...
+//	udsgrpc wait PATH...
+//	udsgrpc health PATH [SERVICE]
+//	udsgrpc completion SHELL
 //	udsgrpc --version
 //
-// For each path, doctor says in what condition the socket is and what to do about it. Its exit status
-// tells the condition to scripts; udsgrpc doctor --help lists them. See [socket.Diagnose], which
-// does the work.
+// doctor says in what condition sockets are and what to do about it, wait waits until servers answer, and
+// health asks a server how it is. Exit statuses tell scripts the result; --help of each verb lists them, and
+// --json prints it as JSON Lines. See docs/tool.md of the project.
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
-const usage = `udsgrpc helps with Unix domain sockets that do not work.
-
-Usage:
-
-	udsgrpc doctor PATH...   say why a server can or cannot be reached on each path
-	udsgrpc doctor --help    say what the exit statuses mean
-	udsgrpc --version        say which udsgrpc this is
-
-A PATH has any form that a server or client takes: /run/app.sock, unix:app.sock,
-unix:///run/app.sock, @name, unix-abstract:name.
-`
-
-// statusUsage is the exit status of who does not say what to do.
-const statusUsage = 2
-
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
-
-func run(args []string, stdout, stderr io.Writer) (status int) {
-	switch {
-	case len(args) == 1 && (args[0] == "help" || isHelp(args[0])):
-		fmt.Fprint(stdout, usage)
-		return 0
-	case len(args) == 1 && args[0] == "--version":
-		fmt.Fprintln(stdout, "udsgrpc", toolVersion())
-		return 0
-	case len(args) > 0 && args[0] == "doctor":
-		return doctor(args[1:], stdout, stderr)
-	default:
-		fmt.Fprint(stderr, usage)
-		return statusUsage
-	}
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
 }
 
-func isHelp(arg string) bool { return arg == "-h" || arg == "--help" }
+// run runs the command that args are, and returns its exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	verb, err := root.ExecuteContextC(ctx)
+	if verdict := exit(0); err == nil || errors.As(err, &verdict) {
+		return int(verdict)
+	}
+	// Every other error is about how the command was called.
+	fmt.Fprintf(stderr, "%s: %s\n\n%s", verb.CommandPath(), clean(err.Error()), verb.UsageString())
+	return statusUsage
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "udsgrpc",
+		Short: "The tool for Unix domain sockets that gRPC is spoken on",
+		Long: `udsgrpc is the tool for Unix domain sockets that gRPC is spoken on.
+
+A PATH has any form that a server or client takes: /run/app.sock, unix:app.sock,
+unix:///run/app.sock, @name, unix-abstract:name.`,
+		Version:           toolVersion(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("say what to do")
+		},
+	}
+	root.SetVersionTemplate("udsgrpc {{.Version}}\n")
+	root.SetFlagErrorFunc(explainFlag)
+	root.AddCommand(newDoctor(), newWait(), newHealth(), newCompletion())
+	return root
+}

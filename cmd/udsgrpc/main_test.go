@@ -2,111 +2,149 @@ package main
 
 import (
 	"context"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
+	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
-	"github.com/udsgrpc/udsgrpc/generator"
-	"github.com/udsgrpc/udsgrpc/runtime"
-	"github.com/udsgrpc/udsgrpc/runtime/socket"
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
-func TestDoctorTellsEveryPathsConditionAndFailsIfOneIsBad(t *testing.T) {
-	dir, err := os.MkdirTemp("", "doctor")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
-	longName := "@" + strings.Repeat("n", 108)
-	srv, err := runtime.NewServer(good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- srv.Serve(ctx) }()
-
-	for _, c := range []struct {
-		args   []string
-		status int
-		want   []string
-	}{
-		{[]string{"doctor", good}, 0, []string{good + ": ready", "answers"}},
-		{[]string{"doctor", good, good}, 0, []string{good + ": ready"}},
-		{[]string{"doctor", good, bad}, 1, []string{good + ": ready", bad + ": missing", "no such file"}},
-		{[]string{"doctor", bad, longName, bad}, 1, []string{bad + ": missing", longName + ": path too long"}},
-		{[]string{"doctor", bad}, 14, []string{bad + ": missing"}},
-		{[]string{"doctor", bad, bad}, 14, []string{bad + ": missing"}},
-		{[]string{"doctor", dir}, 16, []string{dir + ": not a socket"}},
-		{[]string{"doctor", "unix://x"}, 18, []string{"unix://x: invalid address"}},
-		{[]string{"doctor", "localhost:50051"}, 18, []string{"localhost:50051: invalid address", "./localhost:50051"}},
-		{[]string{"doctor", longName}, 17, []string{longName + ": path too long\n\tchoose a shorter name\n"}},
-		{[]string{"doctor", "--help"}, 0, []string{"doctor PATH...", "\t 0  ready\n", "\t14  missing\n", "\t 1  paths are", "\t 2  "}},
-		{[]string{"doctor", "-h"}, 0, []string{"doctor PATH..."}},
-		{[]string{"doctor", good, "--help"}, 0, []string{"doctor PATH..."}},
-		{[]string{"doctor", "--frob", good}, 2, []string{"no flag --frob", "./--frob"}},
-		{[]string{"doctor"}, 2, []string{"Usage:"}},
-		{nil, 2, []string{"Usage:"}},
-		{[]string{"frob", "x"}, 2, []string{"Usage:"}},
-		{[]string{"--version"}, 0, []string{"udsgrpc " + generator.Version + "\n"}}, // that of the plugin
-		{[]string{"--help"}, 0, []string{"Usage:", "doctor PATH"}},
-	} {
-		var out strings.Builder
-		if status := run(c.args, &out, &out); status != c.status {
-			t.Errorf("udsgrpc %q exits with %d, want %d", c.args, status, c.status)
-		}
-		for _, want := range c.want {
-			if !strings.Contains(out.String(), want) {
-				t.Errorf("udsgrpc %q says %q; want %q in it", c.args, out.String(), want)
-			}
-		}
-	}
-	stop()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
+func TestMain(m *testing.M) {
+	testproc.Main(m, map[string]testproc.Program{"udsgrpc": tool})
 }
 
-func TestEveryConditionHasAStatusOfItsOwn(t *testing.T) {
-	taken := map[int]socket.Condition{statusDiffer: "conditions that differ", statusUsage: "wrong use"}
-	for _, c := range conditions(t) {
-		status := statusOf(c)
-		if other, ok := taken[status]; ok {
-			t.Errorf("the status of %q is %d, that of %q", c, status, other)
-		}
-		taken[status] = c
-	}
+// tool is the program itself.
+func tool(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, args, os.Stdin, os.Stdout, os.Stderr))
+	return nil
 }
 
-// conditions are those that package socket declares.
-func conditions(t *testing.T) (all []socket.Condition) {
+// result is what a command has printed, and its status.
+type result struct {
+	stdout, stderr string
+	status         int
+}
+
+// call runs the command in this process.
+func call(t *testing.T, args ...string) result {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../runtime/socket/diagnose.go", nil, 0)
-	if err != nil {
+	return callWith(t, "", args...)
+}
+
+// callWith is call with something on standard input.
+func callWith(t *testing.T, stdin string, args ...string) result {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	status := run(t.Context(), args, strings.NewReader(stdin), &stdout, &stderr)
+	return result{stdout.String(), stderr.String(), status}
+}
+
+// want checks the status, and that each text is in what was printed.
+func (r result) want(t *testing.T, status int, texts ...string) {
+	t.Helper()
+	if r.status != status {
+		t.Errorf("the status is %d, want %d", r.status, status)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.stdout+r.stderr, text) {
+			t.Errorf("there is no %q", text)
+		}
+	}
+	if t.Failed() {
+		t.Fatalf("standard output:\n%s\nstandard error:\n%s", r.stdout, r.stderr)
+	}
+}
+
+// socketDir returns a directory for sockets, whose path is short.
+func socketDir(t *testing.T) string {
+	t.Helper()
+	return testproc.OpenDir(t)
+}
+
+func TestWrongUseIsToldWithUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args string
+		want []string
+	}{
+		{"", []string{"say what to do", "Usage:", "doctor", "wait", "health"}},
+		{"frob x", []string{`unknown command "frob"`, "Usage:"}},
+		{"docto x", []string{"Did you mean this?", "doctor"}},
+		{"doctor", []string{"PATH is missing", "udsgrpc doctor PATH..."}},
+		{"doctor --frob x", []string{"no flag --frob", "./--frob", "udsgrpc doctor PATH..."}},
+		{"doctor -f x", []string{"no flag -f", "./-f"}},
+		{"wait", []string{"PATH is missing"}},
+		{"wait x --timeout", []string{"needs an argument"}},
+		{"wait x --timeout never", []string{`invalid duration`}},
+		{"wait x --timeout -1s", []string{"negative"}},
+		{"health", []string{"at most one service"}},
+		{"health x y z", []string{"at most one service"}},
+		{"health x --timeout 0s", []string{"not positive"}},
+		{"health localhost:1", []string{"./localhost:1", "udsgrpc health PATH"}},
+		{"completion", []string{"bash, zsh, fish"}},
+		{"completion csh", []string{"bash, zsh, fish"}},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			r := call(t, strings.Fields(c.args)...)
+			r.want(t, statusUsage, append(c.want, "Usage:")...)
+			if r.stdout != "" {
+				t.Errorf("standard output has %q", r.stdout)
+			}
+		})
+	}
+}
+
+func TestEveryVerbHasHelpWithAnExampleAndItsStatuses(t *testing.T) {
+	t.Parallel()
+	for _, verb := range newRoot().Commands() {
+		name := verb.Name()
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, args := range [][]string{{name, "--help"}, {name, "-h"}, {name, "x", "--help"}, {"help", name}} {
+				r := call(t, args...)
+				r.want(t, 0, "Usage:\n  udsgrpc "+verb.Use, "Examples:\n  udsgrpc "+name, "Exit status")
+				if r.stderr != "" {
+					t.Errorf("standard error has %q", r.stderr)
+				}
+			}
+			if name != "completion" && verb.Flags().Lookup(jsonFlag) == nil {
+				t.Error("there is no --json")
+			}
+		})
+	}
+	call(t, "--help").want(t, 0, "Usage:", "doctor", "@name")
+	call(t, "help").want(t, 0, "Usage:", "doctor", "@name")
+	call(t, "--version").want(t, 0, "udsgrpc "+toolVersion()+"\n")
+}
+
+// The scripts ask the program itself what can come next.
+func TestShellsCompleteVerbsAndFlags(t *testing.T) {
+	t.Parallel()
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		call(t, "completion", shell).want(t, 0, "__complete", "udsgrpc")
+	}
+	call(t, "__complete", "he").want(t, 0, "health\t")
+	call(t, "__complete", "wait", "--t").want(t, 0, "--timeout\t")
+	call(t, "__complete", "completion", "f").want(t, 0, "fish")
+}
+
+// A script that bash refuses would break every login.
+func TestBashTakesItsCompletion(t *testing.T) {
+	t.Parallel()
+	bash := testproc.Tool(t, "bash", "bash")
+	script := filepath.Join(t.TempDir(), "completion")
+	if err := os.WriteFile(script, []byte(call(t, "completion", "bash").stdout), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
-			return true
-		}
-		if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Condition" {
-			text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, socket.Condition(text))
-		}
-		return true
-	})
-	if len(all) < 11 {
-		t.Fatalf("there are the conditions %q only", all)
+	cmd := testproc.Command(t, "udsgrpc")
+	cmd.Path, cmd.Args = bash, []string{bash, "--noprofile", "--norc", "-c", `. "$0" && complete -p udsgrpc`, script}
+	if said := testproc.Run(t, cmd); !strings.Contains(said, "complete -o default -F __start_udsgrpc udsgrpc") {
+		t.Errorf("bash completes %q", said)
 	}
-	return all
 }

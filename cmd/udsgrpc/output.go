@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// output is where a verb prints its results: as text for people or, with --json, as JSON Lines.
+type output struct {
+	io.Writer
+	json    bool
+	colored bool // the writer is a terminal that shows colours
+}
+
+func outputOf(verb *cobra.Command) *output {
+	o := &output{Writer: verb.OutOrStdout()}
+	o.json, _ = verb.Flags().GetBool(jsonFlag)
+	o.colored = showsColors(o.Writer)
+	return o
+}
+
+// showsColors reports whether w is a terminal whose user wants colours: see https://no-color.org.
+func showsColors(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// object prints one line of JSON.
+func (o *output) object(v any) error {
+	encoder := json.NewEncoder(o.Writer)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// good and bad return a verdict in its colour.
+func (o *output) good(text string) string { return o.paint(color.FgGreen, text) }
+func (o *output) bad(text string) string  { return o.paint(color.FgRed, text) }
+
+func (o *output) verdict(good bool, text string) string {
+	if good {
+		return o.good(text)
+	}
+	return o.bad(text)
+}
+
+func (o *output) paint(attribute color.Attribute, text string) string {
+	c := color.New(attribute)
+	if o.colored {
+		c.EnableColor()
+	} else {
+		c.DisableColor()
+	}
+	return c.Sprint(text)
+}
+
+// clean returns text from elsewhere with everything escaped that a terminal could take for an order.
+func clean(text string) string {
+	if strings.IndexFunc(text, isUnprintable) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == unicode.ReplacementChar && !strings.HasPrefix(text[i:], string(r)): // a byte that is no UTF-8
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case isUnprintable(r):
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func isUnprintable(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) }
+
+// quote is clean for a name in a column: one with spaces, or anything else that needs it, is quoted.
+func quote(name string) string {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return isUnprintable(r) || strings.ContainsRune(` "'\`, r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
+)
+
+func TestColorsAreForTerminalsWhoseUsersWantThem(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(socketDir(t), "a.sock")
+	serve(t, path)
+	for name, c := range map[string]struct {
+		env     []string
+		colored bool
+	}{
+		"terminal":      {[]string{"TERM=xterm", "NO_COLOR="}, true},
+		"NO_COLOR":      {[]string{"TERM=xterm", "NO_COLOR=1"}, false},
+		"dumb terminal": {[]string{"TERM=dumb", "NO_COLOR="}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := testproc.Command(t, "udsgrpc", "doctor", path)
+			cmd.Env = append(cmd.Env, c.env...)
+			terminal, err := pty.Start(cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer terminal.Close()
+			said, _ := io.ReadAll(terminal) // ends with EIO when the process does
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("%v: %q", err, said)
+			}
+			colored := bytes.Contains(said, []byte("\x1b[32mready\x1b["))
+			if colored != c.colored || !bytes.Contains(said, []byte("ready")) {
+				t.Errorf("it says %q", said)
+			}
+		})
+	}
+	if r := call(t, "doctor", path); strings.Contains(r.stdout, "\x1b") || !strings.Contains(r.stdout, "ready") {
+		t.Errorf("where there is no terminal it says %q", r.stdout)
+	}
+}
