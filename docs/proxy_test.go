@@ -120,7 +120,21 @@ type treeFile struct {
 
 func (f treeFile) Path() string { return f.path }
 
-func (f treeFile) Lstat() (fs.FileInfo, error) { return os.Lstat(f.name) }
+func (f treeFile) Lstat() (fs.FileInfo, error) {
+	info, err := os.Lstat(f.name)
+	if err == nil && f.content != nil {
+		info = resized{info, int64(len(f.content))}
+	}
+	return info, err
+}
+
+// resized is a file with another content of that size.
+type resized struct {
+	fs.FileInfo
+	size int64
+}
+
+func (r resized) Size() int64 { return r.size }
 
 func (f treeFile) Open() (io.ReadCloser, error) {
 	if f.content != nil {

@@ -64,6 +64,6 @@ unix:///run/app.sock, @name, unix-abstract:name.`,
 	}
 	root.SetVersionTemplate("udsgrpc {{.Version}}\n")
 	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newDoctor(), newWait(), newHealth(), newCompletion())
+	root.AddCommand(newDoctor(), newWait(), newHealth(), newLs(), newCompletion())
 	return root
 }
