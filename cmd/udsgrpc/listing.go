@@ -83,6 +83,8 @@ func (l *listing) each(chosen func(i int) bool, limit int, do func(i int)) {
 
 // find returns the sockets in the directories, or all of them.
 func (l *listing) find(dirs []string) (found []*sockets.Socket, err error) {
+	// First the files, then who listens: a socket that is made meanwhile is then known to be systemd's if it is.
+	files := l.walk(dirs)
 	listening, err := sockets.Listening()
 	if err != nil {
 		return nil, fmt.Errorf("list the sockets of this machine: %w", err)
@@ -93,17 +95,33 @@ func (l *listing) find(dirs []string) (found []*sockets.Socket, err error) {
 		byName[name] = append(byName[name], s)
 	}
 	taken := map[*sockets.Socket]bool{}
-	take := func(path string, file fs.FileInfo) {
-		for _, s := range byName[filepath.Base(path)] {
-			if s.File != nil && os.SameFile(s.File, file) {
-				if !taken[s] {
-					taken[s] = true
-					found = append(found, s)
-				}
-				return
+	for _, file := range files {
+		s := file
+		for _, candidate := range byName[filepath.Base(file.Path)] {
+			if candidate.File != nil && os.SameFile(candidate.File, file.File) {
+				s = candidate
 			}
 		}
-		found = append(found, &sockets.Socket{Path: path, File: file})
+		if !taken[s] {
+			taken[s] = true
+			found = append(found, s)
+		}
+	}
+	if len(dirs) > 0 {
+		return found, nil
+	}
+	for _, s := range listening {
+		if !taken[s] {
+			found = append(found, s)
+		}
+	}
+	return found, nil
+}
+
+// walk returns the socket files in the directories, or in those where most are.
+func (l *listing) walk(dirs []string) (files []*sockets.Socket) {
+	take := func(path string, file fs.FileInfo) {
+		files = append(files, &sockets.Socket{Path: path, File: file})
 	}
 	for _, dir := range dirs {
 		absolute, err := filepath.Abs(dir)
@@ -115,7 +133,7 @@ func (l *listing) find(dirs []string) (found []*sockets.Socket, err error) {
 		}
 	}
 	if len(dirs) > 0 {
-		return found, nil
+		return files
 	}
 	// What cannot be read of these is left out.
 	_ = sockets.Walk("/run", sockets.Unlimited, take)
@@ -123,12 +141,7 @@ func (l *listing) find(dirs []string) (found []*sockets.Socket, err error) {
 		_ = sockets.Walk(dir, sockets.Unlimited, take)
 	}
 	_ = sockets.Walk(os.TempDir(), tempDepth, take)
-	for _, s := range listening {
-		if !taken[s] {
-			found = append(found, s)
-		}
-	}
-	return found, nil
+	return files
 }
 
 // reasonNotToAsk returns why a connection could start a service, or "".

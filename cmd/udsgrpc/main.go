@@ -3,12 +3,15 @@
 //	udsgrpc doctor PATH...
 //	udsgrpc wait PATH...
 //	udsgrpc health PATH [SERVICE]
+//	udsgrpc ls [DIR...]
+//	udsgrpc call PATH SERVICE/METHOD
 //	udsgrpc completion SHELL
 //	udsgrpc --version
 //
-// doctor says in what condition sockets are and what to do about it, wait waits until servers answer, and
-// health asks a server how it is. Exit statuses tell scripts the result; --help of each verb lists them, and
-// --json prints it as JSON Lines. See docs/tool.md of the project.
+// doctor says in what condition sockets are and what to do about it, wait waits until servers answer, health
+// asks a server how it is, ls lists the sockets of the machine, and call calls a method. Exit statuses tell
+// scripts the result; --help of each verb lists them, and --json prints it as JSON Lines. See docs/tool.md
+// of the project.
 package main
 
 import (
@@ -64,6 +67,6 @@ unix:///run/app.sock, @name, unix-abstract:name.`,
 	}
 	root.SetVersionTemplate("udsgrpc {{.Version}}\n")
 	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newDoctor(), newWait(), newHealth(), newLs(), newCompletion())
+	root.AddCommand(newDoctor(), newWait(), newHealth(), newLs(), newCall(), newCompletion())
 	return root
 }

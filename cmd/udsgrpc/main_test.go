@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -9,11 +10,13 @@ import (
 	"syscall"
 	"testing"
 
+	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
+	"github.com/udsgrpc/udsgrpc/runtime"
 )
 
 func TestMain(m *testing.M) {
-	testproc.Main(m, map[string]testproc.Program{"udsgrpc": tool})
+	testproc.Main(m, map[string]testproc.Program{"udsgrpc": tool, "greet": greet})
 }
 
 // tool is the program itself.
@@ -22,6 +25,17 @@ func tool(args []string) error {
 	defer stop()
 	os.Exit(run(ctx, args, os.Stdin, os.Stdout, os.Stderr))
 	return nil
+}
+
+// greet is a program: a greeter for everybody.
+func greet(args []string) error {
+	srv, err := runtime.NewServer(args[0], runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()), runtime.Reflection())
+	if err != nil {
+		return err
+	}
+	greeterv1.RegisterGreeterServer(srv, greeter{})
+	fmt.Println("serves")
+	return srv.Serve(context.Background())
 }
 
 // result is what a command has printed, and its status.

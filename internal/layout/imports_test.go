@@ -18,7 +18,8 @@ const module = "github.com/udsgrpc/udsgrpc"
 // directories that fit a package, the longest counts. Tests may import more.
 var mayImport = map[string][]string{
 	"cmd/protoc-gen-go-udsgrpc":    {"generator", "internal/version"},
-	"cmd/udsgrpc":                  {"internal/version", "runtime", "runtime/socket"},
+	"cmd/udsgrpc":                  {"cmd/udsgrpc/internal/...", "internal/version", "runtime", "runtime/socket"},
+	"cmd/udsgrpc/internal":         {},
 	"examples":                     {"examples/...", "proto/...", "runtime", "runtime/socket"}, // with generated code
 	"generator":                    {"internal/version", "proto/..."},
 	"internal/openfile":            {}, // what the messages of proto hold, so below both proto and runtime
