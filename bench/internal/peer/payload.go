@@ -4,8 +4,11 @@ package peer
 // repeat with a power of two, so that a part that went to the wrong place is noticed.
 func Payload(size int) []byte {
 	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(i % 251)
+	for i := range data[:min(size, 251)] {
+		data[i] = byte(i)
+	}
+	for done := 251; done < size; done *= 2 {
+		copy(data[done:], data[:done])
 	}
 	return data
 }
