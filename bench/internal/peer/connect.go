@@ -25,6 +25,7 @@ func (connectPeer) About() About {
 			"connect-go over a Unix socket, with the HTTP/2 of net/http without encryption (h2c) and its own protocol, which is faster than gRPC's for unary calls.",
 			"Compression is off: by default servers gzip every reply, which costs far more than it saves on one machine.",
 			"Frames of HTTP/2 may have up to 1 MiB, which speeds up large messages; its other limits and its windows are the defaults: larger ones were tried and made nothing faster."),
+		Lacks: withoutFiles(bytesOnly),
 	}
 }
 

@@ -26,6 +26,7 @@ func (drpcPeer) About() About {
 			"drpc over a Unix socket with its defaults.",
 			"A connection carries one call at a time, so several callers use its drpcpool, without a limit, so that connections are kept; one caller uses a drpcconn.",
 			"Streams of one direction are flushed by hand at their end (SetManualFlush): with the default, a flush after every message, they carry a third fewer messages."),
+		Lacks: withoutFiles(bytesOnly),
 	}
 }
 

@@ -20,6 +20,7 @@ func (grpcTCP) About() About {
 		Name:     "grpc-tcp",
 		Module:   grpcModule,
 		Settings: "grpc-go over TCP on 127.0.0.1, without encryption; everything else is its default, as most programs leave it.",
+		Lacks:    withoutFiles(bytesOnly),
 	}
 }
 
@@ -43,6 +44,7 @@ func (grpcUDS) About() About {
 		Settings: sentences(
 			`grpc-go over a Unix socket as people write it by hand: net.Listen("unix", path), grpc.NewServer(), grpc.NewClient("unix:"+path), without encryption.`,
 			"Everything else is its default."),
+		Lacks: withoutFiles(bytesOnly),
 	}
 }
 

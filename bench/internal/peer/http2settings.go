@@ -18,7 +18,12 @@ type http2Settings struct {
 }
 
 func (p http2Settings) About() About {
-	return About{Name: "http2-" + p.name, Module: udsgrpcModule, Settings: "udsgrpc-http2 with " + p.about + "."}
+	return About{
+		Name:     "http2-" + p.name,
+		Module:   udsgrpcModule,
+		Settings: "udsgrpc-http2 with " + p.about + ".",
+		Lacks:    withoutFiles(filesAreDirect),
+	}
 }
 
 func (p http2Settings) Listen(path string, services int) (*Server, error) {

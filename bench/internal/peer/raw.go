@@ -32,7 +32,11 @@ func (raw) About() About {
 			"the limit: length-prefixed frames on a Unix socket, no RPC.",
 			"One goroutine serves each connection, and each caller has a connection of its own.",
 			"Buffers are used again; streams are written through a buffer of 32 KiB; a deadline is one SetDeadline on the connection."),
-		Lacks: map[string]string{"services": "a socket has no services"},
+		Lacks: map[string]string{
+			"services":     "a socket has no services",
+			FilesWorkload:  "its frames have bytes only",
+			MemoryWorkload: "its frames have bytes only",
+		},
 	}
 }
 

@@ -20,6 +20,7 @@ func (ttrpcPeer) About() About {
 		Settings: sentences(
 			"ttrpc over a Unix socket with its defaults: it has no settings that change its speed.",
 			"One connection carries all callers of a client, as it is meant to be used."),
+		Lacks: withoutFiles(bytesOnly),
 	}
 }
 

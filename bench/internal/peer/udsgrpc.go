@@ -19,6 +19,7 @@ func (udsgrpc) About() About {
 		Settings: sentences(
 			"this project: the generated NewBenchUDSServer and DialBenchUDS without any option.",
 			"That includes the check of who is at the other end, which no other peer here makes."),
+		Lacks: withoutFiles(noFilesHere),
 	}
 }
 
@@ -34,8 +35,12 @@ func serveUDS(path string, services int, opts ...runtime.ServerOption) (*Server,
 		return nil, err
 	}
 	registerCopies(srv, services)
+	return serveOn(path, srv), nil
+}
+
+func serveOn(path string, srv *runtime.Server) *Server {
 	serve := func() error { return srv.Serve(context.Background()) }
-	return start(path, serve, srv.Close), nil
+	return start(path, serve, srv.Close)
 }
 
 func dialUDS(path string, opts ...runtime.DialOption) (Client, error) {
@@ -43,5 +48,5 @@ func dialUDS(path string, opts ...runtime.DialOption) (Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return grpcClient{client, conn}, nil
+	return udsgrpcClient{grpcClient{client, conn}, benchv1.NewFilesClient(conn)}, nil
 }

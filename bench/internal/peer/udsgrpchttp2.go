@@ -16,6 +16,7 @@ func (udsgrpcHTTP2) About() About {
 		Settings: sentences(
 			"this project with runtime.HTTP2Only() and runtime.WithHTTP2Only(): what a program gets whose other end is a plain gRPC client or server.",
 			"Everything else is as with udsgrpc."),
+		Lacks: withoutFiles(filesAreDirect),
 	}
 }
 
