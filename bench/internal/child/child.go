@@ -68,10 +68,21 @@ func (c *child) serve(s Serve) (Reply, error) {
 		return Reply{}, fmt.Errorf("serve: no peer is called %q", s.Peer)
 	}
 	var err error
-	if c.server, err = p.Listen(s.Path, s.Services); err != nil {
+	if c.server, err = listen(p, s); err != nil {
 		return Reply{}, fmt.Errorf("serve: %w", err)
 	}
 	return Reply{Addr: c.server.Addr}, nil
+}
+
+func listen(p peer.Peer, s Serve) (*peer.Server, error) {
+	if !s.Files {
+		return p.Listen(s.Path, s.Services)
+	}
+	files, ok := p.(peer.FilePeer)
+	if !ok {
+		return nil, fmt.Errorf("the calls of %s carry no open files", s.Peer)
+	}
+	return files.ListenFiles(s.Path)
 }
 
 func (c *child) dial(ctx context.Context, d Dial) error {

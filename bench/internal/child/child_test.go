@@ -41,17 +41,18 @@ func TestWhatCannotBeDoneIsSaid(t *testing.T) {
 		child.Request{Serve: &child.Serve{Peer: "telegram"}},
 		child.Request{Dial: &child.Dial{Peer: "telegram"}},
 		child.Request{Serve: &child.Serve{Peer: "raw", Path: filepath.Join(t.TempDir(), "missing", "s")}},
+		child.Request{Serve: &child.Serve{Peer: "raw", Path: filepath.Join(t.TempDir(), "s"), Files: true}},
 		child.Request{Usage: &child.Usage{Settle: true}},
 	)
-	if len(replies) != 5 {
-		t.Fatalf("got %d answers to 5 requests", len(replies))
+	if len(replies) != 6 {
+		t.Fatalf("got %d answers to 6 requests", len(replies))
 	}
-	for i, r := range replies[:4] {
+	for i, r := range replies[:5] {
 		if r.Error == "" {
 			t.Errorf("request %d: got %+v, want an error", i+1, r)
 		}
 	}
-	if r := replies[4]; r.Error != "" || r.Usage.CPU <= 0 || r.Usage.Mallocs == 0 || r.Usage.Heap == 0 || r.Usage.RSS == 0 || r.Usage.FDs == 0 {
+	if r := replies[5]; r.Error != "" || r.Usage.CPU <= 0 || r.Usage.Mallocs == 0 || r.Usage.Heap == 0 || r.Usage.RSS == 0 || r.Usage.FDs == 0 {
 		t.Errorf("usage after errors: got %+v", r)
 	}
 }

@@ -34,6 +34,7 @@ type Hello struct{}
 type Serve struct {
 	Peer, Path string
 	Services   int
+	Files      bool `json:",omitempty"` // the server has the Files service too, of peers that are a FilePeer
 }
 
 // Dial asks for a client of the peer's server at Addr.

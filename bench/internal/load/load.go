@@ -21,10 +21,16 @@ const (
 	ClientStream Kind = "client stream"
 	Dial         Kind = "dial"
 	Herd         Kind = "herd"
+
+	// Those of a [peer.FileClient]: a unary call that carries open files, and one that has the server add
+	// up data in a memory file or in messages.
+	Files       Kind = "files"
+	SumMemory   Kind = "sum memory"
+	SumMessages Kind = "sum messages"
 )
 
 // Kinds returns all kinds of calls.
-func Kinds() []Kind { return append(FirstKinds(), Herd) }
+func Kinds() []Kind { return append(FirstKinds(), Herd, Files, SumMemory, SumMessages) }
 
 // FirstKinds returns those which children can make that do not say which they can.
 func FirstKinds() []Kind {
@@ -38,10 +44,11 @@ const StreamMessages = 5000
 // Spec says which calls to make.
 type Spec struct {
 	Kind     Kind
-	Size     int           // of each message, in bytes
+	Size     int           // of each message, or of what is added up, in bytes
 	Callers  int           // how many call at once
 	Deadline time.Duration // of each call; zero for none
 	Duration time.Duration // for how long to call
+	Files    int           `json:",omitempty"` // that a call carries, of the kind Files
 }
 
 // Result is what came of them.
@@ -91,6 +98,8 @@ func Run(ctx context.Context, t Target, spec Spec) (Result, error) {
 			return Result{}, err
 		}
 		return r, stream.Close()
+	case Files, SumMemory, SumMessages:
+		return withFiles(ctx, t.Client, data, spec)
 	default:
 		return Result{}, fmt.Errorf("no calls of kind %q are known", spec.Kind)
 	}

@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,26 @@ func (w wrong) ServerStream(_ context.Context, count, size int, got func([]byte)
 
 func (w wrong) ClientStream(_ context.Context, count int, data []byte) (messages, bytes uint64, err error) {
 	return uint64(count), uint64(count * len(w.change(append([]byte(nil), data...)))), nil
+}
+
+func (w wrong) Take(_ context.Context, data []byte, files []*os.File) (back []byte, taken int, err error) {
+	return w.change(append([]byte(nil), data...)), len(files), nil
+}
+
+func (w wrong) SumMemory(_ context.Context, memory *os.File) (sum, bytes uint64, err error) {
+	info, err := memory.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	data := make([]byte, info.Size())
+	_, err = memory.ReadAt(data, 0)
+	data = w.change(data)
+	return peer.Sum(data), uint64(len(data)), err
+}
+
+func (w wrong) SumMessages(_ context.Context, data []byte, _ int) (sum, bytes uint64, err error) {
+	data = w.change(append([]byte(nil), data...))
+	return peer.Sum(data), uint64(len(data)), nil
 }
 
 func (wrong) Close() error { return nil }

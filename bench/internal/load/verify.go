@@ -23,6 +23,9 @@ func Verify(ctx context.Context, c peer.Client, spec Spec) error {
 		err = verifyServerStream(ctx, c, data)
 	case ClientStream:
 		err = verifyClientStream(ctx, c, data)
+	case Files, SumMemory, SumMessages:
+		spec.Duration = 0 // one call
+		_, err = withFiles(ctx, c, data, spec)
 	default:
 		var got []byte
 		got, err = c.Unary(ctx, data)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,6 +24,7 @@ type run struct {
 	dir      string // for sockets
 	times    Times
 	services int
+	files    bool // the server has the Files service too
 }
 
 // pair is a server and a client in processes of their own.
@@ -45,7 +47,7 @@ func (r *run) with(ctx context.Context, callers int, f func(pair) error) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, p.client.Close()) }()
-	reply, err := p.server.Do(child.Request{Serve: &child.Serve{Peer: r.peer, Path: filepath.Join(dir, "s"), Services: max(r.services, 1)}})
+	reply, err := p.server.Do(child.Request{Serve: &child.Serve{Peer: r.peer, Path: filepath.Join(dir, "s"), Services: max(r.services, 1), Files: r.files}})
 	if err != nil {
 		return err
 	}
@@ -66,6 +68,21 @@ func (r *run) measure(ctx context.Context, spec load.Spec) (result load.Result, 
 		return err
 	})
 	return result, cost, err
+}
+
+// together makes the calls of each spec in the same new processes, one after another, in an order drawn
+// anew each time.
+func (r *run) together(ctx context.Context, specs []load.Spec) (results []load.Result, err error) {
+	results = make([]load.Result, len(specs))
+	err = r.with(ctx, 1, func(p pair) error {
+		for _, i := range rand.Perm(len(specs)) {
+			if results[i], _, err = r.calls(p, specs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return results, err
 }
 
 // calls warms up and then makes the calls of spec.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/bench/internal/load"
+	"github.com/udsgrpc/udsgrpc/bench/internal/peer"
 	"github.com/udsgrpc/udsgrpc/bench/internal/result"
 )
 
@@ -24,6 +25,7 @@ type Workload struct {
 const (
 	small    = 64
 	large    = 1 << 20
+	huge     = 64 << 20
 	deadline = 5 * time.Second
 )
 
@@ -45,6 +47,8 @@ func Workloads() []Workload {
 		herd(800),
 		idle(),
 		services(),
+		files(),
+		memory(),
 	}
 }
 
@@ -154,6 +158,66 @@ func services() Workload {
 		return values, nil
 	}
 	return w
+}
+
+// files takes the time of calls with open files, and compares it with that of the same calls without.
+func files() Workload {
+	const title = "Unary call, 64 B, open files: "
+	w := Workload{Name: peer.FilesWorkload, kind: load.Files}
+	var specs []load.Spec
+	for _, n := range []int{0, 1, 16} {
+		specs = append(specs, load.Spec{Kind: load.Files, Size: small, Files: n})
+		w.Metrics = append(w.Metrics, result.Metric{ID: fmt.Sprintf("files/p50-%d", n), Title: fmt.Sprintf("%s%d: p50", title, n), Unit: "µs"})
+	}
+	for _, s := range specs[1:] {
+		w.Metrics = append(w.Metrics, result.Metric{
+			ID:    fmt.Sprintf("files/ratio-%d", s.Files),
+			Title: fmt.Sprintf("%s%d, against none: p50", title, s.Files),
+			Unit:  "ratio",
+		})
+	}
+	w.values = func(ctx context.Context, r *run) ([]float64, error) {
+		r.files = true
+		results, err := r.together(ctx, specs)
+		if err != nil {
+			return nil, err
+		}
+		var values []float64
+		for _, res := range results {
+			values = append(values, micros(res.P50))
+		}
+		for i := range specs[1:] {
+			values = append(values, values[i+1]/values[0])
+		}
+		return values, nil
+	}
+	return w
+}
+
+// memory takes how fast a server adds up what is in a memory file, and compares it with the same in messages.
+func memory() Workload {
+	const title = "64 MiB that the server adds up, "
+	return Workload{
+		Name: peer.MemoryWorkload,
+		kind: load.SumMemory,
+		Metrics: []result.Metric{
+			{ID: "memory/file", Title: title + "in a memory file", Unit: "MiB/s", MoreIsBetter: true},
+			{ID: "memory/messages", Title: title + "in messages of 1 MiB", Unit: "MiB/s", MoreIsBetter: true},
+			{ID: "memory/ratio", Title: title + "in a memory file, against messages", Unit: "ratio", MoreIsBetter: true},
+		},
+		values: func(ctx context.Context, r *run) ([]float64, error) {
+			r.files = true
+			results, err := r.together(ctx, []load.Spec{{Kind: load.SumMemory, Size: huge}, {Kind: load.SumMessages, Size: huge}})
+			if err != nil {
+				return nil, err
+			}
+			var values []float64
+			for _, res := range results {
+				values = append(values, float64(res.Calls)*huge/(1<<20)/res.Elapsed.Seconds())
+			}
+			return append(values, values[0]/values[1]), nil
+		},
+	}
 }
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
