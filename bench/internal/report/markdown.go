@@ -111,7 +111,7 @@ func bestOf(set *result.Set, m result.Metric) (value float64, ok bool) {
 
 func others() []string { return []string{"grpc-uds", "ttrpc", "drpc", limit} }
 
-// ratioTable compares one peer with the others.
+// ratioTable compares one peer with the others, in the rows that one of them has too.
 func ratioTable(set *result.Set, peer string) string {
 	t := table{head: []string{peer + " / …", "better is"}}
 	t.head = append(t.head, others()...)
@@ -120,14 +120,18 @@ func ratioTable(set *result.Set, peer string) string {
 		if m.MoreIsBetter {
 			row[1] = "more"
 		}
+		compared := false
 		for _, other := range others() {
 			text := "—"
 			if s, ok := set.Ratio(m.ID, peer, other); ok {
 				text = summary(s, s.Median != 1 && (s.Median < 1) == m.MoreIsBetter)
+				compared = true
 			}
 			row = append(row, text)
 		}
-		t.rows = append(t.rows, row)
+		if compared {
+			t.rows = append(t.rows, row)
+		}
 	}
 	return t.String()
 }

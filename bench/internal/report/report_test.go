@@ -24,6 +24,7 @@ func sample() *result.Set {
 		Metrics: []result.Metric{
 			{ID: "unary/p50", Title: "Unary", Unit: "µs"},
 			{ID: "server-stream", Title: "Stream", Unit: "messages/s", MoreIsBetter: true},
+			{ID: "files/p50-1", Title: "Files", Unit: "µs"},
 		},
 	}
 	add := func(metric, peer string, values ...float64) {
@@ -39,6 +40,10 @@ func sample() *result.Set {
 	add("server-stream", "ttrpc", 1234567, 1234567, 1234567)
 	add("server-stream", "drpc", 1000, 1000, 1000)
 	add("server-stream", "udsgrpc", 2000, 2000, 2000)
+	for _, peer := range []string{"raw", "ttrpc", "drpc"} {
+		set.Lack("files/p50-1", peer, "bytes only")
+	}
+	add("files/p50-1", "udsgrpc", 12, 12, 12)
 	return set
 }
 
@@ -51,7 +56,9 @@ func TestMarkdown(t *testing.T) {
 		"The median of 3 rounds",
 		"| Unary | µs | 5.00 (5.00–5.00) | 40.0 (20.0–80.0) ~ | **8.00** (8.00–8.00) | 10.0 (10.0–10.4) |",
 		"| Stream | messages/s | — | **1,230,000** (1,230,000–1,230,000) | 1,000 (1,000–1,000) | 2,000 (2,000–2,000) |",
+		"| Files | µs | — | — | — | **12.0** (12.0–12.0) |",
 		"- raw: it has no streams",
+		"- ttrpc: bytes only",
 		"| Unary | less | — | 0.25 (0.13–0.50) ~ | **1.25** (1.25–1.30) | **2.00** (2.00–2.08) |",
 		"| Stream | more | — | **0.00** (0.00–0.00) | 2.00 (2.00–2.00) | — |",
 		"too noisy to tell",
@@ -63,6 +70,9 @@ func TestMarkdown(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the report lacks %q", want)
 		}
+	}
+	if strings.Contains(b.String(), "| Files | less |") {
+		t.Error("there is a row of ratios to peers of which none has a value")
 	}
 	if t.Failed() {
 		t.Log(b.String())

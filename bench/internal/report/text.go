@@ -2,8 +2,9 @@ package report
 
 const introduction = `Calls between two processes on one machine. Server and client run in processes of their own,
 started anew for each measurement. All peers carry the same messages of the same service, and
-what comes back is compared with what was sent. Go's settings are left alone: no pinning to cores,
-no change of the garbage collector.
+what comes back is compared with what was sent. Open files, which only udsgrpc carries, have a service
+of their own and are compared with the same work without them. Go's settings are left alone: no pinning
+to cores, no change of the garbage collector.
 
 This file is written by the benchmark; do not edit it.
 `
@@ -39,7 +40,9 @@ const meaning = "" +
 	"- **800 callers begin together**: goroutines that call at the same moment through a client that nobody has used before; how long each waited for its first reply. Three clients one after another.\n" +
 	"- **idle clients**: one client calls while that many others, each with a connection that has carried one call, are silent.\n" +
 	"- **per idle client**: what 1,000 such clients add to the server, divided by 1,000; heap and stacks in use after two garbage collections, resident memory, file descriptors.\n" +
-	"- **registered services**: copies of the service under other names.\n"
+	"- **registered services**: copies of the service under other names.\n" +
+	"- **open files**: calls with that many open files, which the server takes and closes. The call without is the same call of the same processes, whose server takes files as well. *Against none* is the one time divided by the other in each round.\n" +
+	"- **64 MiB that the server adds up**: the bytes are in a sealed memory file (memfd) that exists before the calls, and goes with each; the server maps it, adds up and unmaps it. Or they are sent in messages of 1 MiB of a client stream, to the same server. *Against messages* is the one speed divided by the other in each round.\n"
 
 const repeat = "At the root of a checkout:\n\n" +
 	"```sh\n" +
