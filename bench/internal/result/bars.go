@@ -1,12 +1,14 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
 )
 
-// Bar is how much better than another peer this project wants to be, as a ratio.
+// Bar is how much better than another peer this project wants to be, as a ratio. Where Other is empty, the
+// metric itself is a ratio.
 type Bar struct {
 	Metric, Other string
 	Ratio         float64
@@ -52,6 +54,8 @@ func Bars() []Bar {
 		{"client-stream", ttrpc, 1.5},
 		{"client-stream", drpc, 1.5},
 		{"idle/heap", grpcUDS, 0.5},
+		{"files/ratio-1", "", 1.6},
+		{"memory/ratio", "", 5},
 	}
 }
 
@@ -69,7 +73,11 @@ func (s *Set) Judge(bars []Bar) []Verdict {
 	var verdicts []Verdict
 	for _, b := range bars {
 		v := Verdict{Bar: b, MoreIsBetter: s.MoreIsBetter(b.Metric)}
-		v.Measured, v.Known = s.Ratio(b.Metric, ours, b.Other)
+		if b.Other == "" {
+			v.Measured, v.Known = s.Value(b.Metric, ours)
+		} else {
+			v.Measured, v.Known = s.Ratio(b.Metric, ours, b.Other)
+		}
 		if v.MoreIsBetter {
 			v.Passed = v.Known && v.Measured.Median >= b.Ratio
 		} else {
@@ -92,7 +100,7 @@ func WriteVerdicts(w io.Writer, verdicts []Verdict) (failed int, err error) {
 		if v.MoreIsBetter {
 			sign = ">="
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s %.2f\t", v.word(), v.Metric, v.Other, sign, v.Ratio)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s %.2f\t", v.word(), v.Metric, cmp.Or(v.Other, "—"), sign, v.Ratio)
 		if v.Known {
 			fmt.Fprintf(t, "%.2f\t%.2f–%.2f", v.Measured.Median, v.Measured.Min, v.Measured.Max)
 		} else {

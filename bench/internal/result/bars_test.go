@@ -23,6 +23,9 @@ func TestJudge(t *testing.T) {
 		{result.Bar{Metric: "time", Other: "raw", Ratio: 0.9}, "FAIL     time"},
 		{result.Bar{Metric: "speed", Other: "raw", Ratio: 3.0}, "pass     speed"},
 		{result.Bar{Metric: "speed", Other: "raw", Ratio: 3.1}, "FAIL     speed"},
+		{result.Bar{Metric: "time", Ratio: 10}, "pass     time"},
+		{result.Bar{Metric: "time", Ratio: 9.9}, "FAIL     time"},
+		{result.Bar{Metric: "nothing", Ratio: 9.9}, "not measured  nothing"},
 		{result.Bar{Metric: "speed", Other: "nobody", Ratio: 3.1}, "not measured  speed"},
 	} {
 		var b strings.Builder
