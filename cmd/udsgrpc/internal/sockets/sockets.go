@@ -16,7 +16,8 @@ type Socket struct {
 	Path string
 	// File is what is at the path, nil for an abstract name and where no socket is.
 	File fs.FileInfo
-	// Listens is true if this network namespace has a process that listens on it. A socket file of which
+	// Listens is true if this network namespace has a process that listens on it, or may at any moment, as it
+	// has bound it. A socket file of which
 	// nothing else is known can belong to one elsewhere, as in a container.
 	Listens bool
 	// Holders are the processes that have it open, as far as they can be seen.

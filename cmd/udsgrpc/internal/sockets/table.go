@@ -10,7 +10,7 @@ import (
 // entry is a line of /proc/net/unix.
 type entry struct {
 	inode   uint64 // 0 for the server's end of a connection that waits to be accepted
-	listens bool
+	listens bool // or is bound, and may listen at any moment
 	path    string
 }
 
@@ -18,6 +18,7 @@ type entry struct {
 const (
 	streamType  = "0001"
 	acceptsFlag = 1 << 16 // __SO_ACCEPTCON
+	unconnected = "01"    // SS_UNCONNECTED
 )
 
 // readTable reads the entries with paths from /proc/net/unix (proc_net_unix(5)), which are of streams. The kernel writes
@@ -60,5 +61,5 @@ func parseEntry(line string) (e entry, ok, stream bool) {
 	if flagsErr != nil || inodeErr != nil {
 		return entry{}, false, false
 	}
-	return entry{inode: inode, listens: flags&acceptsFlag != 0, path: path}, true, columns[3] == streamType
+	return entry{inode: inode, listens: flags&acceptsFlag != 0 || columns[4] == unconnected, path: path}, true, columns[3] == streamType
 }

@@ -13,6 +13,7 @@ func TestTableIsRead(t *testing.T) {
 	got, err := readTable(strings.NewReader(header +
 		"000000002b646ac2: 00000003 00000000 00000000 0001 03 83762818\n" + // a client, which has no path
 		"00000000ab990bbb: 00000002 00000000 00010000 0001 01 60288463 /run/a b.sock\n" +
+		"00000000ab990bbc: 00000002 00000000 00000000 0001 01 60288464 /run/bound.sock\n" +
 		"0000000043e02679: 00000002 00000000 00000000 0001 03    16 /run/a b.sock\n" + // short numbers are padded
 		"0000000000000000: 00000002 00000000 00000000 0002 01 17 /run/datagram\nwith: a newline\n" +
 		"0000000000000000: 00000002 00000000 00010000 0001 01 18 /run/new\nline\n\nend.sock\n" +
@@ -23,6 +24,7 @@ func TestTableIsRead(t *testing.T) {
 	}
 	want := []entry{
 		{60288463, true, "/run/a b.sock"},
+		{60288464, true, "/run/bound.sock"},
 		{16, false, "/run/a b.sock"},
 		{18, true, "/run/new\nline\n\nend.sock"},
 		{19, true, "@abstract"},
