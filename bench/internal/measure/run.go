@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -68,21 +67,6 @@ func (r *run) measure(ctx context.Context, spec load.Spec) (result load.Result, 
 		return err
 	})
 	return result, cost, err
-}
-
-// together makes the calls of each spec in the same new processes, one after another, in an order drawn
-// anew each time.
-func (r *run) together(ctx context.Context, specs []load.Spec) (results []load.Result, err error) {
-	results = make([]load.Result, len(specs))
-	err = r.with(ctx, 1, func(p pair) error {
-		for _, i := range rand.Perm(len(specs)) {
-			if results[i], _, err = r.calls(p, specs[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return results, err
 }
 
 // calls warms up and then makes the calls of spec.

@@ -178,44 +178,28 @@ func files() Workload {
 	}
 	w.values = func(ctx context.Context, r *run) ([]float64, error) {
 		r.files = true
-		results, err := r.together(ctx, specs)
-		if err != nil {
-			return nil, err
-		}
-		var values []float64
-		for _, res := range results {
-			values = append(values, micros(res.P50))
-		}
-		for i := range specs[1:] {
-			values = append(values, values[i+1]/values[0])
-		}
-		return values, nil
+		return r.paired(ctx, specs, func(res load.Result) float64 { return micros(res.P50) })
 	}
 	return w
 }
 
-// memory takes how fast a server adds up what is in a memory file, and compares it with the same in messages.
+// memory takes how fast a server adds up what it gets in messages and in a memory file, and compares these.
 func memory() Workload {
 	const title = "64 MiB that the server adds up, "
+	specs := []load.Spec{{Kind: load.SumMessages, Size: huge}, {Kind: load.SumMemory, Size: huge}}
 	return Workload{
 		Name: peer.MemoryWorkload,
 		kind: load.SumMemory,
 		Metrics: []result.Metric{
-			{ID: "memory/file", Title: title + "in a memory file", Unit: "MiB/s", MoreIsBetter: true},
 			{ID: "memory/messages", Title: title + "in messages of 1 MiB", Unit: "MiB/s", MoreIsBetter: true},
+			{ID: "memory/file", Title: title + "in a memory file", Unit: "MiB/s", MoreIsBetter: true},
 			{ID: "memory/ratio", Title: title + "in a memory file, against messages", Unit: "ratio", MoreIsBetter: true},
 		},
 		values: func(ctx context.Context, r *run) ([]float64, error) {
 			r.files = true
-			results, err := r.together(ctx, []load.Spec{{Kind: load.SumMemory, Size: huge}, {Kind: load.SumMessages, Size: huge}})
-			if err != nil {
-				return nil, err
-			}
-			var values []float64
-			for _, res := range results {
-				values = append(values, float64(res.Calls)*huge/(1<<20)/res.Elapsed.Seconds())
-			}
-			return append(values, values[0]/values[1]), nil
+			return r.paired(ctx, specs, func(res load.Result) float64 {
+				return float64(res.Calls) * huge / (1 << 20) / res.Elapsed.Seconds()
+			})
 		},
 	}
 }

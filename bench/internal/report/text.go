@@ -41,8 +41,8 @@ const meaning = "" +
 	"- **idle clients**: one client calls while that many others, each with a connection that has carried one call, are silent.\n" +
 	"- **per idle client**: what 1,000 such clients add to the server, divided by 1,000; heap and stacks in use after two garbage collections, resident memory, file descriptors.\n" +
 	"- **registered services**: copies of the service under other names.\n" +
-	"- **open files**: calls with that many open files, which the server takes and closes. The call without is the same call of the same processes, whose server takes files as well. *Against none* is the one time divided by the other in each round.\n" +
-	"- **64 MiB that the server adds up**: the bytes are in a sealed memory file (memfd) that exists before the calls, and goes with each; the server maps it, adds up and unmaps it. Or they are sent in messages of 1 MiB of a client stream, to the same server. *Against messages* is the one speed divided by the other in each round.\n"
+	"- **open files**: calls with that many open files, which the server takes and closes. The call without is the same call between the same processes. The two take turns of a few hundredths of a second, and *against none* is the median of the ratios of these turns.\n" +
+	"- **64 MiB that the server adds up**: the bytes are in messages of 1 MiB of a client stream; or in a sealed memory file (memfd) that exists before the calls and goes with each, which the server maps, adds up and unmaps. *Against messages* is as *against none*.\n"
 
 const repeat = "At the root of a checkout:\n\n" +
 	"```sh\n" +
