@@ -106,7 +106,7 @@ func TestLsTellsAnotherUserWhatItMayNotReach(t *testing.T) {
 	serve(t, orphan, runtime.SocketMode(0o400))
 	cmd := testproc.Command(t, "udsgrpc", "ls", "--json", dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1234, Gid: 1234}}
-	rows := readRows(t, testproc.Run(t, cmd))
+	rows, _ := readRows(t, testproc.Run(t, cmd))
 	if got := rows[private]; got.State != "permission denied" || got.Owner != "root" || got.Mode != "0600" {
 		t.Errorf("the private one is %+v", got)
 	}

@@ -10,7 +10,7 @@ import (
 // entry is a line of /proc/net/unix.
 type entry struct {
 	inode   uint64 // 0 for the server's end of a connection that waits to be accepted
-	listens bool // or is bound, and may listen at any moment
+	listens bool   // or is bound, and may listen at any moment
 	path    string
 }
 
