@@ -99,9 +99,16 @@ func (c *conn) sendFiles(fd int) (int, error) {
 	return n, err
 }
 
-// allowFiles lets the client send descriptors, where whoever has accepted the connection does not.
+// allowFiles lets the client send descriptors, where whoever has accepted the connection does not. Nothing
+// else comes with them: a connection inherits other options from its listener, which may be the service
+// manager's, and what they add takes the room of descriptors or, for a pidfd, is one.
 func (c *conn) allowFiles() {
-	c.raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 1) })
+	c.raw.Control(func(fd uintptr) {
+		for _, option := range []int{unix.SO_PASSCRED, unix.SO_PASSSEC, unix.SO_PASSPIDFD} {
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, option, 0)
+		}
+		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 1)
+	})
 }
 
 func closeDescriptors(fds []int) {
