@@ -193,6 +193,7 @@ func (f *incoming) assign(ids []uint64) error {
 	if a.err != nil {
 		a.Close()
 	}
+	f.pending.close() // of a message that was skipped
 	f.pending = a
 	return nil
 }

@@ -207,6 +207,7 @@ func (s *clientStream) peek() (again bool, err error) {
 	if err == nil && k != wire.KindGoAway {
 		if s.in.current.waited && s.caller.Err() != nil {
 			s.late = true // the cancellation happened first
+			s.in.takeFiles().close()
 			return false, status.FromContextError(s.caller.Err()).Err()
 		}
 		s.setBegun()
