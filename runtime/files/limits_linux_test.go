@@ -3,11 +3,14 @@ package files_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -225,5 +228,34 @@ func TestSenderLearnsThatTooManyFilesAreOnTheirWay(t *testing.T) {
 	want := status.Error(codes.ResourceExhausted, "too many open files of this user are on their way, sent and not received yet: nothing was sent")
 	if got := client.Line(); got != want.Error() {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A kind of file that the kernel passes on to nobody ends the call, and not the connection.
+func TestFileThatTheKernelDoesNotPassOnIsNotSent(t *testing.T) {
+	params := make([]byte, 120) // struct io_uring_params
+	fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 8, uintptr(unsafe.Pointer(&params[0])), 0)
+	if errno != 0 {
+		t.Skipf("io_uring_setup: %v", errno)
+	}
+	ring := os.NewFile(fd, "io_uring")
+	defer ring.Close()
+	path, _ := start(t, "serve")
+	client := dial(t, path)
+	const want = "the open files of the message cannot be sent: invalid argument: the kernel does not let every kind of file"
+	m := &filetestv1.Shapes{Text: "ignore", File: runtime.ShareFile(ring)}
+	ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
+	defer cancel()
+	_, err := client.Swap(ctx, m)
+	wantStatus(t, err, codes.InvalidArgument, want)
+	stream, err := client.Collect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.Send(m)
+	_, err = stream.CloseAndRecv()
+	wantStatus(t, err, codes.InvalidArgument, want)
+	if _, err := client.Swap(ctx, many("ignore", shared(t, "x"), 1)); err != nil {
+		t.Errorf("the next call comes to %v", err)
 	}
 }

@@ -32,15 +32,26 @@ func (c *conn) writeWith(files *filewalk.Files, wait bool) (n int, all bool, err
 }
 
 // refusalOf returns the status of a call whose open files cannot be sent, if that is the reason for which a
-// write of n bytes has failed; else nil.
+// write of n bytes has failed; else nil. The connection is as it was then, and the server waits.
 func refusalOf(files *filewalk.Files, n int, err error) error {
-	switch {
-	case files == nil || n > 0 || err == nil:
+	if files == nil || n > 0 || err == nil {
 		return nil
-	case errors.Is(err, syscall.ETOOMANYREFS):
-		return errInFlight
-	case isStatus(err):
+	}
+	if isStatus(err) {
 		return err
 	}
-	return nil
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return nil
+	}
+	switch errno {
+	case syscall.EPIPE, syscall.ECONNRESET, syscall.ENOTCONN, syscall.EBADF:
+		return nil // it is the connection
+	case syscall.ETOOMANYREFS:
+		return errInFlight
+	case syscall.ENOMEM, syscall.ENOBUFS:
+		return status.Errorf(codes.ResourceExhausted, "the open files of the message cannot be sent: %v: nothing was sent", errno)
+	default:
+		return status.Errorf(codes.InvalidArgument, "the open files of the message cannot be sent: %v: the kernel does not let every kind of file, such as an io_uring, go to another process: nothing was sent", errno)
+	}
 }
