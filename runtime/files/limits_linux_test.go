@@ -259,3 +259,27 @@ func TestFileThatTheKernelDoesNotPassOnIsNotSent(t *testing.T) {
 		t.Errorf("the next call comes to %v", err)
 	}
 }
+
+// What a stream keeps for another try is bounded by what can wait for a server that does not read.
+func TestStreamKeepsFewFilesForAnotherTry(t *testing.T) {
+	path, _ := start(t, "serve")
+	client := dial(t, path)
+	before := count(t, client)
+	stream, err := client.Collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, most := many("", shared(t, "x"), 1), 0
+	for range 2000 {
+		if err := stream.Send(m); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, fixture.OpenFiles(t))
+	}
+	if kept := most - before.here; kept > 600 {
+		t.Errorf("the stream has kept %d files open", kept)
+	}
+	if _, err := stream.CloseAndRecv(); err != nil {
+		t.Error(err)
+	}
+}

@@ -82,6 +82,17 @@ func (o *outbox) hasFiles() bool {
 	return false
 }
 
+// keptWrites returns how many writes at least have brought the kernel what is kept: one for each message with
+// open files.
+func (o *outbox) keptWrites() (n int) {
+	for i := range o.pieces {
+		if o.pieces[i].passed {
+			n++
+		}
+	}
+	return n
+}
+
 // refuse drops a message whose open files the kernel does not pass on, and what was queued after it. The
 // caller holds mu.
 func (o *outbox) refuse(err error) {

@@ -15,12 +15,16 @@ const (
 	replayLimit = 208<<10 + largestBuffer
 
 	largestBuffer = 48 << 10
+	// writeOverhead is what the kernel counts for each write at least, besides its bytes: it has its own sk_buff
+	// and skb_shared_info, of 552 bytes together in Linux 6.18. So the duplicates of open files that a stream
+	// keeps for another try are those of a few hundred messages, however small these are.
+	writeOverhead = 512
 )
 
 // mustHaveBegun reports whether the kernel has accepted more than fits in the queue of a server that does
 // not read. The caller holds mu.
 func (s *clientStream) mustHaveBegun() bool {
-	n := s.out.kept()
+	n := s.out.kept() + s.out.keptWrites()*writeOverhead
 	return n > replayLimit && n > s.conn.sendBuffer()+largestBuffer
 }
 
