@@ -249,3 +249,28 @@ func TestHandlerCannotCloseWhatItSharesInItsAnswer(t *testing.T) {
 		t.Errorf("got %v, want %q", err, want)
 	}
 }
+
+// A message that comes too late is not sent, and what was given away with it is closed.
+func TestFileGivenAfterTheEndIsClosed(t *testing.T) {
+	path, _ := start(t, "serve")
+	for name, opts := range map[string][]runtime.DialOption{"direct": nil, "HTTP/2": {runtime.WithHTTP2Only()}} {
+		t.Run(name, func(t *testing.T) {
+			stream, err := dial(t, path, opts...).Chat(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "direct" {
+				stream.CloseSend()
+			} else if err := stream.Send(&filetestv1.Shapes{File: shared(t, "x")}); err == nil { // which ends the call
+				t.Fatal("a file went over HTTP/2")
+			}
+			given := newFile("late")
+			if err := stream.SendMsg(&filetestv1.Shapes{File: runtime.GiveFile(given)}); err == nil {
+				t.Error("the message was sent")
+			}
+			if isOpen(given) {
+				t.Error("what was given away is open")
+			}
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 func (s *clientStream) SendMsg(m any) error {
 	if s.sentLast {
+		filewalk.Discard(m)
 		return s.fail(status.Error(codes.Internal, "SendMsg called after CloseSend"))
 	}
 	s.sentLast = !s.desc.ClientStreams

@@ -49,6 +49,7 @@ type serverStream struct {
 // SendMsg ends the call if it refuses a message, as every error of SendMsg does.
 func (s *serverStream) SendMsg(m any) error {
 	if s.refusal != nil {
+		filewalk.Discard(m)
 		return s.refusal
 	}
 	if s.refusal = filewalk.RefuseOverHTTP2(s.method, becauseOfClient, m); s.refusal != nil {
@@ -82,6 +83,7 @@ type clientStream struct {
 
 func (s *clientStream) SendMsg(m any) error {
 	if err := s.refusal.Load(); err != nil {
+		filewalk.Discard(m)
 		return *err
 	}
 	if err := filewalk.RefuseOverHTTP2(s.method, s.because, m); err != nil {
