@@ -3,8 +3,10 @@ package files_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -282,4 +284,43 @@ func TestStreamKeepsFewFilesForAnotherTry(t *testing.T) {
 	if _, err := stream.CloseAndRecv(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A client that does not read what a server sends cannot fill the server's table of descriptors.
+func TestStreamThatNobodyReadsHoldsFewFiles(t *testing.T) {
+	path, _ := start(t, "serve")
+	client := dial(t, path)
+	before := count(t, client)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream, err := client.Watch(ctx, &filetestv1.Plain{Text: "5000 1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := func() int { return descriptors(t, client) - before.server }
+	fixture.Eventually(t, "the server to have sent what it can", func() bool { return opened() >= 60 })
+	for range 3000 { // in which time it might go on
+		if n := opened(); n > 100 {
+			t.Fatalf("the server has opened %d files for it", n)
+		}
+	}
+	for files := 0; files < 5000; {
+		m, err := stream.Recv()
+		if err != nil {
+			t.Fatalf("after %d files: %v", files, err)
+		}
+		if m.GetFile() == nil {
+			continue
+		}
+		if content, err := read(m.GetFile()); err != nil || content != strconv.Itoa(files) {
+			t.Fatalf("file %d has %q, %v", files, content, err)
+		}
+		files++
+	}
+	if m, err := stream.Recv(); err != io.EOF {
+		t.Errorf("the end comes to %v, %v", m, err)
+	}
+	before.here++ // each end has a connection more
+	before.server++
+	before.check("after the stream")
 }

@@ -49,20 +49,21 @@ type outbox struct {
 	budget *budget
 	pool   *wire.Buffers
 
-	conn    *conn // nil while a client looks for another server
-	pieces  []piece
-	next    int  // the first piece that the kernel has not accepted completely
-	offset  int  // how much of it was accepted
-	queued  int  // bytes that the kernel has not accepted
-	charged int  // how many of them the budget counts
-	keeping bool // accepted bytes are kept, to be sent again
-	writing bool // a goroutine writes
-	flusher bool // the flusher was started, and has not begun to write
-	life    outboxLife
-	err     error
-	refusal error    // why a message with open files, and what was queued after it, was dropped
-	cut     bool     // the end of the call was dropped with it
-	first   [2]piece // the first array of pieces
+	conn        *conn // nil while a client looks for another server
+	pieces      []piece
+	next        int  // the first piece that the kernel has not accepted completely
+	offset      int  // how much of it was accepted
+	queued      int  // bytes that the kernel has not accepted
+	queuedFiles int  // the same of open files, which are not closed before that
+	charged     int  // how many of them the budget counts
+	keeping     bool // accepted bytes are kept, to be sent again
+	writing     bool // a goroutine writes
+	flusher     bool // the flusher was started, and has not begun to write
+	life        outboxLife
+	err         error
+	refusal     error    // why a message with open files, and what was queued after it, was dropped
+	cut         bool     // the end of the call was dropped with it
+	first       [2]piece // the first array of pieces
 
 	waiting atomic.Int32 // how many wait in admit; changed with mu held
 }
@@ -105,7 +106,7 @@ func (o *outbox) admit() error {
 			return errOutboxClosed
 		case o.err != nil:
 			return o.err
-		case o.queued >= window:
+		case o.queued >= window || o.queuedFiles >= filesPerCall:
 			o.await(nil)
 		case o.queued > 0 && o.budget.full():
 			if !counted {
@@ -352,9 +353,7 @@ func (o *outbox) kept() int {
 func (o *outbox) detach() {
 	o.queued += o.kept()
 	o.next, o.offset, o.err, o.conn = 0, 0, nil, nil
-	for i := range o.pieces {
-		o.pieces[i].passed = false
-	}
+	o.passAgain()
 	o.chargeBudget()
 }
 
@@ -414,6 +413,6 @@ func (o *outbox) drop() {
 	for i := range o.pieces {
 		o.free(&o.pieces[i])
 	}
-	o.pieces, o.next, o.offset, o.queued, o.keeping = nil, 0, 0, 0, false
+	o.pieces, o.next, o.offset, o.queued, o.queuedFiles, o.keeping = nil, 0, 0, 0, 0, false
 	o.chargeBudget()
 }

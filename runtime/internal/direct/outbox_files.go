@@ -20,6 +20,7 @@ func (o *outbox) appendFiles(files *filewalk.Files, joins int) {
 	*b = wire.AppendFilesFrame(*b, files.IDs())
 	o.queued += n
 	o.pieces[len(o.pieces)-1].files = files
+	o.queuedFiles += len(files.IDs())
 }
 
 // joinable reports whether files can go with the first byte of the last piece: nothing of it is written, and
@@ -57,8 +58,30 @@ func (o *outbox) filesToPass() *filewalk.Files {
 
 // passedFiles is called when the kernel has accepted the next byte, before that is counted.
 func (o *outbox) passedFiles() {
-	if p := o.head(); p != nil && p.files != nil {
+	if p := o.head(); p != nil && p.hasFilesToPass() {
 		p.passed = true
+		o.queuedFiles -= len(p.files.IDs())
+		if o.waiting.Load() > 0 {
+			o.mu.broadcast()
+		}
+	}
+}
+
+// passAgain makes that kept files go again, with what is sent again. The caller holds mu.
+func (o *outbox) passAgain() {
+	for i := range o.pieces {
+		o.pieces[i].passed = false
+	}
+	o.countFiles()
+}
+
+// countFiles sets queuedFiles anew. The caller holds mu.
+func (o *outbox) countFiles() {
+	o.queuedFiles = 0
+	for i := range o.pieces {
+		if p := &o.pieces[i]; p.hasFilesToPass() {
+			o.queuedFiles += len(p.files.IDs())
+		}
 	}
 }
 
@@ -110,5 +133,6 @@ func (o *outbox) refuse(err error) {
 		break
 	}
 	o.queued = 0
+	o.countFiles()
 	o.chargeBudget()
 }
