@@ -24,7 +24,7 @@ const SupportsFiles1 = true
 // The value may stand in several fields and messages, and be sent any number of times, also concurrently.
 // Sending it fails with codes.InvalidArgument, in words that name the field, if the file is closed; nothing
 // is sent then. The same goes for a nil f, and for a copy of the value, or of the message that it is in: a
-// copy holds no file.
+// copy holds no file. It also fails for a kind of file that the kernel does not pass on, such as an io_uring.
 //
 // Both processes have the same open file description then: offset, status flags such as O_NONBLOCK, and
 // locks are common to them. Sending changes none of these.
