@@ -75,22 +75,19 @@ func (s *dirServer) hasPath(t *testing.T) {
 
 func TestPathIsClaimedInADirectoryThatWasMadeAnew(t *testing.T) {
 	t.Parallel()
-	for name, lose := range map[string]func(dir string) error{
-		"after it was removed":    os.RemoveAll,
-		"after it was moved away": func(dir string) error { return os.Rename(dir, dir+".away") },
+	for name, lose := range map[string]func(t *testing.T, dir string){
+		"after it was removed": removeDir,
+		"after it was moved away": func(t *testing.T, dir string) {
+			if err := os.Rename(dir, dir+".away"); err != nil {
+				t.Fatal(err)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serveInDir(t, filepath.Join(fixture.ShortDir(t), "dir"))
 			for range 3 { // the watch has to move on as well
-				// The server may bind its socket again while the directory is being emptied.
-				fixture.Eventually(t, "the directory to be lost", func() bool {
-					err := lose(s.dir)
-					if err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
-						t.Fatal(err)
-					}
-					return err == nil
-				})
+				lose(t, s.dir)
 				s.awaitHealth(t, healthv1.HealthCheckResponse_NOT_SERVING)
 				before := s.Stats().Rebound
 				if err := os.Mkdir(s.dir, 0o700); err != nil {
@@ -134,7 +131,11 @@ func TestNewDirectoryIsCheckedAsTheFirstOneWas(t *testing.T) {
 	t.Parallel()
 	s := serveInDir(t, filepath.Join(fixture.ShortDir(t), "dir"))
 	unsafe := s.dir + ".unsafe"
-	if err := errors.Join(os.Mkdir(unsafe, 0o700), os.Chmod(unsafe, 0o777), os.RemoveAll(s.dir), os.Rename(unsafe, s.dir)); err != nil {
+	if err := errors.Join(os.Mkdir(unsafe, 0o700), os.Chmod(unsafe, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	removeDir(t, s.dir)
+	if err := os.Rename(unsafe, s.dir); err != nil {
 		t.Fatal(err)
 	}
 	fixture.Eventually(t, "the event", func() bool { return strings.Contains(s.log.String(), "unsafe directory") })
@@ -160,7 +161,8 @@ func TestServerOfANewDirectoryIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.RemoveAll(s.dir), os.Rename(other, s.dir)); err != nil {
+	removeDir(t, s.dir)
+	if err := os.Rename(other, s.dir); err != nil {
 		t.Fatal(err)
 	}
 	fixture.Eventually(t, "the event", func() bool { return strings.Contains(s.log.String(), "listens on it") })
@@ -225,11 +227,24 @@ func TestPluginIntroducesItselfInADirectoryThatWasMadeAnew(t *testing.T) {
 	<-registered
 	first.Kill()
 	first.WaitExit()
-	if err := errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o700)); err != nil {
+	removeDir(t, s.dir)
+	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	testproc.Start(t, "greeter", kubelet).Line()
 	<-registered
 	fixture.Eventually(t, "the plugin's own path", func() bool { return s.Stats().Rebound > 0 })
 	s.hasPath(t)
+}
+
+// removeDir removes a directory, in which a server may bind its socket again while it is being emptied.
+func removeDir(t *testing.T, dir string) {
+	t.Helper()
+	fixture.Eventually(t, dir+" to be removed", func() bool {
+		err := os.RemoveAll(dir)
+		if err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 }
