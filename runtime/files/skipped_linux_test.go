@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 
 	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
@@ -20,7 +21,8 @@ import (
 // closed too.
 func TestFilesOfSkippedMessagesAreClosed(t *testing.T) {
 	l, path := listen(t)
-	client := dial(t, path)
+	answered := make(chan struct{})
+	client := dial(t, path, runtime.WithStatsHandler(awaitAnswer{answered}))
 	before := fixture.OpenFiles(t)
 	var server sync.WaitGroup
 	server.Go(func() {
@@ -34,12 +36,27 @@ func TestFilesOfSkippedMessagesAreClosed(t *testing.T) {
 		}
 		status := (&wire.Status{Last: true}).Append(nil)
 		r.send(concat(wire.AppendFrameHeader(nil, wire.KindStatus, len(status)), status))
+		close(answered)
 	})
 	var trailer metadata.MD
 	_, err := client.Swap(t.Context(), &filetestv1.Shapes{}, grpc.MaxCallRecvMsgSize(10), grpc.Trailer(&trailer))
 	wantStatus(t, err, codes.ResourceExhausted, "")
 	server.Wait()
 	fixture.Eventually(t, "the descriptors to be as before", func() bool { return fixture.OpenFiles(t) <= before })
+}
+
+// awaitAnswer makes a call wait, when it has sent its request, until the whole answer was sent: a client that
+// skips the rest hangs up.
+type awaitAnswer struct{ answered chan struct{} }
+
+func (awaitAnswer) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (awaitAnswer) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (awaitAnswer) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (a awaitAnswer) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if _, sent := s.(*stats.OutPayload); sent {
+		<-a.answered
+	}
 }
 
 // lateContext has ended already when the goroutine that receives asks, and says so to nobody else yet: a
