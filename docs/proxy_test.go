@@ -3,6 +3,7 @@ package docs_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,27 +20,31 @@ import (
 // toolDir is where in the repository the module of the tool is. It requires that of the repository.
 const toolDir = "cmd/udsgrpc"
 
-// publishTree makes dir a module proxy that has one version of the module at root and of the tool's: what
-// is there now. The version tells the content, as the go command takes for granted that a version
+// publishTree makes dir a module proxy that has one version of the module at root and of the tool's, if it
+// has one: what is there now. The version tells the content, as the go command takes for granted that a version
 // never changes, also in its build cache.
 func publishTree(root, dir string) error {
 	library, err := readModule(root)
 	if err != nil {
 		return err
 	}
+	files := library.files
 	tool, err := readModule(filepath.Join(root, toolDir))
-	if err != nil {
+	switch {
+	case err == nil:
+		files = slices.Concat(files, tool.files)
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	sum, err := dirhash.Hash1(slices.Concat(library.files, tool.files), func(name string) (io.ReadCloser, error) { return os.Open(name) })
+	sum, err := dirhash.Hash1(files, func(name string) (io.ReadCloser, error) { return os.Open(name) })
 	if err != nil {
 		return err
 	}
 	version := fmt.Sprintf("v0.1.0-docs.h%.6x", sha256.Sum256([]byte(sum)))
-	if err := tool.gomod.AddRequire(library.gomod.Module.Mod.Path, version); err != nil {
+	if err := library.publish(dir, version); err != nil || tool == nil {
 		return err
 	}
-	if err := library.publish(dir, version); err != nil {
+	if err := tool.gomod.AddRequire(library.gomod.Module.Mod.Path, version); err != nil {
 		return err
 	}
 	return tool.publish(dir, version)
