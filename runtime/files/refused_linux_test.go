@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
@@ -148,16 +149,11 @@ func TestAnswerOverHTTP2CarriesNoFiles(t *testing.T) {
 
 // What passes on bytes loses files, and the call says so.
 func TestFilesDoNotComeThroughSocat(t *testing.T) {
-	if _, err := exec.LookPath("socat"); err != nil {
-		if os.Getenv("UDSGRPC_CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("there is no socat")
-	}
+	program := testproc.Tool(t, "socat", "socat")
 	t.Parallel()
 	path, _ := start(t, "serve")
 	between := filepath.Join(filepath.Dir(path), "between.sock")
-	socat := exec.Command("socat", "UNIX-LISTEN:"+between+",fork", "UNIX-CONNECT:"+path)
+	socat := exec.Command(program, "UNIX-LISTEN:"+between+",fork", "UNIX-CONNECT:"+path)
 	if err := socat.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -124,13 +124,7 @@ func terminate(t *testing.T, p *testproc.Process) {
 // becomes the program "serve activated".
 func systemdActivated(t *testing.T, path string, flags ...string) *exec.Cmd {
 	t.Helper()
-	tool, err := exec.LookPath("systemd-socket-activate")
-	if err != nil {
-		if os.Getenv("UDSGRPC_CI") == "1" {
-			t.Fatalf("UDSGRPC_CI is set, so systemd-socket-activate must be installed: %v", err)
-		}
-		t.Skip("there is no systemd-socket-activate: install Debian's package systemd")
-	}
+	tool := testproc.Tool(t, "systemd-socket-activate", "systemd")
 	cmd := testproc.Command(t, "serve activated", path)
 	program := cmd.Args
 	cmd.Path, cmd.Args = tool, append([]string{tool}, flags...)
