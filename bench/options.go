@@ -89,7 +89,11 @@ func (o *options) choose(only string) error {
 			o.plan.Peers = append(o.plan.Peers, p)
 		}
 	}
-	for _, w := range measure.Workloads() {
+	known := measure.Workloads()
+	if workloads != "" {
+		known = measure.All()
+	}
+	for _, w := range known {
 		if workloads == "" || matchWorkload.MatchString(w.Name) {
 			o.plan.Workloads = append(o.plan.Workloads, w)
 		}

@@ -39,6 +39,7 @@ type child struct {
 	server *peer.Server
 	target load.Target
 	idle   []peer.Client
+	busy   compute
 }
 
 func (c *child) do(ctx context.Context, req Request) (Reply, error) {
@@ -58,6 +59,9 @@ func (c *child) do(ctx context.Context, req Request) (Reply, error) {
 	case req.Usage != nil:
 		u, err := usage.Now(req.Usage.Settle)
 		return Reply{Usage: u}, err
+	case req.Compute != nil:
+		c.busy.start(req.Compute.Threads)
+		return Reply{}, nil
 	}
 	return Reply{}, errors.New("the request asks for nothing")
 }
@@ -137,6 +141,7 @@ func (c *child) run(ctx context.Context, spec load.Spec) (Reply, error) {
 }
 
 func (c *child) close() error {
+	c.busy.stop()
 	var errs []error
 	for _, client := range c.idle {
 		errs = append(errs, client.Close())

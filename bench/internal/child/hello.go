@@ -17,7 +17,7 @@ var ErrProtocol = errors.New("its children speak another protocol")
 func Meet(ctx context.Context, program string) (kinds []load.Kind, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	p, err := Start(ctx, program)
+	p, err := Start(ctx, program, Place{})
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func TestProtocolIsAsItsNumberSays(t *testing.T) {
 		want    string
 	}{
 		{child.Request{}, "Hello{} Serve{Peer string, Path string, Services int, Files bool} Dial{Peer string, Addr string, Callers int} Idle{Clients int} " +
-			"Warm{Kind string, Size int, Callers int, Deadline int64, Duration int64, Files int} Run{Kind string, Size int, Callers int, Deadline int64, Duration int64, Files int} Usage{Settle bool}"},
+			"Warm{Kind string, Size int, Callers int, Deadline int64, Duration int64, Files int} Run{Kind string, Size int, Callers int, Deadline int64, Duration int64, Files int} Usage{Settle bool} Compute{Threads int}"},
 		{child.Reply{}, "Error string Hello{Protocol int, Kinds slice} Addr string Result{Calls int, Elapsed int64, P50 int64, P99 int64, Max int64} " +
 			"Cost{CPU int64, Mallocs uint64} Usage{CPU int64, Mallocs uint64, Heap uint64, RSS uint64, FDs int}"},
 	} {

@@ -20,9 +20,9 @@ type Process struct {
 	answer *json.Decoder
 }
 
-// Start starts a program as a child, which ends with ctx at the latest: this program again if
+// Start starts a program as a child in a place, which ends with ctx at the latest: this program again if
 // program is empty.
-func Start(ctx context.Context, program string) (*Process, error) {
+func Start(ctx context.Context, program string, place Place) (*Process, error) {
 	if program == "" {
 		self, err := os.Executable()
 		if err != nil {
@@ -47,7 +47,7 @@ func Start(ctx context.Context, program string) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a child: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := place.start(cmd); err != nil {
 		return nil, fmt.Errorf("start a child: %w", err)
 	}
 	return &Process{cmd: cmd, stdin: stdin, ask: json.NewEncoder(stdin), answer: json.NewDecoder(stdout)}, nil

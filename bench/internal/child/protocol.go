@@ -25,6 +25,8 @@ type Request struct {
 	Warm  *load.Spec `json:",omitempty"` // checks what comes back, then makes calls that do not count
 	Run   *load.Spec `json:",omitempty"`
 	Usage *Usage     `json:",omitempty"`
+	// Compute is understood by children of this program only.
+	Compute *Compute `json:",omitempty"`
 }
 
 // Hello asks who the child is. The first revisions with protocol 1 answer it with an error.
@@ -46,6 +48,9 @@ type Dial struct {
 // Idle asks for more clients until there are Clients of them, which make one call each and then
 // stay connected.
 type Idle struct{ Clients int }
+
+// Compute asks for threads that compute until the child ends, and do nothing else.
+type Compute struct{ Threads int }
 
 // Usage asks what the child has used, with Settle after collecting its garbage.
 type Usage struct{ Settle bool }

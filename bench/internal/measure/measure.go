@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -54,7 +55,7 @@ func (p Peer) lack(w Workload) string {
 	if p.Program != nil && !slices.Contains(p.Program.Kinds, w.kind) {
 		return fmt.Sprintf("revision %s does not know calls of the kind %q", p.Program.Revision, w.kind)
 	}
-	return p.About.Lack(w.Name)
+	return p.About.Lack(cmp.Or(w.base, w.Name))
 }
 
 // Plan says what to measure.

@@ -18,12 +18,13 @@ const patience = 30 * time.Second
 
 // run is one measurement of one peer.
 type run struct {
-	peer     string
-	program  string // whose children do it
-	dir      string // for sockets
-	times    Times
-	services int
-	files    bool // the server has the Files service too
+	peer      string
+	program   string // whose children do it
+	dir       string // for sockets
+	times     Times
+	services  int
+	files     bool // the server has the Files service too
+	condition condition
 }
 
 // pair is a server and a client in processes of their own.
@@ -37,12 +38,19 @@ func (r *run) with(ctx context.Context, callers int, f func(pair) error) (err er
 	if err != nil {
 		return fmt.Errorf("make a directory for a socket: %w", err)
 	}
+	if r.condition.busy {
+		stop, startErr := makeBusy(ctx)
+		if startErr != nil {
+			return startErr
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
 	var p pair
-	if p.server, err = child.Start(ctx, r.program); err != nil {
+	if p.server, err = child.Start(ctx, r.program, r.condition.place); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.server.Close()) }()
-	if p.client, err = child.Start(ctx, r.program); err != nil {
+	if p.client, err = child.Start(ctx, r.program, r.condition.place); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.client.Close()) }()

@@ -4,6 +4,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/udsgrpc/udsgrpc/bench/internal/load"
@@ -17,6 +18,7 @@ type Workload struct {
 	Metrics []result.Metric // what comes of it
 
 	kind load.Kind // of its calls
+	base string    // the name of the workload that it is under a condition; empty if it is under none
 
 	// values returns one value for each metric.
 	values func(context.Context, *run) ([]float64, error)
@@ -32,8 +34,14 @@ const (
 // crowd are the numbers of idle clients, and of services, with which a call is timed.
 func crowd() []int { return []int{1, 10, 100, 1000} }
 
-// Workloads returns all workloads, in the order in which they are shown.
+// Workloads returns the workloads that are measured if nobody asks for some by name, in the order in which
+// they are shown.
 func Workloads() []Workload {
+	return slices.DeleteFunc(All(), func(w Workload) bool { return w.base != "" && !shown(w.base) })
+}
+
+// single returns the workloads on a machine that does nothing else.
+func single() []Workload {
 	return []Workload{
 		oneCaller("unary", "Unary call, 64 B, one caller", load.Spec{Kind: load.Unary, Size: small}),
 		oneCaller("unary-deadline", "Unary call, 64 B, one caller, deadline of 5 s", load.Spec{Kind: load.Unary, Size: small, Deadline: deadline}),

@@ -4,7 +4,7 @@ const introduction = `Calls between two processes on one machine. Server and cli
 started anew for each measurement. All peers carry the same messages of the same service, and
 what comes back is compared with what was sent. Open files, which only udsgrpc carries, have a service
 of their own and are compared with the same work without them. Go's settings are left alone: no pinning
-to cores, no change of the garbage collector.
+to cores, no change of the garbage collector, but in the rows that say so.
 
 This file is written by the benchmark; do not edit it.
 `
@@ -42,7 +42,8 @@ const meaning = "" +
 	"- **per idle client**: what 1,000 such clients add to the server, divided by 1,000; heap and stacks in use after two garbage collections, resident memory, file descriptors.\n" +
 	"- **registered services**: copies of the service under other names.\n" +
 	"- **open files**: calls with that many open files, which the server takes and closes. The call without is the same call between the same processes. The two take turns of a few hundredths of a second, and *against none* is the median of the ratios of these turns.\n" +
-	"- **64 MiB that the server adds up**: the bytes are in messages of 1 MiB of a client stream; or in a sealed memory file (memfd) that exists before the calls and goes with each, which the server maps, adds up and unmaps. *Against messages* is as *against none*.\n"
+	"- **64 MiB that the server adds up**: the bytes are in messages of 1 MiB of a client stream; or in a sealed memory file (memfd) that exists before the calls and goes with each, which the server maps, adds up and unmaps. *Against messages* is as *against none*.\n" +
+	"- **one core for both processes**: server and client may use one core, the same one. **Every core busy**: another process has a thread for each core that computes all the time. **GOMAXPROCS=1**: both processes run one goroutine at a time, on any core.\n"
 
 const repeat = "At the root of a checkout:\n\n" +
 	"```sh\n" +
@@ -53,6 +54,8 @@ const repeat = "At the root of a checkout:\n\n" +
 	"```sh at=bench\n" +
 	"go run . -only 'udsgrpc|ttrpc/unary' -rounds 20\n" +
 	"```\n\n" +
+	"Every row can be had under every condition by its name: `-only '/ping-pong@busy'`, or `@one-core`, or\n" +
+	"`@gomaxprocs-1`. A whole run has three rows under each.\n\n" +
 	"Whether a change makes something slower, against any revision of this project. Its program is built in a\n" +
 	"temporary worktree of git, and its peers take turns with those of the checkout in the same rounds. With nothing\n" +
 	"else said that is done with udsgrpc, udsgrpc-http2 and, to see the noise, raw:\n\n" +
