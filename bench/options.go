@@ -89,13 +89,14 @@ func (o *options) choose(only string) error {
 			o.plan.Peers = append(o.plan.Peers, p)
 		}
 	}
-	known := measure.Workloads()
-	if workloads != "" {
-		known = measure.All()
-	}
-	for _, w := range known {
-		if workloads == "" || matchWorkload.MatchString(w.Name) {
-			o.plan.Workloads = append(o.plan.Workloads, w)
+	if workloads == "" {
+		o.plan.Workloads = measure.Workloads()
+	} else {
+		for _, w := range measure.All() {
+			conditional := strings.Contains(w.Name, "@")
+			if conditional == strings.Contains(workloads, "@") && matchWorkload.MatchString(w.Name) {
+				o.plan.Workloads = append(o.plan.Workloads, w)
+			}
 		}
 	}
 	switch {

@@ -90,6 +90,22 @@ func TestOnly(t *testing.T) {
 	}
 }
 
+func TestOnlyNamesAConditionOrMeansNone(t *testing.T) {
+	for only, want := range map[string]string{"/unary.*": "unary unary-deadline unary-64-callers unary-1000-callers unary-1MiB", "/ping-pong@(busy|one-core)": "ping-pong@one-core ping-pong@busy"} {
+		o, err := parse([]string{"-only", only})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, w := range o.plan.Workloads {
+			names = append(names, w.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: got %s, want %s", only, got, want)
+		}
+	}
+}
+
 func TestFlagsThatMakeNoSense(t *testing.T) {
 	for _, args := range [][]string{{"-only", "nobody"}, {"-only", "("}, {"-only", "/("}, {"-rounds", "-1"}, {"quick"},
 		{"-worst", "0.97"}, {"-worst", "-1", "-against", "HEAD"}, {"-against", "HEAD", "-only", "ttrpc/"}} {
