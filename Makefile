@@ -13,7 +13,7 @@ demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
 
 # Modules of their own, so that nobody who uses this project gets what they need.
-MODULES = cmd/udsgrpc thirdparty bench interop examples/more docs release
+MODULES = cmd/udsgrpc thirdparty bench interop examples/more examples/migrate docs release
 
 modules: ## the folders of all Go modules but that of the tools, one a line
 	@printf '%s\n' . $(MODULES)
@@ -41,6 +41,8 @@ endif
 	cd bench && $(GO) test ./...
 	$(call step,examples/more)
 	cd examples/more && $(GO) test $(RACE) ./...
+	$(call step,examples/migrate)
+	cd examples/migrate && $(GO) test ./...
 	$(call step,docs)
 	cd docs && $(GO) test -count=1 $(RACE) ./...
 	$(call step,release)
@@ -61,6 +63,7 @@ generate: ## everything that is generated
 	$(GO) test ./generator -run Golden -update
 	sh thirdparty/generate.sh
 	sh bench/generate.sh
+	sh examples/migrate/generate.sh
 
 # The linters are pinned in tools/go.mod. unparam finds parameters and results that are always the same.
 # 'go fix -diff' fails when there is a newer and shorter way to write something; 'go fix ./...' writes it.

@@ -28,6 +28,7 @@ require (
 	github.com/varlink/go v0.4.1-0.20261015173642-c935be0c53f7
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
+	k8s.io/klog/v2 v2.140.0
 	storj.io/drpc v1.0.0
 )
 
@@ -67,5 +68,4 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260825221802-da73d73af1c5 // indirect
 	k8s.io/apimachinery v0.37.0 // indirect
 	k8s.io/component-base v0.37.0 // indirect
-	k8s.io/klog/v2 v2.140.0 // indirect
 )

@@ -1,7 +1,6 @@
 package migrate_test
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -10,7 +9,9 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
-func TestMain(m *testing.M) { testproc.Main(m, nil) }
+func TestMain(m *testing.M) {
+	testproc.Main(m, map[string]testproc.Program{"serve": serveProgram, "keep": keepProgram, "driver": driverProgram})
+}
 
 // build builds a program of this module.
 func build(t *testing.T, dir, pkg string) string {
@@ -81,19 +82,11 @@ func TestGoPlugin(t *testing.T) {
 }
 
 func TestDBus(t *testing.T) {
-	daemon := testproc.Tool(t, "dbus-daemon", "dbus-daemon")
 	dir := testproc.OpenDir(t)
-	config := filepath.Join(dir, "bus.conf")
-	address := "unix:path=" + filepath.Join(dir, "bus")
-	if err := os.WriteFile(config, []byte(`<busconfig><type>session</type><listen>`+address+`</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	bus := testproc.StartCmd(t, exec.Command(daemon, "--config-file="+config, "--nofork", "--print-address=1"))
-	bus.Line() // it listens
+	path := filepath.Join(dir, "bus")
+	startBus(t, path)
 	before := build(t, dir, "dbus")
-	if got := exchange(t, before, before, address); got != twoNotes {
+	if got := exchange(t, before, before, "unix:path="+path); got != twoNotes {
 		t.Errorf("the client prints %q, want %q", got, twoNotes)
 	}
-	bus.Kill()
 }

@@ -36,7 +36,7 @@ func call(ctx context.Context, path, line string) error {
 		return err
 	}
 	defer conn.Close()
-	count, err := orgexamplenotes.Add().Call(ctx, conn, line)
+	count, _, err := orgexamplenotes.Add().Call(ctx, conn, line)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ type server struct {
 }
 
 func (s *server) Add(ctx context.Context, c orgexamplenotes.VarlinkCall, line string) error {
-	return c.ReplyAdd(ctx, int64(s.notes.Add(line)))
+	return c.ReplyAdd(ctx, int64(s.notes.Add(line)), line)
 }
 
 func (s *server) List(ctx context.Context, c orgexamplenotes.VarlinkCall) error {

@@ -25,16 +25,16 @@ type Add_methods struct{}
 
 func Add() Add_methods { return Add_methods{} }
 
-func (m Add_methods) Call(ctx context.Context, c *varlink.Connection, line_in_ string) (count_out_ int64, err_ error) {
+func (m Add_methods) Call(ctx context.Context, c *varlink.Connection, line_in_ string) (count_out_ int64, kept_out_ string, err_ error) {
 	receive, err_ := m.Send(ctx, c, 0, line_in_)
 	if err_ != nil {
 		return
 	}
-	count_out_, _, err_ = receive(ctx)
+	count_out_, kept_out_, _, err_ = receive(ctx)
 	return
 }
 
-func (m Add_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, line_in_ string) (func(ctx context.Context) (int64, uint64, error), error) {
+func (m Add_methods) Send(ctx context.Context, c *varlink.Connection, flags uint64, line_in_ string) (func(ctx context.Context) (int64, string, uint64, error), error) {
 	var in struct {
 		Line string `json:"line"`
 	}
@@ -43,9 +43,10 @@ func (m Add_methods) Send(ctx context.Context, c *varlink.Connection, flags uint
 	if err != nil {
 		return nil, err
 	}
-	return func(context.Context) (count_out_ int64, flags uint64, err error) {
+	return func(context.Context) (count_out_ int64, kept_out_ string, flags uint64, err error) {
 		var out struct {
-			Count int64 `json:"count"`
+			Count int64  `json:"count"`
+			Kept  string `json:"kept"`
 		}
 		flags, err = receive(ctx, &out)
 		if err != nil {
@@ -53,11 +54,12 @@ func (m Add_methods) Send(ctx context.Context, c *varlink.Connection, flags uint
 			return
 		}
 		count_out_ = out.Count
+		kept_out_ = out.Kept
 		return
 	}, nil
 }
 
-func (m Add_methods) Upgrade(ctx context.Context, c *varlink.Connection, line_in_ string) (func(ctx context.Context) (count_out_ int64, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
+func (m Add_methods) Upgrade(ctx context.Context, c *varlink.Connection, line_in_ string) (func(ctx context.Context) (count_out_ int64, kept_out_ string, flags uint64, conn varlink.ReadWriterContext, err_ error), error) {
 	var in struct {
 		Line string `json:"line"`
 	}
@@ -66,9 +68,10 @@ func (m Add_methods) Upgrade(ctx context.Context, c *varlink.Connection, line_in
 	if err != nil {
 		return nil, err
 	}
-	return func(context.Context) (count_out_ int64, flags uint64, conn varlink.ReadWriterContext, err error) {
+	return func(context.Context) (count_out_ int64, kept_out_ string, flags uint64, conn varlink.ReadWriterContext, err error) {
 		var out struct {
-			Count int64 `json:"count"`
+			Count int64  `json:"count"`
+			Kept  string `json:"kept"`
 		}
 		flags, conn, err = receive(ctx, &out)
 		if err != nil {
@@ -76,6 +79,7 @@ func (m Add_methods) Upgrade(ctx context.Context, c *varlink.Connection, line_in
 			return
 		}
 		count_out_ = out.Count
+		kept_out_ = out.Kept
 		return
 	}, nil
 }
@@ -147,11 +151,13 @@ type VarlinkCall struct{ varlink.Call }
 
 // Generated reply methods for all varlink methods
 
-func (c *VarlinkCall) ReplyAdd(ctx context.Context, count_ int64) error {
+func (c *VarlinkCall) ReplyAdd(ctx context.Context, count_ int64, kept_ string) error {
 	var out struct {
-		Count int64 `json:"count"`
+		Count int64  `json:"count"`
+		Kept  string `json:"kept"`
 	}
 	out.Count = count_
+	out.Kept = kept_
 	return c.Reply(ctx, &out)
 }
 
@@ -210,7 +216,7 @@ func (s *VarlinkInterface) VarlinkGetDescription() string {
 interface org.example.notes
 
 # Keeps a line and says how many there are now.
-method Add(line: string) -> (count: int)
+method Add(line: string) -> (count: int, kept: string)
 
 # Sends every line that there is.
 method List() -> (line: string)

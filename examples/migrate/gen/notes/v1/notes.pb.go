@@ -70,6 +70,7 @@ func (x *AddRequest) GetLine() string {
 type AddResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Count         uint32                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	Line          string                 `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"` // as it was kept
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -109,6 +110,13 @@ func (x *AddResponse) GetCount() uint32 {
 		return x.Count
 	}
 	return 0
+}
+
+func (x *AddResponse) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
 }
 
 type ListRequest struct {
@@ -198,9 +206,10 @@ const file_notes_v1_notes_proto_rawDesc = "" +
 	"\x14notes/v1/notes.proto\x12\bnotes.v1\" \n" +
 	"\n" +
 	"AddRequest\x12\x12\n" +
-	"\x04line\x18\x01 \x01(\tR\x04line\"#\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\"7\n" +
 	"\vAddResponse\x12\x14\n" +
-	"\x05count\x18\x01 \x01(\rR\x05count\"\r\n" +
+	"\x05count\x18\x01 \x01(\rR\x05count\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\tR\x04line\"\r\n" +
 	"\vListRequest\"\"\n" +
 	"\fListResponse\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line2t\n" +

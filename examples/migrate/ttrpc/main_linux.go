@@ -1,4 +1,4 @@
-// Command ttrpc serves and calls notes over a Unix socket with ttrpc.
+// Command ttrpc serves and calls notes over a Unix socket with ttrpc, which knows its peers on Linux only.
 package main
 
 import (
