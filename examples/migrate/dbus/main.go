@@ -25,7 +25,12 @@ func serve(ctx context.Context, address string) error {
 		return err
 	}
 	defer bus.Close()
-	if err := bus.Export(&service{}, object, name); err != nil {
+	var kept notes.Notes
+	methods := map[string]any{
+		"Add":  func(line string) (uint32, *dbus.Error) { return kept.Add(line), nil },
+		"List": func() ([]string, *dbus.Error) { return kept.Lines(), nil },
+	}
+	if err := bus.ExportMethodTable(methods, object, name); err != nil {
 		return err
 	}
 	reply, err := bus.RequestName(name, dbus.NameFlagDoNotQueue)
@@ -64,9 +69,3 @@ func call(ctx context.Context, address, line string) error {
 	}
 	return nil
 }
-
-type service struct{ notes notes.Notes }
-
-func (s *service) Add(line string) (uint32, *dbus.Error) { return s.notes.Add(line), nil }
-
-func (s *service) List() ([]string, *dbus.Error) { return s.notes.Lines(), nil }
