@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,36 +33,58 @@ func MemoryFile(data []byte) (*os.File, error) {
 	return f, nil
 }
 
-// readMemory maps a memory file, hands what is in it to read, and unmaps it. The file must be sealed, or its
-// sender could end this program with SIGBUS by making it shorter.
+// mappedAtOnce is how much of a memory file is mapped at once: the page tables of more would have left the
+// cache before they are used.
+const mappedAtOnce = 8 << 20
+
+// readMemory maps a memory file, hands what is in it to read, and unmaps it, in parts that the cores take one
+// after another. So read is called concurrently. The file must be sealed, or its sender could end this program
+// with SIGBUS by making it shorter.
 func readMemory(f *os.File, read func([]byte)) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
-	var data []byte
-	if failed := conn.Control(func(fd uintptr) { data, err = mapSealed(int(fd)) }); failed != nil {
+	if failed := conn.Control(func(fd uintptr) { err = readSealed(int(fd), read) }); failed != nil {
 		return failed
 	}
-	if err != nil {
-		return err
-	}
-	read(data)
-	return os.NewSyscallError("munmap", unix.Munmap(data))
+	return err
 }
 
-func mapSealed(fd int) ([]byte, error) {
+func readSealed(fd int, read func([]byte)) error {
 	switch got, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); {
 	case err != nil:
-		return nil, fmt.Errorf("no memory file: %w", err)
+		return fmt.Errorf("no memory file: %w", err)
 	case got&seals != seals:
-		return nil, errors.New("it is not sealed: its sender could shrink or change it")
+		return errors.New("it is not sealed: its sender could shrink or change it")
 	}
 	var stat unix.Stat_t // after the seals: it cannot change any more
 	if err := unix.Fstat(fd, &stat); err != nil {
-		return nil, os.NewSyscallError("fstat", err)
+		return os.NewSyscallError("fstat", err)
 	}
-	// All of it is read, so it is mapped at once instead of with a page fault now and then.
-	data, err := unix.Mmap(fd, 0, int(stat.Size), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_POPULATE)
-	return data, os.NewSyscallError("mmap", err)
+	var next atomic.Int64
+	errs := make([]error, runtime.GOMAXPROCS(0))
+	var cores sync.WaitGroup
+	for i := range errs {
+		cores.Go(func() {
+			for errs[i] == nil {
+				at := next.Add(mappedAtOnce) - mappedAtOnce
+				if at >= stat.Size {
+					return
+				}
+				errs[i] = readPart(fd, at, int(min(mappedAtOnce, stat.Size-at)), read)
+			}
+		})
+	}
+	cores.Wait()
+	return errors.Join(errs...)
+}
+
+func readPart(fd int, at int64, size int, read func([]byte)) error {
+	data, err := unix.Mmap(fd, at, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return os.NewSyscallError("mmap", err)
+	}
+	read(data)
+	return os.NewSyscallError("munmap", unix.Munmap(data))
 }

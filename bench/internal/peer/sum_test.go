@@ -7,8 +7,8 @@ import (
 )
 
 func TestSum(t *testing.T) {
-	for words := range 11 {
-		var data []byte
+	for _, words := range []int{0, 1, 2, 3, 7, 8, 31, 32, 33, 63, 64, 65, 1000} {
+		data := make([]byte, 0, 8*words+3)
 		var want uint64
 		for i := range words {
 			w := uint64(i+1) * 0x9e3779b97f4a7c15 // so large that sums overflow

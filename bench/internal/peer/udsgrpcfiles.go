@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -47,14 +48,15 @@ func (fileService) SumMemory(_ context.Context, req *benchv1.SumMemoryRequest) (
 		return nil, status.Errorf(codes.InvalidArgument, "memory: %v", err)
 	}
 	defer memory.Close()
-	sum := &benchv1.Sum{}
+	var sum, size atomic.Uint64
 	err = readMemory(memory, func(data []byte) {
-		sum.Sum, sum.Bytes = Sum(data), uint64(len(data))
+		sum.Add(Sum(data))
+		size.Add(uint64(len(data)))
 	})
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "memory: %v", err)
 	}
-	return sum, nil
+	return &benchv1.Sum{Sum: sum.Load(), Bytes: size.Load()}, nil
 }
 
 func (fileService) SumMessages(stream grpc.ClientStreamingServer[benchv1.Payload, benchv1.Sum]) error {

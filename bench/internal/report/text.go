@@ -42,7 +42,7 @@ const meaning = "" +
 	"- **per idle client**: what 1,000 such clients add to the server, divided by 1,000; heap and stacks in use after two garbage collections, resident memory, file descriptors.\n" +
 	"- **registered services**: copies of the service under other names.\n" +
 	"- **open files**: calls with that many open files, which the server takes and closes. The call without is the same call between the same processes. The two take turns of a few hundredths of a second, and *against none* is the median of the ratios of these turns.\n" +
-	"- **64 MiB that the server adds up**: the bytes are in messages of 1 MiB of a client stream; or in a sealed memory file (memfd) that exists before the calls and goes with each, which the server maps, adds up and unmaps. *Against messages* is as *against none*.\n" +
+	"- **64 MiB that the server adds up**: the bytes are in messages of 1 MiB of a client stream; or in a sealed memory file (memfd) that exists before the calls and goes with each, which the server maps, adds up and unmaps in parts that its cores take one after another; a message is added up by the goroutine that receives it, while the sender is busy with the next. *Against messages* is as *against none*.\n" +
 	"- **one core for both processes**: server and client may use one core, the same one. **Every core busy**: another process has a thread for each core that computes all the time. **GOMAXPROCS=1**: both processes run one goroutine at a time, on any core.\n"
 
 const repeat = "At the root of a checkout:\n\n" +
