@@ -1,11 +1,14 @@
 package files_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,26 +36,46 @@ func takeOverFiles(args []string) error {
 	return srv.Serve(ctx)
 }
 
+// takeoverCalls is how many calls with a file each way are made at least while servers take over.
+// UDSGRPC_TAKEOVER_CALLS sets more.
+func takeoverCalls(t *testing.T) int64 {
+	text := cmp.Or(os.Getenv("UDSGRPC_TAKEOVER_CALLS"), "500")
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatalf("UDSGRPC_TAKEOVER_CALLS: %v", err)
+	}
+	return n
+}
+
 // Calls with files, of each kind, go on while one server takes over from another.
 func TestTakeoversUnderLoadLoseNoFile(t *testing.T) {
+	const takeovers = 20
+	least := takeoverCalls(t)
 	path, owner := start(t, "take over")
 	client := dial(t, path)
 	before := count(t, client)
 	var ended atomic.Bool
-	var calls atomic.Int64
+	var eachWay, others atomic.Int64 // calls
 	var load sync.WaitGroup
-	for _, work := range []func(filetestv1.FilesClient) error{sendAndReceive, sendAndReceive, stream, chat, openOne} {
+	for _, w := range []struct {
+		call  func(filetestv1.FilesClient) error
+		calls *atomic.Int64
+	}{{sendAndReceive, &eachWay}, {sendAndReceive, &eachWay}, {chat, &eachWay}, {stream, &others}, {openOne, &others}} {
 		load.Go(func() {
-			for !ended.Load() {
-				if err := work(client); err != nil {
+			for !ended.Load() && !t.Failed() {
+				if err := w.call(client); err != nil {
 					t.Error(err)
 					return
 				}
-				calls.Add(1)
+				w.calls.Add(1)
 			}
 		})
 	}
-	for range 20 {
+	await := func(n int64) {
+		fixture.Eventually(t, fmt.Sprintf("%d calls", n), func() bool { return eachWay.Load() >= n || t.Failed() })
+	}
+	for i := range int64(takeovers) {
+		await(least * i / takeovers)
 		next := testproc.Start(t, "take over", path)
 		if line := next.Line(); line != "serving" {
 			t.Fatalf("the successor says %q", line)
@@ -62,13 +85,17 @@ func TestTakeoversUnderLoadLoseNoFile(t *testing.T) {
 		}
 		owner = next
 	}
+	await(least)
 	ended.Store(true)
 	load.Wait()
-	t.Logf("%d calls", calls.Load())
+	t.Logf("%d calls with a file each way and %d others through %d takeovers", eachWay.Load(), others.Load(), takeovers)
+	const conns = 4 // that are open besides the first, as five called at once
 	fixture.Eventually(t, "the client's descriptors to be as before", func() bool {
 		descriptors(t, client)
-		return fixture.OpenFiles(t) <= before.here+5 // a connection for each that called at once
+		return fixture.OpenFiles(t) <= before.here+conns
 	})
+	fixture.Eventually(t, "the server's descriptors to be as before", func() bool { return descriptors(t, client) <= before.server+conns })
+	t.Logf("descriptors: %d here, %d before; %d in the last server, %d in the first", fixture.OpenFiles(t), before.here, descriptors(t, client), before.server)
 }
 
 // sendAndReceive makes a unary call with a file each way.
