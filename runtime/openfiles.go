@@ -23,7 +23,7 @@ const SupportsFiles1 = true
 //
 // The value may stand in several fields and messages, and be sent any number of times, also concurrently.
 // Sending it fails with codes.InvalidArgument, in words that name the field, if the file is closed; nothing
-// is sent then. The same goes for a nil f, and for a copy of the value, or of the message that it is in: a
+// is sent then. The same goes for a nil or empty f, and for a copy of the value, or of the message that it is in: a
 // copy holds no file. It also fails for a kind of file that the kernel does not pass on, such as an io_uring.
 //
 // Both processes have the same open file description then: offset, status flags such as O_NONBLOCK, and
@@ -32,9 +32,6 @@ const SupportsFiles1 = true
 // ShareFile does not block. Files go from process to process over the direct transport, on Linux; a call
 // that would go over HTTP/2 fails with codes.FailedPrecondition.
 func ShareFile(f *os.File) *udsgrpcv1.File {
-	if f == nil {
-		return newFile(nil)
-	}
 	return newFile(openfile.Share(f))
 }
 
@@ -49,9 +46,6 @@ func ShareFile(f *os.File) *udsgrpcv1.File {
 // The value can be in one field of one message, which is sent once; after that, sending it fails with
 // codes.InvalidArgument.
 func GiveFile(f *os.File) *udsgrpcv1.File {
-	if f == nil {
-		return newFile(nil)
-	}
 	return newFile(openfile.Give(f))
 }
 

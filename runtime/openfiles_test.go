@@ -114,11 +114,17 @@ func TestFilesOfOneMessageHaveDifferentIDs(t *testing.T) {
 
 func TestNoFileHoldsNone(t *testing.T) {
 	t.Parallel()
-	const want = "filetest.v1.Nested.file cannot be sent: it holds no open file: it is a copy, or was not made by ShareFile or GiveFile"
-	for _, file := range []*udsgrpcv1.File{runtime.ShareFile(nil), runtime.GiveFile(nil)} {
+	const want = "filetest.v1.Nested.file cannot be sent: it holds no open file: ShareFile or GiveFile was called with no open file: nil, or an empty os.File"
+	for _, file := range []*udsgrpcv1.File{
+		runtime.ShareFile(nil), runtime.GiveFile(nil), runtime.ShareFile(&os.File{}), runtime.GiveFile(&os.File{}),
+	} {
 		_, err := filewalk.ForSending(&filetestv1.Nested{File: file})
 		if status.Convert(err).Message() != want {
 			t.Errorf("got the error %v, want %q", err, want)
+		}
+		filewalk.Discard(&filetestv1.Nested{File: file})
+		if f, err := file.Take(); f != nil || err == nil {
+			t.Errorf("Take: got %v, %v", f, err)
 		}
 		if err := file.Close(); err != nil {
 			t.Error(err)

@@ -16,6 +16,7 @@ var (
 // What Send answers when there is nothing to send.
 var (
 	ErrClosed    = errors.New("the file is closed")
+	errAbsent    = errors.New("ShareFile or GiveFile was called with no open file: nil, or an empty os.File")
 	errNever     = errors.New("it is a copy, or was not made by ShareFile or GiveFile")
 	errTaken     = errors.New("the file was taken")
 	errGivenAway = errors.New("it was given away before, and what GiveFile made is sent once")
@@ -31,6 +32,8 @@ var (
 //	received -Take->  taken                  the runtime's until somebody takes it
 //	received -Close-> closed
 //
+// A holder that is made of no file is absent, and stays that.
+//
 // Send leaves a shared and a received file as they are: both may be sent any number of times.
 type state int
 
@@ -42,6 +45,7 @@ const (
 	received
 	taken
 	closed
+	absent
 )
 
 // A Holder holds the open file of a message. A nil one is that of an empty slot. The methods may be called
@@ -56,10 +60,17 @@ type Holder struct {
 }
 
 // Share returns a holder of a file that stays the program's.
-func Share(f *os.File) *Holder { return &Holder{file: f, state: shared} }
+func Share(f *os.File) *Holder { return hold(f, shared) }
 
 // Give returns a holder of a file that is the runtime's from now on.
-func Give(f *os.File) *Holder { return &Holder{file: f, state: given} }
+func Give(f *os.File) *Holder { return hold(f, given) }
+
+func hold(f *os.File, s state) *Holder {
+	if f == nil || *f == (os.File{}) { // most methods of an empty one panic
+		return &Holder{state: absent}
+	}
+	return &Holder{file: f, state: s}
+}
 
 // Take returns the file that was received, which is the caller's from then on; otherwise [ErrNone] or
 // [ErrTaken].
@@ -129,6 +140,8 @@ func (h *Holder) Send() (Use, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch h.state {
+	case absent:
+		return Use{}, errAbsent
 	case closed:
 		return Use{}, ErrClosed
 	case taken:

@@ -247,6 +247,7 @@ func TestMessageThatHoldsNoFileIsNotSent(t *testing.T) {
 		"invented id":     {&filetestv1.Shapes{File: &udsgrpcv1.File{Id: 7}}, "filetest.v1.Shapes.file " + none + "it is a copy, or was not made by ShareFile or GiveFile"},
 		"copy":            {proto.Clone(&filetestv1.Shapes{Nested: &filetestv1.Nested{File: shared(t, "x")}}).(*filetestv1.Shapes), "filetest.v1.Shapes.nested.file " + none + "it is a copy, or was not made by ShareFile or GiveFile"},
 		"closed":          {&filetestv1.Shapes{Files: []*udsgrpcv1.File{shared(t, "x"), runtime.ShareFile(closed)}}, "filetest.v1.Shapes.files[1] " + none + "the file is closed"},
+		"empty file":      {&filetestv1.Shapes{File: runtime.GiveFile(&os.File{})}, "filetest.v1.Shapes.file " + none + "ShareFile or GiveFile was called with no open file: nil, or an empty os.File"},
 		"given away once": {&filetestv1.Shapes{File: given}, "filetest.v1.Shapes.file " + none + "it was given away before, and what GiveFile made is sent once"},
 	} {
 		t.Run(name, func(t *testing.T) {
