@@ -105,3 +105,14 @@ func (c *conn) sendBuffer() int {
 	c.raw.Control(func(fd uintptr) { n, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF) })
 	return n
 }
+
+// unread returns how much memory the kernel needs for what was sent and the other end has not read.
+func (c *conn) unread() int {
+	n := 1 // if the connection is closed, nobody knows
+	c.raw.Control(func(fd uintptr) {
+		if queued, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
+			n = queued
+		}
+	})
+	return n
+}

@@ -74,6 +74,11 @@ func (f *incoming) arrive(fds []int, truncated bool) {
 	} else if !f.current().Arrived(len(fds)) && (f.keep || !f.arrivedSince(len(fds))) {
 		b.err = f.tooMany()
 	}
+	if f.closed && b.err == nil { // in the meantime
+		f.intake.Dropped(len(fds))
+		closeDescriptors(fds)
+		return
+	}
 	if b.err != nil {
 		closeDescriptors(fds)
 		b.fds = nil
@@ -96,17 +101,21 @@ func (f *incoming) current() *openfile.Intake {
 
 // arrivedSince counts n files in a client that seems to have too many. They may be in messages that the program
 // has forgotten, and that the garbage collector has not found yet, because they need little memory. The
-// caller holds mu.
+// caller holds mu, which is released while the collector runs: only the goroutine that reads waits for it.
 func (f *incoming) arrivedSince(n int) bool {
 	if f.user.Used()+n <= filesPerUser {
 		return false // it is the call that has too many, and it is running
 	}
+	f.mu.Unlock()
 	runtime.GC()
+	f.mu.Lock()
 	for range 50 { // while the files are closed, which another goroutine does
 		if f.current().Arrived(n) {
 			return true
 		}
+		f.mu.Unlock()
 		time.Sleep(time.Millisecond)
+		f.mu.Lock()
 	}
 	return false
 }

@@ -105,12 +105,11 @@ func (o *outbox) hasFiles() bool {
 	return false
 }
 
-// keptWrites returns how many writes at least have brought the kernel what is kept: one for each message with
-// open files.
-func (o *outbox) keptWrites() (n int) {
+// keptFiles returns how many open files are kept, whether or not they have gone. The caller holds mu.
+func (o *outbox) keptFiles() (n int) {
 	for i := range o.pieces {
-		if o.pieces[i].passed {
-			n++
+		if o.pieces[i].files != nil {
+			n += len(o.pieces[i].files.IDs())
 		}
 	}
 	return n

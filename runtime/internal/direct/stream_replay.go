@@ -1,5 +1,12 @@
 package direct
 
+import (
+	"context"
+	"time"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
+)
+
 // A server that ends answers that a call is unprocessed, or hangs up before it can have read one. Such a
 // call is sent again to the next server, because it is certain that it was not processed. So everything
 // that was sent is kept until the server has begun to answer, or must have begun the call.
@@ -15,17 +22,57 @@ const (
 	replayLimit = 208<<10 + largestBuffer
 
 	largestBuffer = 48 << 10
-	// writeOverhead is what the kernel counts for each write at least, besides its bytes: it has its own sk_buff
-	// and skb_shared_info, of 552 bytes together in Linux 6.18. So the duplicates of open files that a stream
-	// keeps for another try are those of a few hundred messages, however small these are.
-	writeOverhead = 512
 )
 
 // mustHaveBegun reports whether the kernel has accepted more than fits in the queue of a server that does
 // not read. The caller holds mu.
 func (s *clientStream) mustHaveBegun() bool {
-	n := s.out.kept() + s.out.keptWrites()*writeOverhead
+	n := s.out.kept()
 	return n > replayLimit && n > s.conn.sendBuffer()+largestBuffer
+}
+
+// readPause is how often a Send looks whether the server has read the open files before.
+const readPause = time.Millisecond
+
+// awaitRead waits while the stream keeps so many open files for another try that those of one more message
+// are too many. A server that has read them has begun the call: otherwise a go-away frame comes before it
+// reads on, and there is a pause in which that is received. The caller holds mu, which is released while
+// waiting.
+func (s *clientStream) awaitRead(files *filewalk.Files) {
+	more := len(files.IDs())
+	if more == 0 {
+		return
+	}
+	var read *conn // to which server everything has gone, and it has read all
+	for s.keepsTooMany(more) {
+		if s.in.ended() {
+			s.findOut() // a go-away frame was taken in
+			continue
+		}
+		if read != nil && read == s.conn {
+			s.state.step(eventMuchTaken)
+			s.out.stopKeeping()
+			return
+		}
+		if read = nil; s.out.queued == 0 && s.conn.unread() == 0 {
+			read = s.conn
+		}
+		pause, end := context.WithTimeout(s.ctx, readPause)
+		s.out.await(pause.Done())
+		if pause.Err() == nil {
+			read = nil // something has changed before
+		}
+		end()
+	}
+}
+
+// keepsTooMany reports whether a message with so many open files has to wait. The caller holds mu.
+func (s *clientStream) keepsTooMany(more int) bool {
+	if !s.out.keeping || s.out.life != outboxOpen || s.out.err != nil {
+		return false
+	}
+	kept := s.out.keptFiles()
+	return kept > 0 && kept+more > filesPerCall
 }
 
 // sendAgain is called when the connection has ended with readErr or, if that is nil, with a go-away frame.

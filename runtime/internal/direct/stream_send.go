@@ -62,6 +62,7 @@ func (s *clientStream) send(data wire.Payload, files *filewalk.Files) error {
 	later := s.desc.ClientStreams && s.batching.later() && files == nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.awaitRead(files)
 	refused := s.out.admit() != nil && !s.resolve()
 	if refused && (s.desc.ClientStreams || s.out.life != outboxOpen) {
 		data.Free()
@@ -94,23 +95,29 @@ func (s *clientStream) sendError() error {
 // is unprocessed. The receiving goroutine finds out which, or, if there is none, resolve does. It reports
 // whether everything that was queued is sent again. The caller holds mu, which is released while waiting.
 func (s *clientStream) resolve() bool {
-	s.readingWaits.Add(1)
-	defer s.readingWaits.Add(-1)
 	for s.out.err != nil && s.out.life == outboxOpen && s.desc.ClientStreams && s.state.processing != processingBegun {
-		changed := s.mu.change()
-		s.mu.Unlock()
-		if s.reading.TryLock() {
-			if _, err := s.peek(); err != nil {
-				s.end(s.explain(err))
-				s.settle()
-			}
-			s.doneReading()
-		} else {
-			<-changed
-		}
-		s.mu.Lock()
+		s.findOut()
 	}
 	return s.out.err == nil && s.out.life == outboxOpen
+}
+
+// findOut receives a frame, or waits for the goroutine that does. If the call is unprocessed, it is sent
+// again then, and if it is over, the stream has ended. The caller holds mu, which is released while waiting.
+func (s *clientStream) findOut() {
+	s.readingWaits.Add(1)
+	defer s.readingWaits.Add(-1)
+	changed := s.mu.change()
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	if !s.reading.TryLock() {
+		<-changed
+		return
+	}
+	defer s.doneReading()
+	if _, err := s.peek(); err != nil {
+		s.end(s.explain(err))
+		s.settle()
+	}
 }
 
 func (s *clientStream) CloseSend() error {
