@@ -16,14 +16,12 @@ import (
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	filetestv1 "github.com/udsgrpc/udsgrpc/runtime/internal/fixture/gen/filetest/v1"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
 // many returns a message with n files.
@@ -185,53 +183,6 @@ func TestFilesAreLostWhereTheReceiverHasNoDescriptors(t *testing.T) {
 	wantStatus(t, err, codes.ResourceExhausted, "this process has no descriptors left, or a security module does not let it have them")
 	if _, err := client.Swap(t.Context(), many("ignore", shared(t, "x"), 2)); err != nil {
 		t.Errorf("a few files come to %v", err)
-	}
-}
-
-// sendTooMany makes calls with files to a server that receives nothing, and prints the first error.
-func sendTooMany(args []string) error {
-	if err := limitDescriptors(100); err != nil {
-		return err
-	}
-	client, conn, err := filetestv1.DialFilesUDS(args[0], runtime.WithServerPolicy(runtime.Anyone()))
-	if err != nil {
-		return err
-	}
-	f := newFile("x")
-	failed := make(chan error)
-	for range 20 {
-		go func() {
-			_, err := client.Swap(context.Background(), many("", runtime.ShareFile(f), 16))
-			failed <- err
-		}()
-	}
-	fmt.Println(<-failed)
-	return conn.Close()
-}
-
-func TestSenderLearnsThatTooManyFilesAreOnTheirWay(t *testing.T) {
-	greetertest.NeedRoot(t)
-	t.Parallel()
-	l, path := listenPublic(t)
-	var peers sync.WaitGroup
-	defer peers.Wait()
-	defer l.Close()
-	peers.Go(func() {
-		for {
-			c, err := l.AcceptUnix()
-			if err != nil {
-				return
-			}
-			r := newRaw(t, c)
-			if r.more() == nil { // otherwise the client has ended already
-				r.trySend(wire.Answer{Version: wire.Version, TakesFiles: true}.Append(nil))
-			}
-		}
-	})
-	client := greetertest.StartAs(t, greetertest.User{UID: 4711, GID: 4711}, "send too many", path)
-	want := status.Error(codes.ResourceExhausted, "too many open files of this user are on their way, sent and not received yet: nothing was sent")
-	if got := client.Line(); got != want.Error() {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

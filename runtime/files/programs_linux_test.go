@@ -37,6 +37,7 @@ var programs = map[string]testproc.Program{
 	},
 	"take over":     takeOverFiles,
 	"send too many": sendTooMany,
+	"serve few":     serveFew,
 	"send as":       sendAs,
 	"hostile":       hostile,
 }
