@@ -24,6 +24,7 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+	filetestv1 "github.com/udsgrpc/udsgrpc/runtime/internal/fixture/gen/filetest/v1"
 )
 
 // transport is a way to carry calls, and the options that make both ends use it.
@@ -34,6 +35,7 @@ type transport struct {
 	dial    []runtime.DialOption
 
 	oldStubs bool // the service's stubs take a *grpc.Server and a *grpc.ClientConn
+	files    bool // open files may come on the same connections, for another service
 }
 
 // transports lists what the cases run over. The first is the reference.
@@ -45,6 +47,7 @@ var transports = []transport{
 		dial:    []runtime.DialOption{runtime.WithHTTP2Only()},
 	},
 	{name: "direct", carrier: "direct"},
+	{name: "direct beside files", carrier: "direct", files: true},
 	{name: "old server", carrier: "http2", server: []runtime.ServerOption{runtime.HTTP2Only()}},
 	{name: "old client", carrier: "http2", dial: []runtime.DialOption{runtime.WithHTTP2Only()}},
 	{name: "old stubs", carrier: "direct", oldStubs: true},
@@ -195,6 +198,9 @@ func (b *rig) newServer(svc service, opts ...runtime.ServerOption) *runtime.Serv
 	srv, err := runtime.NewServer(b.path, append(own, opts...)...)
 	if err != nil {
 		b.Fatal(err)
+	}
+	if b.transport.files {
+		filetestv1.RegisterFilesServer(srv, filetestv1.UnimplementedFilesServer{})
 	}
 	if b.transport.oldStubs {
 		runtime.RegisterOn(srv, oldRegister, testpb.TestServiceServer(svc))
