@@ -35,7 +35,7 @@ func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 // DrainingFromContext returns [Server.Draining] of the server whose handler runs with ctx, over both
 // transports. A handler whose stream has no end of its own should return then; otherwise it delays the
-// drain for the whole [ShutdownTimeout], and is cancelled after that:
+// drain for nearly the whole [ShutdownTimeout], until it is cancelled:
 //
 //	select {
 //	case event := <-events:
@@ -77,7 +77,11 @@ func (s *Server) drain() {
 	s.stopGracefully(ctx)
 }
 
-// stopGracefully sends clients elsewhere and waits for running calls; when ctx ends, it cancels them.
+// closingTime is how much of the shutdown timeout handlers have to return after their contexts have ended.
+const closingTime = time.Second
+
+// stopGracefully sends clients elsewhere and waits for running calls. When the deadline of ctx is near, it ends
+// those that are left.
 func (s *Server) stopGracefully(ctx context.Context) {
 	// It may continue after stopGracefully has returned, until the last handler returns.
 	stopped := make(chan struct{})
@@ -93,15 +97,32 @@ func (s *Server) stopGracefully(ctx context.Context) {
 			s.direct.Drain() // what grpc has accepted last
 		}
 	}()
-	select {
-	case <-stopped:
-	case <-ctx.Done():
-		s.stop()
+	closing := min(closingTime, s.config.shutdownTimeout/4)
+	end, _ := ctx.Deadline()
+	for _, step := range []struct {
+		before time.Duration // how long before the end
+		take   func()
+	}{{closing, s.ending.End}, {closing / 4, s.answer}, {0, s.stop}} {
+		select {
+		case <-stopped:
+			return
+		case <-time.After(time.Until(end) - step.before):
+			step.take()
+		}
 	}
+}
+
+// answer ends all calls, whatever their handlers do.
+func (s *Server) answer() {
+	if s.direct != nil {
+		s.direct.AnswerCalls(s.ending.Stopped())
+	}
+	s.ending.AnswerHTTP2()
 }
 
 // stop closes all connections.
 func (s *Server) stop() {
+	s.ending.End()
 	if s.direct != nil {
 		s.direct.Stop()
 	}

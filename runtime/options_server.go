@@ -114,8 +114,8 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.StaticStreamWindowSize(http2Window),
 		grpc.StaticConnWindowSize(http2Window),
-		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{nofiles.UnaryServer}, s.unaryChain()...)...),
-		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{nofiles.StreamServer}, s.streamChain()...)...),
+		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{s.ending.Unary(nofiles.UnaryServer(s.outerUnary()))}, s.config.unary...)...),
+		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{s.ending.Stream(nofiles.StreamServer(s.outerStream()))}, s.config.stream...)...),
 	}
 	for _, h := range s.config.stats {
 		opts = append(opts, grpc.StatsHandler(h))
@@ -133,8 +133,9 @@ func (s *Server) newDirectServer() *direct.Server {
 		return nil
 	}
 	return direct.NewServer(direct.ServerConfig{
-		Unary:    s.unaryChain(),
-		Stream:   s.streamChain(),
+		Base:     s.ending.Base(),
+		Unary:    append([]grpc.UnaryServerInterceptor{s.outerUnary()}, s.config.unary...),
+		Stream:   append([]grpc.StreamServerInterceptor{s.outerStream()}, s.config.stream...),
 		Stats:    s.config.stats,
 		MaxRecv:  s.config.maxRecv,
 		MaxConns: math.MaxInt, // package admission limits them
@@ -154,13 +155,25 @@ func (s *Server) credentials() transportCredentials {
 	}
 }
 
-// The rule is decided first, before any other interceptor runs.
-func (s *Server) unaryChain() []grpc.UnaryServerInterceptor {
-	return append([]grpc.UnaryServerInterceptor{s.auth.guardUnary(s.config.unary)}, s.config.unary...)
+// outerUnary returns the interceptor that is outside those of the program: the rule is decided before they run, and
+// what comes back is made fit for the client. It is one interceptor, as a chain would allocate for each call.
+func (s *Server) outerUnary() grpc.UnaryServerInterceptor {
+	guard := s.auth.guardUnary(s.config.unary)
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		reply, err := guard(ctx, req, info, next)
+		if err != nil {
+			err = s.ending.Result(err, false)
+		}
+		return reply, err
+	}
 }
 
-func (s *Server) streamChain() []grpc.StreamServerInterceptor {
-	return append([]grpc.StreamServerInterceptor{s.auth.guardStream(s.config.stream)}, s.config.stream...)
+// outerStream returns the same for streams.
+func (s *Server) outerStream() grpc.StreamServerInterceptor {
+	guard := s.auth.guardStream(s.config.stream)
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		return s.ending.Result(guard(srv, ss, info, next), info.IsServerStream)
+	}
 }
 
 func (c *serverConfig) reject(format string, args ...any) {
@@ -306,9 +319,17 @@ func DirMode(mode fs.FileMode) ServerOption {
 	}
 }
 
-// ShutdownTimeout sets how long a drain may take before calls that still run are cancelled; the default is
+// ShutdownTimeout sets how long a drain may take, with all that follows; the default is
 // [DefaultShutdownTimeout]. Choose it below the time that the supervisor allows: by default 10 s for
-// docker, 30 s for Kubernetes, 90 s for systemd. Zero cancels them at once.
+// docker, 30 s for Kubernetes, 90 s for systemd.
+//
+// One second before its end (a quarter of it before, if it is below 4 s) the contexts of the calls that still
+// run end. Their context.Cause is a status of codes.Unavailable, and wraps [grpc.ErrServerStopped]. A handler
+// that returns then ends its call as usual, so a reply or an error of its own arrives. But an error that only
+// says that the call was cancelled becomes Unavailable, as the client did not cancel it, and so does the end
+// of a stream of messages to the client without an error, which would look like a complete one. In the last
+// quarter of that time all other calls are answered with Unavailable, whatever their handlers do. Then the
+// connections are closed. With zero they are closed at once.
 func ShutdownTimeout(d time.Duration) ServerOption {
 	return func(c *serverConfig) {
 		if d < 0 {

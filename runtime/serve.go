@@ -38,8 +38,8 @@ const (
 )
 
 // Serve answers calls until ctx ends. Then it drains: it removes the socket file, so that no new client
-// connects, and finishes the calls of connected clients. Whatever still runs after the [ShutdownTimeout],
-// as open streams may, is cancelled. Then the path is free for a successor, and Serve returns nil.
+// connects, and finishes the calls of connected clients. Whatever still runs when the [ShutdownTimeout]
+// is nearly over, as open streams may, is cancelled. Then the path is free for a successor, and Serve returns nil.
 // Handlers learn of the drain by [DrainingFromContext].
 //
 // Serve also returns nil when Close is called in the meantime, and when another process has taken over;

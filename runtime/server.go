@@ -13,6 +13,7 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ending"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/healthcheck"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -32,8 +33,9 @@ type Server struct {
 
 	handovers    context.Context // ends when the listener may no longer be handed over
 	endHandovers context.CancelFunc
-	handedOver   chan struct{}  // closed when another process has the listener
-	draining     chan struct{}  // closed in stateDraining and after it
+	handedOver   chan struct{} // closed when another process has the listener
+	draining     chan struct{} // closed in stateDraining and after it
+	ending       *ending.Calls
 	successors   sync.WaitGroup // goroutines that hand over
 	admission    *admission.Admission
 
@@ -75,6 +77,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		auth:       config.newAuthorization(),
 		handedOver: make(chan struct{}),
 		draining:   make(chan struct{}),
+		ending:     ending.New(addr.String()),
 	}
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
 	if s.grpc, err = s.newGRPCServer(); err != nil {

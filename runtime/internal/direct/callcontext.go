@@ -14,7 +14,7 @@ import (
 // From then on a context of package context is underneath, so that contexts derived from it need no
 // goroutine.
 type callContext struct {
-	values   context.Context // of the connection and the call; never ends
+	values   context.Context // of the connection and the call; ends only with ServerConfig.Base
 	deadline time.Time       // zero if there is none
 
 	gone  atomic.Bool // the client has gone

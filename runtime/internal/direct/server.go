@@ -18,6 +18,7 @@ import (
 
 // ServerConfig configures how a Server handles calls.
 type ServerConfig struct {
+	Base     context.Context               // what the contexts of all calls derive from; nil for the background's
 	Unary    []grpc.UnaryServerInterceptor // the first is the outermost
 	Stream   []grpc.StreamServerInterceptor
 	Stats    handlers
@@ -60,6 +61,9 @@ type method struct {
 
 // NewServer returns a server without services.
 func NewServer(conf ServerConfig) *Server {
+	if conf.Base == nil {
+		conf.Base = context.Background()
+	}
 	if conf.MaxRecv == 0 {
 		conf.MaxRecv = defaultMaxRecv
 	}
@@ -188,6 +192,22 @@ func (s *Server) Drain() {
 	s.mu.Unlock()
 	s.serving.Wait()
 	s.closeHangups()
+}
+
+// AnswerCalls ends all calls whose handlers run with err, whatever the handlers do, and lets no more calls begin on
+// their connections. It does not wait until clients have received that.
+func (s *Server) AnswerCalls(err error) {
+	s.mu.Lock()
+	var left []*serverStream
+	for sc := range s.conns {
+		if call := sc.running(); call != nil {
+			left = append(left, call)
+		}
+	}
+	s.mu.Unlock()
+	for _, call := range left { // without mu: stats handlers are told
+		call.end(err, true)
+	}
 }
 
 // Stop closes all connections. Handlers may still run for a while, with a context that has ended.

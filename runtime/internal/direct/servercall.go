@@ -47,8 +47,8 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 	} else {
 		s.fullName, s.method = m.fullName, m
 	}
-	more := sc.begin(&s.call)
-	defer sc.end(&s.call)
+	more := sc.begin(s)
+	defer sc.end(s)
 	if m == nil {
 		s.tag()
 		return s.finish(sc.server.unimplemented(s.fullName)), nil
@@ -65,7 +65,7 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 		// A handler may wait for messages, or for room to send some.
 		defer context.AfterFunc(&s.call, func() {
 			if s.call.Err() == context.DeadlineExceeded {
-				sc.expire(&s.call)
+				sc.expire(s)
 			}
 		})()
 	}
@@ -82,6 +82,7 @@ func (s *serverStream) serve() (again bool) {
 		beginTime = time.Now()
 		hs.rpc(s.ctx, &stats.Begin{BeginTime: beginTime, IsClientStream: s.method.desc.ClientStreams, IsServerStream: s.method.desc.ServerStreams})
 	}
+	s.handling.Store(true)
 	appErr := s.handle()
 	st, ok := status.FromError(appErr)
 	if !ok {

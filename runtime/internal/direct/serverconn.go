@@ -28,9 +28,9 @@ type serverConn struct {
 	fileUser   *fileUser // whose open files can arrive; nil if none can
 
 	mu        sync.Mutex
-	call      *callContext // the running call; nil between calls
-	busy      bool         // true from the beginning of a call to its end
-	used      bool         // there was a call
+	call      *serverStream // the running call; nil between calls
+	busy      bool          // true from the beginning of a call to its end
+	used      bool          // there was a call
 	draining  bool
 	first     *time.Timer // ends the wait for a first call; nil unless draining
 	expired   bool        // the deadline of the call has passed
@@ -71,7 +71,7 @@ func (sc *serverConn) open(preface []byte, answer wire.Answer) error {
 	sc.mu.Unlock()
 	sc.intro = intro
 	hs := sc.server.conf.Stats
-	sc.peerValues = hs.tagConn(peer.NewContext(context.Background(), &sc.peer),
+	sc.peerValues = hs.tagConn(peer.NewContext(sc.server.conf.Base, &sc.peer),
 		&stats.ConnTagInfo{RemoteAddr: sc.peer.Addr, LocalAddr: sc.peer.LocalAddr})
 	sc.values = metadata.NewIncomingContext(sc.peerValues, intro)
 	hs.conn(sc.peerValues, &stats.ConnBegin{})
@@ -81,18 +81,18 @@ func (sc *serverConn) open(preface []byte, answer wire.Answer) error {
 
 // begin marks the connection busy. It reports whether the rest of the call can still arrive; if not, only
 // a call that has arrived completely can be served.
-func (sc *serverConn) begin(ctx *callContext) (more bool) {
+func (sc *serverConn) begin(s *serverStream) (more bool) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	sc.busy, sc.used, sc.call = true, true, ctx
+	sc.busy, sc.used, sc.call = true, true, s
 	if sc.gone {
-		ctx.hungUp()
+		s.call.hungUp()
 	}
 	return !sc.readEnded
 }
 
-func (sc *serverConn) end(ctx *callContext) {
-	ctx.end()
+func (sc *serverConn) end(s *serverStream) {
+	s.call.end()
 	sc.trim()
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -107,13 +107,23 @@ func (sc *serverConn) end(ctx *callContext) {
 }
 
 // expire ends everything that the running call waits for, because its deadline has passed.
-func (sc *serverConn) expire(ctx *callContext) {
+func (sc *serverConn) expire(s *serverStream) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if sc.call == ctx {
+	if sc.call == s {
 		sc.expired = true
 		sc.SetDeadline(time.Unix(0, 0))
 	}
+}
+
+// running returns the call whose handler runs, or nil.
+func (sc *serverConn) running() *serverStream {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.call == nil || !sc.call.handling.Load() {
+		return nil
+	}
+	return sc.call
 }
 
 // incomplete is called when a call did not arrive completely. If the reason is that this end has stopped
@@ -183,7 +193,7 @@ func (sc *serverConn) hungUp() {
 	defer sc.mu.Unlock()
 	sc.gone = true
 	if sc.call != nil {
-		sc.call.hungUp()
+		sc.call.call.hungUp()
 	}
 }
 

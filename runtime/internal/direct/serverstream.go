@@ -3,6 +3,7 @@ package direct
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
@@ -20,6 +21,7 @@ type serverStream struct {
 	ctx      context.Context // call, with the values of stats handlers
 	fullName string
 	method   *method
+	handling atomic.Bool // the handler runs, or has returned; set after the fields above
 
 	wireLength int // of the call frame
 
@@ -101,8 +103,10 @@ func (s *serverStream) contextError() error {
 
 // fail ends the call with the status of err, unless an earlier error has ended it. As in grpc, the
 // handler's context ends too.
-func (s *serverStream) fail(err error) {
-	last := !s.requestEnded()
+func (s *serverStream) fail(err error) { s.end(err, !s.requestEnded()) }
+
+// end is fail, and says whether this call is the last of its connection.
+func (s *serverStream) end(err error, last bool) {
 	s.mu.Lock()
 	defer s.unlock()
 	if s.queueStatus(status.Convert(err), last) {

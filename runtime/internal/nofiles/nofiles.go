@@ -14,30 +14,35 @@ import (
 // becauseOfClient is why a call has come to a server over HTTP/2.
 const becauseOfClient = "the client has made it so"
 
-// UnaryServer refuses replies with open files. It is the outermost interceptor: others may make the reply.
-func UnaryServer(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	reply, err := handler(ctx, req)
-	if err != nil {
-		filewalk.Discard(reply)
-		return reply, err
+// UnaryServer returns an interceptor that refuses replies with open files. All others are inside it, as they may
+// make the reply.
+func UnaryServer(inner grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		reply, err := inner(ctx, req, info, next)
+		if err != nil {
+			filewalk.Discard(reply)
+			return reply, err
+		}
+		if err := filewalk.RefuseOverHTTP2(info.FullMethod, becauseOfClient, reply); err != nil {
+			return nil, err
+		}
+		return reply, nil
 	}
-	if err := filewalk.RefuseOverHTTP2(info.FullMethod, becauseOfClient, reply); err != nil {
-		return nil, err
-	}
-	return reply, nil
 }
 
-// StreamServer refuses the same in streams.
-func StreamServer(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	if !filewalk.MethodOf(info.FullMethod).InResponse {
-		return handler(srv, ss)
+// StreamServer does the same for streams.
+func StreamServer(inner grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		if !filewalk.MethodOf(info.FullMethod).InResponse {
+			return inner(srv, ss, info, next)
+		}
+		s := &serverStream{ServerStream: ss, method: info.FullMethod}
+		err := inner(srv, s, info, next)
+		if s.refusal != nil {
+			return s.refusal
+		}
+		return err
 	}
-	s := &serverStream{ServerStream: ss, method: info.FullMethod}
-	err := handler(srv, s)
-	if s.refusal != nil {
-		return s.refusal
-	}
-	return err
 }
 
 type serverStream struct {
