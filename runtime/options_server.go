@@ -17,6 +17,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/nofiles"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/statuslimit"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -162,7 +163,7 @@ func (s *Server) outerUnary() grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		reply, err := guard(ctx, req, info, next)
 		if err != nil {
-			err = s.ending.Result(err, false)
+			err = statuslimit.Limit(s.ending.Result(err, false))
 		}
 		return reply, err
 	}
@@ -172,7 +173,7 @@ func (s *Server) outerUnary() grpc.UnaryServerInterceptor {
 func (s *Server) outerStream() grpc.StreamServerInterceptor {
 	guard := s.auth.guardStream(s.config.stream)
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		return s.ending.Result(guard(srv, ss, info, next), info.IsServerStream)
+		return statuslimit.Limit(s.ending.Result(guard(srv, ss, info, next), info.IsServerStream))
 	}
 }
 

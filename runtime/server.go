@@ -21,6 +21,10 @@ import (
 // Server serves gRPC on a Unix domain socket that it owns. [NewServer], or a generated
 // constructor that calls it, makes one. Its methods may be called concurrently.
 //
+// The text of an error that a handler or an interceptor returns reaches the client with at most 7 KiB, reckoned
+// as HTTP/2 sends it: percent-encoded. A longer one is cut, and says so. Details of more than 32 KiB are left out, and
+// the text says so: clients whose limit for a trailer is exceeded lose the call's code, or their connection.
+//
 // A Server holds its path until Serve has returned or Close was called; always call one of them.
 type Server struct {
 	// Set by NewServer.

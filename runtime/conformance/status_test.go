@@ -35,7 +35,7 @@ var statusMessages = map[string]string{
 	"NUL":       "a\x00b\x7f",
 	"spaces":    "  around  ",
 	"not UTF-8": "\xff\xfe text",
-	"long":      strings.Repeat("0123456789", 1024),
+	"long":      strings.Repeat("0123456789", 700),
 }
 
 func TestConformanceOfStatus(t *testing.T) {
@@ -196,7 +196,7 @@ func TestConformanceOfStatus(t *testing.T) {
 			}
 		},
 		"large details arrive": func(b *rig) {
-			s, err := status.New(codes.Aborted, "large").WithDetails(request(strings.Repeat("x", 50_000)))
+			s, err := status.New(codes.Aborted, "large").WithDetails(request(strings.Repeat("x", 32_000)))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -204,6 +204,55 @@ func TestConformanceOfStatus(t *testing.T) {
 			_, err = client.UnaryCall(b.ctx, request(""))
 			b.client.fails("call", err, codes.Aborted, "large")
 			b.client.is("status is the same", proto.Equal(status.Convert(err).Proto(), s.Proto()), true)
+		},
+		"a text over the limit is cut, with a mark": func(b *rig) {
+			texts := map[string]struct {
+				text string
+				want string
+			}{
+				"letters":   {strings.Repeat("x", 100_000), strings.Repeat("x", 7168-33) + " [cut: the text has 100000 bytes]"},
+				"percent":   {strings.Repeat("%", 7168), strings.Repeat("%", (7168-31)/3) + " [cut: the text has 7168 bytes]"},
+				"umlauts":   {strings.Repeat("ü", 50_000), strings.Repeat("ü", (7168-33)/6) + " [cut: the text has 100000 bytes]"},
+				"not UTF-8": {strings.Repeat("\xff", 7168), strings.Repeat("\ufffd", (7168-31)/9) + " [cut: the text has 7168 bytes]"},
+			}
+			client, _ := b.start(service{
+				unary: func(_ context.Context, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+					return nil, status.Error(codes.Aborted, texts[textOf(req)].text)
+				},
+				list: func(req *testpb.StreamingOutputCallRequest, stream listServer) error {
+					return errors.New(texts[textOf(req)].text)
+				},
+			})
+			for _, name := range slices.Sorted(maps.Keys(texts)) {
+				_, err := client.UnaryCall(b.ctx, request(name))
+				b.client.fails("call with "+name, err, codes.Aborted, texts[name].want)
+				stream, err := client.StreamingOutputCall(b.ctx, incoming(name))
+				b.client.succeeds("open", err)
+				_, err = stream.Recv()
+				b.client.fails("stream with "+name, err, codes.Unknown, texts[name].want)
+			}
+		},
+		"details over the limit are left out, with a mark": func(b *rig) {
+			s, err := status.New(codes.Aborted, "large").WithDetails(request(strings.Repeat("x", 33_000)))
+			if err != nil {
+				b.Fatal(err)
+			}
+			long, err := status.New(codes.Aborted, strings.Repeat("y", 8000)).WithDetails(request("kept"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			client, _ := b.start(service{unary: func(_ context.Context, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+				if textOf(req) == "long" {
+					return nil, long.Err()
+				}
+				return nil, s.Err()
+			}})
+			_, err = client.UnaryCall(b.ctx, request(""))
+			b.client.fails("call", err, codes.Aborted, "large [details of 33064 bytes left out]")
+			b.client.is("details", len(status.Convert(err).Details()), 0)
+			_, err = client.UnaryCall(b.ctx, request("long"))
+			b.client.fails("call with a long text", err, codes.Aborted, strings.Repeat("y", 7168-31)+" [cut: the text has 8000 bytes]")
+			b.client.is("its details", len(status.Convert(err).Details()), 1)
 		},
 		"what a handler returns becomes a status": func(b *rig) {
 			inner := status.Error(codes.NotFound, "inner")
