@@ -138,15 +138,14 @@ func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, cre
 		return nil
 	}
 	return direct.NewClient(direct.ClientConfig{
-		Dial:          dial,
-		Connected:     func(info credentials.AuthInfo) { monitor.DirectConnected(info.(AuthInfo).Peer) },
-		Lost:          monitor.DirectLost,
-		HTTP2Ready:    monitor.Ready,
-		HTTP2Accepted: monitor.IsAccepted,
-		Stats:         c.stats,
-		MaxRecv:       c.maxRecv,
-		MaxConns:      min(maxDirectConns, descriptors.Limit()/4),
-		Budget:        int64(c.sendBudget),
+		Dial:       dial,
+		Connected:  func(info credentials.AuthInfo) { monitor.DirectConnected(info.(AuthInfo).Peer) },
+		Lost:       monitor.DirectLost,
+		HTTP2Ready: monitor.Ready,
+		Stats:      c.stats,
+		MaxRecv:    c.maxRecv,
+		MaxConns:   min(maxDirectConns, descriptors.Limit()/4),
+		Budget:     int64(c.sendBudget),
 
 		MaxFiles: c.maxFiles.get(),
 		Unreachable: func(why error) error {

@@ -101,13 +101,6 @@ func (m *Monitor) Close() {
 // Ready reports whether HTTP/2 has a connection now whose server has answered.
 func (m *Monitor) Ready() bool { return m.view().conn == connReady }
 
-// IsAccepted reports whether HTTP/2 has a connection now, whether its server has answered or not. The
-// channel shows an answer only after the first calls may use it.
-func (m *Monitor) IsAccepted() bool {
-	conn := m.view().conn
-	return conn == connUnanswered || conn == connReady
-}
-
 // AwaitReady has HTTP/2 connect, and returns nil once the server has answered. If ctx ends before that it
 // returns ctx's error, and after Close [net.ErrClosed].
 func (m *Monitor) AwaitReady(ctx context.Context) error {

@@ -150,28 +150,6 @@ func TestAwaitReadyEndsWithTheClient(t *testing.T) {
 	}
 }
 
-// grpc lets calls use a connection a moment before the channel shows that it is ready.
-func TestConnectionIsAcceptedBeforeTheChannelShowsIt(t *testing.T) {
-	t.Parallel()
-	inBubble(t, nil, func(t *testing.T, r *rig) {
-		check := func(when string, want bool) {
-			t.Helper()
-			if got := r.IsAccepted(); got != want {
-				t.Errorf("%s: accepted is %v, want %v", when, got, want)
-			}
-		}
-		check("at first", false)
-		r.begin()
-		check("while an attempt is made", false)
-		r.Accepted(server)
-		check("when it is accepted", true)
-		r.shows(connectivity.Ready)
-		check("when the server has answered", true)
-		r.shows(connectivity.Idle)
-		check("when it has ended", false)
-	})
-}
-
 func TestConnectionIsCountedAsSoonAsTheChannelShowsIt(t *testing.T) {
 	t.Parallel()
 	inBubble(t, nil, func(t *testing.T, r *rig) {

@@ -34,14 +34,11 @@ type ClientConfig struct {
 	Lost      func()
 	// HTTP2Ready reports whether HTTP/2 has a connection now whose server has answered. nil means no.
 	HTTP2Ready func() bool
-	// HTTP2Accepted reports whether HTTP/2 has a connection now, answered or not. It is true before
-	// HTTP2Connected is called. nil means no.
-	HTTP2Accepted func() bool
-	Stats         handlers
-	MaxRecv       int   // bytes of a message; 0 for grpc's 4 MiB
-	MaxConns      int   // connections, and so calls at once; more go over HTTP/2
-	Budget        int64 // bytes that may wait in all streams; 0 for 64 MiB
-	MaxFiles      int   // open files of a message from the server
+	Stats      handlers
+	MaxRecv    int   // bytes of a message; 0 for grpc's 4 MiB
+	MaxConns   int   // connections, and so calls at once; more go over HTTP/2
+	Budget     int64 // bytes that may wait in all streams; 0 for 64 MiB
+	MaxFiles   int   // open files of a message from the server
 	// Unreachable returns the status of a call that cannot go over HTTP/2, for the error of Dial or another
 	// reason why there is no connection. nil is for codes.Unavailable with that text.
 	Unreachable func(error) error
@@ -62,7 +59,8 @@ type Client struct {
 
 	generation atomic.Int64 // of connections; changes when a server is lost
 
-	refused     atomic.Int32 // one of the constants below
+	http2       atomic.Int64 // counts HTTP/2's connections
+	plainFor    atomic.Int64 // see plain
 	fullUntil   deadline     // until then no new connection to a full server is tried
 	silentUntil deadline     // until then a server that did not answer is not asked again
 }
@@ -77,9 +75,6 @@ func NewClient(conf ClientConfig) *Client {
 	}
 	if conf.HTTP2Ready == nil {
 		conf.HTTP2Ready = func() bool { return false }
-	}
-	if conf.HTTP2Accepted == nil {
-		conf.HTTP2Accepted = func() bool { return false }
 	}
 	if conf.Lost == nil {
 		conf.Lost = func() {}
@@ -102,14 +97,6 @@ func (c *Client) SendWaits() int64 { return c.budget.waited.Load() }
 
 // Close closes all connections. Running calls fail with codes.Canceled.
 func (c *Client) Close() { c.pool.close() }
-
-// What is known about whether the server speaks this protocol: nothing against it; or it speaks only
-// HTTP/2, and HTTP/2 has not connected to it yet, or has.
-const (
-	notRefused int32 = iota
-	refusedForNext
-	refusedForThis
-)
 
 const (
 	// fullPause is how long a client makes no new connection to a server that has too many.
@@ -141,14 +128,16 @@ func (c *Client) HTTP2Connected() {
 		c.lost(dead.generation)
 	}
 	c.silentUntil.Store(nil)
-	if !c.refused.CompareAndSwap(refusedForThis, notRefused) {
-		c.refused.CompareAndSwap(refusedForNext, refusedForThis)
-	}
+	c.http2.Add(1)
 }
+
+// plain reports whether the server is known to speak only HTTP/2. What it has answered counts until HTTP/2
+// connects the next time: that may be to another one, even a moment later.
+func (c *Client) plain() bool { return c.plainFor.Load() == c.http2.Load()+1 }
 
 // answers reports whether the server speaks this protocol, as far as is known: it did when it was last
 // asked.
-func (c *Client) answers() bool { return c.proven.Load() && c.refused.Load() == notRefused }
+func (c *Client) answers() bool { return c.proven.Load() && !c.plain() }
 
 // Connect ensures that there is a connection. It returns ErrHTTP2 if there cannot be one.
 func (c *Client) Connect(ctx context.Context) error {
@@ -235,7 +224,7 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 // inVain returns why no new connection is to be tried now; nil if one is.
 func (c *Client) inVain() error {
 	switch {
-	case c.refused.Load() != notRefused:
+	case c.plain():
 		return noConn(errPlain)
 	case !c.fullUntil.over():
 		return noConn(errFull)
@@ -247,7 +236,7 @@ func (c *Client) inVain() error {
 
 // connect makes a new connection in the place that the caller has reserved.
 func (c *Client) connect(ctx context.Context) (*conn, error) {
-	generation := c.generation.Load()
+	generation, connections := c.generation.Load(), c.http2.Load()
 	dialing, cancel := context.WithTimeout(ctx, prefaceTimeout)
 	defer cancel()
 	uds, info, err := c.conf.Dial(dialing)
@@ -269,7 +258,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	if err != nil {
 		uds.Close()
 		c.pool.unreserve()
-		c.handshakeFailed(ctx, err)
+		c.handshakeFailed(ctx, err, connections)
 		return nil, noConn(err)
 	}
 	c.proven.Store(true)
@@ -295,19 +284,16 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	return conn, nil
 }
 
-// handshakeFailed remembers why the handshake with a server failed.
-func (c *Client) handshakeFailed(ctx context.Context, err error) {
+// handshakeFailed remembers why the handshake with a server failed, and how many connections HTTP/2 had had when it
+// began.
+func (c *Client) handshakeFailed(ctx context.Context, err error, connections int64) {
 	switch {
 	case errors.Is(err, errFull):
 		c.proven.Store(false)
 		c.fullUntil.set(fullPause)
 	case errors.Is(err, errPlain):
 		c.proven.Store(false)
-		// HTTP/2 may connect at this moment. In this order the worst is that the server is asked once more.
-		c.refused.Store(refusedForNext)
-		if c.conf.HTTP2Accepted() {
-			c.refused.CompareAndSwap(refusedForNext, refusedForThis)
-		}
+		c.plainFor.Store(connections + 1)
 	case ctx.Err() == nil && !isOver(ctx): // otherwise it says nothing about the server
 		c.proven.Store(false)
 		c.silentUntil.set(silentPause)
@@ -373,7 +359,7 @@ func (c *Client) awaitServer(ctx context.Context, ended func() bool) (*conn, err
 		}
 		c.silentUntil.Store(nil)
 		conn, err := c.acquire(ctx)
-		if err == nil || c.refused.Load() != notRefused || c.pool.isClosed() {
+		if err == nil || c.plain() || c.pool.isClosed() {
 			return conn, err
 		}
 	}

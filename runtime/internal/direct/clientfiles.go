@@ -128,7 +128,7 @@ func (c *call) insist(err error) (*conn, error) {
 			return nil, err
 		case errors.Is(no.why, errPlain):
 			asked = true
-			client.refused.Store(notRefused) // no other call may ever find out that there is another server now
+			client.plainFor.Store(0) // no other call may ever find out that there is another server now
 		case no.why == errLimit || no.why == errLack:
 			conn, some := client.pool.awaitConn(c.caller, awaitPause)
 			if conn != nil {

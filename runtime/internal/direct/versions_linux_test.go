@@ -92,17 +92,14 @@ func TestServerDoesNotWaitForIntroductions(t *testing.T) {
 }
 
 // wrongServers answer a client's preface differently from any server of this version.
-var wrongServers = map[string]struct {
-	answer func(*net.UnixConn) // closes the connection at its end
-	next   bool                // it is an HTTP/2 server, and HTTP2Connected must be called twice
-}{
-	"no version":      {says("UDSGRPC-DIRECT\x00\x00"), true},
-	"another version": {says("UDSGRPC-DIRECT\x02\x00"), true},
-	"garbage":         {says("hello, who are you?"), true},
-	"HTTP/2 settings": {says("\x00\x00\x00\x04\x00\x00\x00\x00\x00"), true},
-	"half a hello":    {says("UDSGRPC-DIR"), false},
-	"closes":          {says(""), false},
-	"nothing":         {func(c *net.UnixConn) { io.Copy(io.Discard, c) }, false},
+var wrongServers = map[string]func(*net.UnixConn){ // closes the connection at its end
+	"no version":      says("UDSGRPC-DIRECT\x00\x00"),
+	"another version": says("UDSGRPC-DIRECT\x02\x00"),
+	"garbage":         says("hello, who are you?"),
+	"HTTP/2 settings": says("\x00\x00\x00\x04\x00\x00\x00\x00\x00"),
+	"half a hello":    says("UDSGRPC-DIR"),
+	"closes":          says(""),
+	"nothing":         func(c *net.UnixConn) { io.Copy(io.Discard, c) },
 }
 
 // says returns a function that reads a preface and answers.
@@ -116,13 +113,13 @@ func says(answer string) func(*net.UnixConn) {
 // Calls to a server that does not speak this protocol go over HTTP/2. The client asks again only when
 // HTTP/2 has connected to what may be another server.
 func TestClientRemembersServersThatDoNotSpeakThis(t *testing.T) {
-	for name, tc := range wrongServers {
+	for name, answer := range wrongServers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // one of them takes as long as the client waits
 			runs := make(chan struct{}, 10)
 			accept := func(c *net.UnixConn) {
 				go func() {
-					tc.answer(c)
+					answer(c)
 					c.Close()
 					runs <- struct{}{}
 				}()
@@ -140,39 +137,35 @@ func TestClientRemembersServersThatDoNotSpeakThis(t *testing.T) {
 
 			h := newHost(t, service{}, ServerConfig{})
 			s.move(h.accept)
-			if tc.next {
-				c.HTTP2Connected() // to the same server
-				if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
-					t.Errorf("after HTTP/2 has connected to that server, the call comes to %v", err)
-				}
-			}
-			c.HTTP2Connected() // to another
+			c.HTTP2Connected() // perhaps to another server than the one that was asked
 			mustEcho(t, c, "x")
 		})
 	}
 }
 
-// What speaks only HTTP/2 is the server of HTTP/2's connection if there is one, whether it has answered by
-// now or not. So the next connection may be to another server.
-func TestClientAsksTheServerAfterTheOneThatHTTP2HasAccepted(t *testing.T) {
-	s := newSite(t, func(c *net.UnixConn) {
+// HTTP/2 may connect while the server is asked, to that one or the next.
+func TestAnswerOfTheServerBeforeHTTP2ConnectedDoesNotCount(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	c, s := newClient(t, func(conn *net.UnixConn) {
 		go func() {
-			says("hello, who are you?")(c)
-			c.Close()
+			close(asked)
+			<-answer
+			says("hello, who are you?")(conn)
+			conn.Close()
 		}()
 	})
-	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 100, HTTP2Accepted: func() bool { return true }})
-	t.Cleanup(c.Close)
-	for range 2 {
-		if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
-			t.Errorf("the call comes to %v, want %v", err, ErrHTTP2)
-		}
-	}
-	if n := s.dialed(); n != 1 {
-		t.Errorf("the client connects %d times, want once", n)
-	}
+	called := make(chan error, 1)
+	go func() {
+		_, err := invoke(t, c, "x")
+		called <- err
+	}()
+	await(t, "the client", asked)
 	s.move(newHost(t, service{}, ServerConfig{}).accept)
 	c.HTTP2Connected()
+	close(answer)
+	if err := await(t, "the call", called); err != ErrHTTP2 {
+		t.Errorf("the call comes to %v, want %v", err, ErrHTTP2)
+	}
 	mustEcho(t, c, "x")
 }
 

@@ -107,7 +107,7 @@ func TestStreamThatWaitsForAServerEnds(t *testing.T) {
 			s.move(func(c *net.UnixConn) {
 				go func() {
 					defer c.Close()
-					wrongServers["HTTP/2 settings"].answer(c)
+					wrongServers["HTTP/2 settings"](c)
 				}()
 			})
 		}, codes.Unavailable},
