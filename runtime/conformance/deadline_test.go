@@ -152,7 +152,7 @@ func TestConformanceOfDeadlines(t *testing.T) {
 				await(b, "the function", called)
 				b.server.is("longer ended", ended(longer.Err()), true)
 				b.server.is("child ended", ended(child.Err()), true)
-				b.server.is("cause of child", context.Cause(child) == ctx.Err(), true)
+				b.server.is("cause of child", context.Cause(child) == context.Cause(ctx), true)
 				b.server.is("without cancellation", without.Err(), nil)
 				b.server.is("value", without.Value(key{}), "value")
 				_, hasDeadline := without.Deadline()
