@@ -59,12 +59,8 @@ func DrainingFromContext(ctx context.Context) <-chan struct{} {
 func (s *Server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)
 	defer cancel()
-	s.advance(stateDraining)
-	sdnotify.Stopping(s)
+	s.beginDrain()
 	s.config.event(slog.LevelInfo, "draining")
-	if s.health != nil {
-		s.health.Shutdown()
-	}
 	s.endHandovers()
 	if err := s.currentListener().Withdraw(); err != nil { // Close returns it, if it still fails then
 		s.config.event(slog.LevelError, "socket not removed", slog.Any("error", err))
@@ -75,6 +71,15 @@ func (s *Server) drain() {
 		return s.allAccepted(withdrawn) && s.admission.SinceLastAccepted() > acceptedPause
 	})
 	s.stopGracefully(ctx)
+}
+
+// beginDrain tells handlers, checks of the health, and systemd that the server ends.
+func (s *Server) beginDrain() {
+	if s.health != nil {
+		s.health.Shutdown() // first: who learns of the drain in another way must not find SERVING
+	}
+	s.advance(stateDraining)
+	sdnotify.Stopping(s)
 }
 
 // closingTime is how much of the shutdown timeout handlers have to return after their contexts have ended.

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/udsgrpc/udsgrpc/runtime/internal/sdnotify"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -125,8 +124,7 @@ func (s *Server) HandedOver() bool {
 // drainHandedOver ends a server whose listener another process has: it accepts no more clients, and
 // finishes the calls of those that it has accepted.
 func (s *Server) drainHandedOver(served <-chan error) {
-	s.advance(stateDraining)
-	sdnotify.Stopping(s)
+	s.beginDrain()
 	s.currentListener().UnixListener.Close()
 	<-served // with an error that says that it was closed
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)

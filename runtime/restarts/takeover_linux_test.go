@@ -1,6 +1,7 @@
 package restarts_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
@@ -314,5 +316,43 @@ func TestTakeoverFromAServerThatKnowsNoneFails(t *testing.T) {
 	_, err = client.Greet(t.Context(), &greeterv1.GreetRequest{})
 	if status.Code(err) != codes.Unimplemented { // it has no services
 		t.Errorf("the plain server %v does not answer any more: %v", l.Addr(), err)
+	}
+}
+
+// The service goes on with the successor, but not on the connections of the one before.
+func TestHealthOfTheFormerOwnerIsNotServing(t *testing.T) {
+	t.Parallel()
+	for transport, opts := range map[string][]runtime.DialOption{"direct": nil, "http2": {runtime.WithHTTP2Only()}} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			g := greetertest.New()
+			old := greetertest.Serve(t, path, g, runtime.Health(), runtime.ShutdownTimeout(fixture.Guard), runtime.UnaryInterceptor(
+				func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+					if _, ok := req.(*healthv1.HealthCheckRequest); ok {
+						g.Entered <- struct{}{}
+						<-runtime.DrainingFromContext(ctx)
+					}
+					return next(ctx, req)
+				}))
+			_, conn := greetertest.Dial(t, path, opts...)
+			type answer struct {
+				*healthv1.HealthCheckResponse
+				error
+			}
+			answers := make(chan answer, 1)
+			go func() {
+				resp, err := healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
+				answers <- answer{resp, err}
+			}()
+			<-g.Entered
+			greetertest.StartSuccessor(t, path).Serve(t)
+			if a := <-answers; a.error != nil || a.GetStatus() != healthv1.HealthCheckResponse_NOT_SERVING {
+				t.Errorf("while it drains the former owner says %v, %v", a.GetStatus(), a.error)
+			}
+			if err := <-old.Done; err != nil || !old.HandedOver() {
+				t.Errorf("Serve returned %v; that it has handed over is %v", err, old.HandedOver())
+			}
+		})
 	}
 }
