@@ -139,21 +139,21 @@ func (a *authorization) checkMethods(services map[string]grpc.ServiceInfo) error
 	return errors.Join(errs...)
 }
 
-// declare adds the rules of a service, unless generated code has given them. The caller holds mu.
-func (s *Server) declare(policies map[string]Policy) error {
+// declare adds the rules of a service, unless generated code has given them, and returns what is to be logged. The
+// caller holds mu.
+func (s *Server) declare(policies map[string]Policy) ([]warning, error) {
 	for method, policy := range policies {
 		if _, ok := s.auth.declared[method]; !ok {
 			s.auth.declared[method] = policy
 		}
 	}
 	if err := s.auth.resolve(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.checkMode(s.opened); err != nil {
-		return err
+		return nil, err
 	}
-	s.warn()
-	return nil
+	return s.warnings(), nil
 }
 
 // checkMode refuses what keeps out users that a rule is to let in, as far as this package makes it. An
@@ -168,26 +168,42 @@ func (s *Server) checkMode(o opened) error {
 	return s.auth.checkDir(&s.config.listen)
 }
 
-// told are the things that warn has logged.
+// told are the warnings that there were already.
 type told struct{ unmapped, narrow bool }
 
-// warn logs once, in the EventLog, each thing that may keep out users that a rule is to let in. It is not
-// certain: an access control list or a mount can let them pass. The caller holds mu, except in NewServer.
-func (s *Server) warn() {
+// warning is a record for the EventLog.
+type warning struct {
+	what  string
+	attrs []slog.Attr
+}
+
+// warnings returns, once, each thing that may keep out users that a rule is to let in. It is not certain: an access
+// control list or a mount can let them pass. The caller holds mu, except in NewServer. It logs them without mu: the
+// program's log handler may call the server.
+func (s *Server) warnings() (all []warning) {
 	if what, rule, ok := s.auth.find(func(p Policy) bool { return p.unmapped != none }); ok && !s.told.unmapped {
 		s.told.unmapped = true
-		s.config.event(slog.LevelWarn, "rule for an unmapped user",
-			slog.String("for", what), slog.String("rule", rule.String()), slog.String("reason", unmappedReason()))
+		all = append(all, warning{"rule for an unmapped user", []slog.Attr{
+			slog.String("for", what), slog.String("rule", rule.String()), slog.String("reason", unmappedReason()),
+		}})
 	}
 	if s.addr.IsAbstract() || !s.opened.origin.makesFile() || s.told.narrow {
-		return
+		return all
 	}
 	if what, rule, ok := s.auth.find(isForOthers); ok {
 		everyone := rule.others == whole && pathmode.LetsEveryoneConnect(cmp.Or(s.config.listen.Mode, socket.DefaultMode))
 		if dir := pathmode.NarrowDir(s.Path(), everyone); dir != "" {
 			s.told.narrow = true
-			s.config.event(slog.LevelWarn, "directory looks too narrow",
-				slog.String("directory", dir), slog.String("for", what), slog.String("rule", rule.String()))
+			all = append(all, warning{"directory looks too narrow", []slog.Attr{
+				slog.String("directory", dir), slog.String("for", what), slog.String("rule", rule.String()),
+			}})
 		}
+	}
+	return all
+}
+
+func (s *Server) warn(all []warning) {
+	for _, w := range all {
+		s.config.event(slog.LevelWarn, w.what, w.attrs...)
 	}
 }

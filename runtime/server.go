@@ -94,7 +94,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		s.stop() // grpc starts workers at once, if an option asks for them
 		return nil, err
 	}
-	s.warn()
+	s.warn(s.warnings())
 	if config.health {
 		s.health = healthcheck.New(s.draining)
 		healthv1.RegisterHealthServer(s, s.health)
@@ -124,20 +124,26 @@ func (s *Server) Path() string { return s.addr.String() }
 // (registered twice, nil, of the wrong type, too late, or with a rule for users that the socket's mode
 // keeps out or that are unknown) makes Serve return an error that says so.
 func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	s.warn(s.register(desc, impl))
+}
+
+// register adds a service, and returns what is to be logged.
+func (s *Server) register(desc *grpc.ServiceDesc, impl any) (warnings []warning) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.checkService(desc, impl)
 	if err == nil {
-		err = s.declare(declaredPolicies(desc))
+		warnings, err = s.declare(declaredPolicies(desc))
 	}
 	if err != nil {
 		s.refuseLocked(fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))
-		return
+		return warnings
 	}
 	s.grpc.RegisterService(desc, impl)
 	if s.direct != nil {
 		s.direct.Register(desc, impl)
 	}
+	return warnings
 }
 
 // refuse makes Serve return err, about a service that cannot be served.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/status"
 
@@ -125,4 +128,49 @@ func TestDirectoryThatCreateDirMadeTooNarrowForALaterServiceIsAnError(t *testing
 	if err := srv.Serve(over()); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "DirMode(0755)") {
 		t.Errorf("Serve returned %v", err)
 	}
+}
+
+// A log is the program's, and the program may act on a record.
+func TestLogHandlerMayCallTheServerWhileAServiceIsRegistered(t *testing.T) {
+	t.Parallel()
+	dir := fixture.ShortDir(t)
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var srv *runtime.Server
+	h := &callingHandler{Handler: slog.DiscardHandler}
+	srv, err := runtime.NewServer(filepath.Join(dir, "s.sock"), runtime.SocketMode(0o666), runtime.EventLog(slog.New(h)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.call = func() { srv.Close() }
+	registered := make(chan struct{})
+	go func() {
+		defer close(registered)
+		adminv1.RegisterAdminServer(srv, admin{}) // with a rule of its own that lets everybody in
+	}()
+	select {
+	case <-registered:
+	case <-time.After(fixture.Guard):
+		t.Fatal("registering hangs")
+	}
+	if h.calls.Load() != 1 {
+		t.Errorf("the log has got %d records", h.calls.Load())
+	}
+}
+
+// callingHandler calls a function for each record.
+type callingHandler struct {
+	slog.Handler
+	call  func()
+	calls atomic.Int32
+}
+
+func (h *callingHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h *callingHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
+
+func (h *callingHandler) Handle(context.Context, slog.Record) error {
+	h.calls.Add(1)
+	h.call()
+	return nil
 }
