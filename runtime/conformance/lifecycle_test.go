@@ -2,6 +2,8 @@ package conformance_test
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 )
 
 func TestConformanceOfLifecycle(t *testing.T) {
@@ -239,4 +243,86 @@ func TestConformanceOfLifecycle(t *testing.T) {
 			b.client.succeeds("call", await(b, "the call to end", answered))
 		},
 	})
+}
+
+// What the receiver then gets is not compared: grpc receives in advance over HTTP/2.
+func TestStatsHandlerMayCallClose(t *testing.T) {
+	t.Parallel()
+	for _, tr := range transports {
+		events := []stats.RPCStats{&stats.InPayload{}}
+		if tr.carrier == "direct" {
+			events = append(events, &stats.InHeader{}) // where grpc-go 1.85 waits for itself
+		}
+		for _, on := range events {
+			t.Run(fmt.Sprintf("%T over %s", on, tr.name), func(t *testing.T) {
+				t.Parallel()
+				b := newRig(t, tr)
+				b.serve(service{})
+				closer := &closer{on: reflect.TypeOf(on), ended: make(chan error, 1)}
+				client, conn := b.dial(runtime.WithStatsHandler(closer))
+				closer.close = conn.Close
+				stream := b.chat(client)
+				if err := stream.Send(incoming("x")); err != nil {
+					t.Fatal(err)
+				}
+				received := make(chan error, 1)
+				go func() {
+					var err error
+					for err == nil {
+						_, err = stream.Recv()
+					}
+					received <- err
+				}()
+				if err := await(b, "the stream to end", received); status.Code(err) != codes.Canceled {
+					t.Errorf("the stream ends with %v", err)
+				}
+				if err := await(b, "the end to be told", closer.ended); status.Code(err) != codes.Canceled {
+					t.Errorf("stats handlers are told the end %v", err)
+				}
+			})
+		}
+	}
+}
+
+// Nobody receives after the message whose stats handler has called Close.
+func TestEndIsToldAfterAStatsHandlerHasCalledClose(t *testing.T) {
+	t.Parallel()
+	for _, tr := range transports {
+		t.Run(tr.name, func(t *testing.T) {
+			t.Parallel()
+			b := newRig(t, tr)
+			b.serve(service{})
+			closer := &closer{on: reflect.TypeFor[*stats.InPayload](), ended: make(chan error, 1)}
+			client, conn := b.dial(runtime.WithStatsHandler(closer))
+			closer.close = conn.Close
+			stream := b.chat(client)
+			if err := stream.Send(incoming("x")); err != nil {
+				t.Fatal(err)
+			}
+			stream.Recv() // the message, or the end
+			if err := await(b, "the end to be told", closer.ended); status.Code(err) != codes.Canceled {
+				t.Errorf("stats handlers are told the end %v", err)
+			}
+		})
+	}
+}
+
+// closer is a stats handler that closes the client at an event.
+type closer struct {
+	on    reflect.Type
+	close func() error
+	ended chan error
+}
+
+func (*closer) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (*closer) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (*closer) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (c *closer) HandleRPC(_ context.Context, e stats.RPCStats) {
+	if reflect.TypeOf(e) == c.on {
+		c.close()
+	}
+	if end, ok := e.(*stats.End); ok {
+		c.ended <- end.Error
+	}
 }

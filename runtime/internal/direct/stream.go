@@ -69,6 +69,7 @@ type clientStream struct {
 	settled bool  // changed with mu held as well: stats handlers and call options know the result
 
 	readingWaits atomic.Int32 // how many wait for the holder of reading to be done
+	unsettled    atomic.Bool  // closed was called, and nobody has settled the stream since
 }
 
 // begin starts the call on conn.
@@ -81,12 +82,12 @@ func (s *clientStream) begin(c *conn) {
 	s.out.init(&s.mu, s, c, s.client.budget, s.client.codec.pool)
 	s.out.keeping = true
 	s.in = inbox{conn: c, owner: s, limit: s.opts.maxRecv, mu: &s.mu, budget: s.client.budget}
-	s.abort = func() { s.fail(errClosing) }
+	s.abort = s.closed
 	c.abort.Store(&s.abort)
 	if s.caller.Done() != nil {
 		s.unwatch = context.AfterFunc(s.caller, func() { s.fail(status.FromContextError(s.caller.Err()).Err()) })
 	}
-	s.reading.Unlock()
+	s.unlockReading()
 	if s.desc.ClientStreams {
 		// The server may be the first to send. Other calls wait for their request, to be sent with it.
 		s.mu.Lock()
@@ -103,6 +104,23 @@ func (s *clientStream) fail(err error) error {
 	defer s.doneReading()
 	s.settle()
 	return err
+}
+
+// closed is fail for Client.Close, which a stats handler may call that a receiver of this stream has called. So it does
+// not wait for that receiver, which settles the stream when it is done.
+func (s *clientStream) closed() {
+	s.end(errClosing)
+	s.unsettled.Store(true)
+	s.settleClosed()
+}
+
+// settleClosed settles the stream after closed, unless somebody receives, who calls this again.
+func (s *clientStream) settleClosed() {
+	if s.unsettled.Load() && s.reading.TryLock() {
+		s.settle()
+		s.unsettled.Store(false)
+		s.reading.Unlock()
+	}
 }
 
 // end ends the stream with err, io.EOF for success, unless it has ended. If the connection cannot carry

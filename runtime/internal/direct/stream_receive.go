@@ -83,6 +83,7 @@ func (s *clientStream) takeIn() {
 // unlockReading unlocks reading, and wakes those who could not lock it.
 func (s *clientStream) unlockReading() {
 	s.reading.Unlock()
+	s.settleClosed()
 	if s.readingWaits.Load() > 0 {
 		s.mu.Lock()
 		s.mu.broadcast()
