@@ -47,6 +47,7 @@ func foreignClients() []row {
 			c.check(strings.HasPrefix(out, "failed "), "it can dial a path with a comma: %s", out)
 			c.say("cannot dial a path with a comma")
 		}},
+		dotnetClient,
 	}
 }
 

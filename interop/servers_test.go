@@ -44,6 +44,7 @@ func servers() []row {
 			c.startServer(path, exec.Command(python, "python/server.py", "unix:"+path, c.descriptors()))
 			c.runBothWays(path)
 		}},
+		dotnetServer,
 	}
 }
 
