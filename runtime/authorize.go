@@ -33,6 +33,26 @@ type authorization struct {
 	rest  Policy            // and for the others
 }
 
+// RegistrarFor returns a registrar for services that are for some callers only:
+//
+//	adminv1.RegisterAdminServer(srv.RegistrarFor(runtime.Any(runtime.SameUser(), runtime.Root())), admin)
+//
+// It adds a service as [Server.RegisterService] does, and p is the rule of all its methods, as if the .proto
+// file declared it: [Authorize], [AuthorizeMethod] and what that file does declare can narrow it, and nothing
+// widens it. It can be used at any time before Serve, for several services.
+func (s *Server) RegistrarFor(p Policy) grpc.ServiceRegistrar { return restricted{s, p} }
+
+// restricted is a Server that adds services with a rule.
+type restricted struct {
+	*Server
+	rule Policy
+}
+
+// RegisterService implements [grpc.ServiceRegistrar].
+func (r restricted) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	r.register(desc, impl, &r.rule)
+}
+
 // newAuthorization returns the authorization of a server, which grows with its services.
 func (c *serverConfig) newAuthorization() *authorization {
 	a := c.auth

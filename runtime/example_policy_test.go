@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	adminv1 "github.com/udsgrpc/udsgrpc/examples/rules/gen/admin/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
@@ -91,4 +92,17 @@ func ExamplePolicy_Permits_interceptor() {
 		log.Fatal(err)
 	}
 	defer srv.Close()
+}
+
+// A socket for everybody, on which one service is for the server's own user and root.
+func ExampleServer_RegistrarFor() {
+	srv, err := greeterv1.NewGreeterUDSServer("/run/greeter/greeter.sock", newGreeter(),
+		runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	adminv1.RegisterAdminServer(srv.RegistrarFor(runtime.Any(runtime.SameUser(), runtime.Root())), adminv1.UnimplementedAdminServer{})
+	if err := srv.Serve(context.Background()); err != nil {
+		log.Fatal(err)
+	}
 }

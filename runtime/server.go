@@ -124,16 +124,16 @@ func (s *Server) Path() string { return s.addr.String() }
 // (registered twice, nil, of the wrong type, too late, or with a rule for users that the socket's mode
 // keeps out or that are unknown) makes Serve return an error that says so.
 func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
-	s.warn(s.register(desc, impl))
+	s.warn(s.register(desc, impl, nil))
 }
 
-// register adds a service, and returns what is to be logged.
-func (s *Server) register(desc *grpc.ServiceDesc, impl any) (warnings []warning) {
+// register adds a service, with a rule for all its methods unless that is nil, and returns what is to be logged.
+func (s *Server) register(desc *grpc.ServiceDesc, impl any, rule *Policy) (warnings []warning) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.checkService(desc, impl)
 	if err == nil {
-		warnings, err = s.declare(declaredPolicies(desc))
+		warnings, err = s.declare(desc, rule)
 	}
 	if err != nil {
 		s.refuseLocked(fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))

@@ -37,8 +37,8 @@ func (admin) Shutdown(context.Context, *adminv1.ShutdownRequest) (*adminv1.Shutd
 	return &adminv1.ShutdownResponse{}, nil
 }
 
-// serveAdmin is a program: the service with rules, by its own constructor on the first path,
-// and registered beside another service on the second.
+// serveAdmin is a program: the service with rules, by its own constructor on the first path, registered
+// beside another service on the second, and with a rule of the program's for all of it on the third.
 func serveAdmin(paths []string) error {
 	own, err := adminv1.NewAdminUDSServer(paths[0], admin{}, runtime.SocketMode(0o666))
 	if err != nil {
@@ -50,8 +50,15 @@ func serveAdmin(paths []string) error {
 		return err
 	}
 	adminv1.RegisterAdminServer(beside, admin{})
+	// The rule of a registrar narrows what is declared, and what the program says of all services.
+	restricted, err := runtime.NewServer(paths[2], runtime.SocketMode(0o666), runtime.Authorize(runtime.Anyone()))
+	if err != nil {
+		return err
+	}
+	defer restricted.Close()
+	adminv1.RegisterAdminServer(restricted.RegistrarFor(runtime.SameUser()), admin{})
 	ended := make(chan error)
-	for _, srv := range []*runtime.Server{own, beside} {
+	for _, srv := range []*runtime.Server{own, beside, restricted} {
 		go func() { ended <- srv.Serve(context.Background()) }()
 	}
 	fmt.Println("serving")
@@ -82,20 +89,20 @@ func TestDeclaredRulesAreEnforcedForEveryUser(t *testing.T) {
 	if err := os.Chown(filepath.Dir(path), 1234, 1234); err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{path + ".own", path + ".beside"}
+	paths := []string{path + ".own", path + ".beside", path + ".restricted"}
 	greetertest.StartAs(t, greetertest.User{UID: 1234, GID: 1234}, "serve admin", paths...).Line()
 	for name, c := range map[string]struct {
-		user greetertest.User
-		want string
+		user             greetertest.User
+		want, restricted string
 	}{
-		"the server's user": {greetertest.User{UID: 1234, GID: 1234}, "OK OK PermissionDenied"},
-		"root":              {greetertest.User{}, "OK PermissionDenied OK"},
-		"another user":      {greetertest.User{UID: 2345, GID: 2345}, "OK PermissionDenied PermissionDenied"},
+		"the server's user": {greetertest.User{UID: 1234, GID: 1234}, "OK OK PermissionDenied", "OK OK PermissionDenied"},
+		"root":              {greetertest.User{}, "OK PermissionDenied OK", "PermissionDenied PermissionDenied PermissionDenied"},
+		"another user":      {greetertest.User{UID: 2345, GID: 2345}, "OK PermissionDenied PermissionDenied", "PermissionDenied PermissionDenied PermissionDenied"},
 	} {
 		caller := greetertest.StartAs(t, c.user, "call admin", paths...)
-		for _, path := range paths {
-			if got := caller.Line(); got != c.want {
-				t.Errorf("%s on %s gets %q, want %q", name, path, got, c.want)
+		for _, want := range []string{c.want, c.want, c.restricted} {
+			if got := caller.Line(); got != want {
+				t.Errorf("%s gets %q, want %q", name, got, want)
 			}
 		}
 	}
