@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/version":             {},
 	"proto":                        {"internal/openfile"},
 	"runtime":                      {"internal/openfile", "proto/...", "runtime/internal/...", "runtime/socket"},
+	"runtime/channelz":             {"runtime"},
 	"runtime/internal/admission":   {"runtime/internal/descriptors", "runtime/internal/peercred", "runtime/internal/userns"},
 	"runtime/internal/childproc":   {"runtime/internal/descriptors", "runtime/internal/listener", "runtime/internal/sockerr"},
 	"runtime/internal/clientstate": {"runtime/socket"},
@@ -169,6 +170,9 @@ func (p goPackage) check(t *testing.T, allowed []string) {
 		case path == "testing" && !fits(p.dir(), withTesting...):
 			t.Errorf("%s depends on the package testing", p.dir())
 		case path == "google.golang.org/grpc" && fits(p.dir(), withoutGRPC...):
+			t.Errorf("%s depends on %s", p.dir(), path)
+		// It turns channelz on for the whole process, which is for programs to decide.
+		case strings.HasPrefix(path, "google.golang.org/grpc/channelz/") && !fits(p.dir(), "runtime/channelz"):
 			t.Errorf("%s depends on %s", p.dir(), path)
 		}
 	}
