@@ -99,7 +99,7 @@ func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials
 	info := newAuthInfo(conn)
 	if !c.policy.Permits(info.Peer) {
 		conn.Close()
-		return nil, nil, &untrustedServerError{c.addr, info.Peer, c.policy}
+		return nil, nil, &UntrustedServerError{c.addr.String(), info.Peer, c.policy}
 	}
 	c.monitor.DirectAccepted()
 	info.Direct = true
@@ -109,7 +109,7 @@ func (c *ClientConn) dialDirect(ctx context.Context) (*net.UnixConn, credentials
 // verify refuses a server that the policy does not permit, before HTTP/2 is spoken with it.
 func (c *ClientConn) verify(server socket.Peer) error {
 	if !c.policy.Permits(server) {
-		err := &untrustedServerError{c.addr, server, c.policy}
+		err := &UntrustedServerError{c.addr.String(), server, c.policy}
 		c.monitor.ServerRefused(err)
 		return err
 	}

@@ -54,23 +54,24 @@ func (c *ClientConn) explain(err error) error {
 }
 
 func isUntrusted(err error) bool {
-	var untrusted *untrustedServerError
+	var untrusted *UntrustedServerError
 	return errors.As(err, &untrusted)
 }
 
 // unreachable returns the status of a call that HTTP/2 does not carry, for why the direct transport has no
 // connection.
 func unreachable(why error) error {
-	if isUntrusted(why) {
-		return status.Error(codes.PermissionDenied, why.Error())
+	var untrusted *UntrustedServerError
+	if errors.As(why, &untrusted) {
+		return untrustedCall{untrusted}
 	}
 	return status.Error(codes.Unavailable, why.Error())
 }
 
 func (c *ClientConn) explainUnavailable(err error) error {
-	var untrusted *untrustedServerError
+	var untrusted *UntrustedServerError
 	if errors.As(c.monitor.LastError(), &untrusted) {
-		return status.Error(codes.PermissionDenied, untrusted.Error())
+		return untrustedCall{untrusted}
 	}
 	if h := hint(status.Convert(err).Message()); h != "" {
 		return prefixed(fmt.Sprintf("%s: %s", c.addr, h), err)

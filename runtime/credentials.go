@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
@@ -120,21 +122,35 @@ func (t transportCredentials) Clone() credentials.TransportCredentials { return 
 
 func (transportCredentials) OverrideServerName(string) error { return nil }
 
-// untrustedServerError says that the client does not trust the process at the other end.
-type untrustedServerError struct {
-	addr   socket.Address
-	peer   socket.Peer
-	policy Policy
+// UntrustedServerError is the error of calls, and of [ClientConn.WaitReady], when the process that serves on
+// the path is one that the client's policy refuses; see [WithServerPolicy]. Nothing was sent to it.
+// [errors.As] finds it. The status of a call is codes.PermissionDenied.
+type UntrustedServerError struct {
+	Path   string      // of the socket: absolute, or "@" and an abstract name
+	Peer   socket.Peer // the server
+	Policy Policy      // the client's
 }
 
-func (e *untrustedServerError) Error() string {
-	return fmt.Sprintf("the server on %s is %v, and this client talks to %v only: nothing was sent to it%s", e.addr, e.peer, e.policy, e.remedy())
+func (e *UntrustedServerError) Error() string {
+	return fmt.Sprintf("the server on %s is %v, and this client talks to %v only: nothing was sent to it%s", e.Path, e.Peer, e.Policy, e.remedy())
 }
 
 // remedy says how to talk to that server, if its user is known.
-func (e *untrustedServerError) remedy() string {
-	if !e.peer.HasUID {
+func (e *UntrustedServerError) remedy() string {
+	if !e.Peer.HasUID {
 		return ""
 	}
-	return fmt.Sprintf("; if it is to be trusted, give the client runtime.WithServerPolicy(runtime.AllowUID(%d))", e.peer.UID)
+	return fmt.Sprintf("; if it is to be trusted, give the client runtime.WithServerPolicy(runtime.AllowUID(%d))", e.Peer.UID)
 }
+
+// untrustedCall is the error of a call for an untrusted server.
+type untrustedCall struct{ reason *UntrustedServerError }
+
+// GRPCStatus is for package status.
+func (e untrustedCall) GRPCStatus() *status.Status {
+	return status.New(codes.PermissionDenied, e.reason.Error())
+}
+
+func (e untrustedCall) Error() string { return e.GRPCStatus().String() }
+
+func (e untrustedCall) Unwrap() error { return e.reason }

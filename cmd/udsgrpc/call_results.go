@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +14,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/udsgrpc/udsgrpc/runtime"
 
 	// The types of details that most servers send.
 	_ "google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -80,13 +82,21 @@ func escapeControls(text []byte) []byte {
 	return b.Bytes()
 }
 
-// distrust is what the runtime says of a server that the policy refuses, to a program. Here a flag does it.
-var distrust = regexp.MustCompile(`give the client runtime\.WithServerPolicy\(runtime\.AllowUID\((\d+)\)\)`)
+// explain returns the message of a call's error. What the runtime says of a server that the policy refuses is
+// for a program; here a flag does it.
+func explain(err error) string {
+	var untrusted *runtime.UntrustedServerError
+	if !errors.As(err, &untrusted) || !untrusted.Peer.HasUID {
+		return status.Convert(err).Message()
+	}
+	return fmt.Sprintf("the server on %s is %v, and only those of %v are called: nothing was sent to it; if it is to be trusted, add --server-user %d",
+		untrusted.Path, untrusted.Peer, untrusted.Policy, untrusted.Peer.UID)
+}
 
 // end tells how the call ended.
 func (e *exchange) end(verb *cobra.Command, v callVerdict, err error) error {
 	s := status.Convert(err)
-	message := distrust.ReplaceAllString(s.Message(), "add --server-user $1")
+	message := explain(err)
 	exitStatus := codeStatus(s.Code())
 	var details []json.RawMessage
 	for _, detail := range s.Proto().GetDetails() {

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -94,10 +95,21 @@ func TestConformanceOfIdentity(t *testing.T) {
 			refused := fmt.Sprintf("the server on <socket> is uid %d, gid %d, process %d, and this client talks to uid 12345 only: nothing was sent to it; if it is to be trusted, give the client runtime.WithServerPolicy(runtime.AllowUID(%[1]d))", os.Getuid(), os.Getgid(), os.Getpid())
 			_, err := client.UnaryCall(b.ctx, request(""))
 			b.client.fails("call", err, codes.PermissionDenied, refused)
+			b.client.is("the server", untrusted(err), os.Getpid())
 			_, err = client.FullDuplexCall(b.ctx)
 			b.client.fails("begin", err, codes.PermissionDenied, refused)
+			b.client.is("the server", untrusted(err), os.Getpid())
 		},
 	})
+}
+
+// untrusted returns the process that an error is about, because the client does not trust it; else 0.
+func untrusted(err error) int {
+	var e *runtime.UntrustedServerError
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Peer.PID
 }
 
 func TestConformanceOfBuiltInServices(t *testing.T) {
