@@ -42,7 +42,7 @@ func doctor(ctx context.Context, out *output, paths []string) error {
 		if ctx.Err() != nil {
 			return exit(statusDiffer)
 		}
-		d := socket.Diagnose(path)
+		d := socket.Diagnose(ctx, path)
 		if err := out.diagnosis(path, d); err != nil {
 			return err
 		}

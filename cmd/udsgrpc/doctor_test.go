@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -64,6 +66,23 @@ func TestDoctorTellsVerdictsInJSON(t *testing.T) {
 			got[1].Path != bad || got[1].Condition != "missing" || got[1].Status != 14 || got[1].Error == "" || got[1].Detail == "" {
 			t.Errorf("the verdicts are %+v", got)
 		}
+	}
+}
+
+func TestDoctorEndsWithTheProgram(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(socketDir(t), "mute")
+	ctx, interrupt := context.WithCancel(t.Context())
+	serveRaw(t, path, func(conn net.Conn) {
+		interrupt()
+		hang(conn)
+	})
+	var stdout, stderr strings.Builder
+	if status := run(ctx, []string{"doctor", "--json", path, path}, nil, &stdout, &stderr); status != statusDiffer {
+		t.Errorf("the status is %d", status)
+	}
+	if lines := stdout.String(); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, `"condition":"unresponsive"`) || !strings.Contains(lines, "context canceled") {
+		t.Errorf("it says %s%s", lines, stderr.String())
 	}
 }
 

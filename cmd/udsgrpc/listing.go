@@ -51,14 +51,14 @@ func list(ctx context.Context, dirs []string, start bool) (*listing, error) {
 			l.rows[i].State, l.rows[i].Detail = stateNotAsked, reason+": --start asks it"
 			return
 		}
-		l.rows[i].greet(found[i])
+		l.rows[i].greet(ctx, found[i])
 	})
 	// Who was one of many may have had no time.
 	in := func(state socket.Condition) func(int) bool {
 		return func(i int) bool { return l.rows[i].State == string(state) }
 	}
 	if len(found) > askedAtOnce {
-		l.each(in(socket.Unresponsive), greetedAtOnce, func(i int) { l.rows[i].greet(found[i]) })
+		l.each(in(socket.Unresponsive), greetedAtOnce, func(i int) { l.rows[i].greet(ctx, found[i]) })
 	}
 	l.each(in(socket.Ready), askedAtOnce, func(i int) { l.rows[i].ask(ctx, found[i]) })
 	slices.SortStableFunc(l.rows, func(a, b row) int { return cmp.Compare(a.Path, b.Path) })
@@ -181,13 +181,13 @@ func dialPath(s *sockets.Socket) string {
 }
 
 // greet connects to the socket and finds out whether a server answers.
-func (r *row) greet(s *sockets.Socket) {
+func (r *row) greet(ctx context.Context, s *sockets.Socket) {
 	if s.File == nil && !s.Abstract() {
 		r.State = stateNoFile
 		r.Detail = "a process listens, and nobody can reach it: the file was removed, or is in a file system that this process does not see"
 		return
 	}
-	d := socket.Diagnose(dialPath(s))
+	d := socket.Diagnose(ctx, dialPath(s))
 	r.State, r.Detail = string(d.Condition), d.Detail
 	if len(r.Processes) == 0 && d.PID != 0 {
 		r.Processes = []processRow{processRow(sockets.ProcessOf(d.PID))}

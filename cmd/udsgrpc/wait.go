@@ -24,8 +24,7 @@ Exit status:
 ` + conditionTable() + `
 	 2  the command was not told what to do
 
-All but 0 and 2 tell the condition of a path when the time was over. A look at a socket takes two
-seconds at most, also if the time ends meanwhile.`,
+All but 0 and 2 tell the condition of a path when the time was over.`,
 		Example: `  udsgrpc wait /run/app/app.sock && systemctl start backup
   udsgrpc wait --timeout 1m /run/app/app.sock /run/app/admin.sock`,
 		Args: paths,
@@ -33,20 +32,25 @@ seconds at most, also if the time ends meanwhile.`,
 			if timeout < 0 {
 				return errors.New("--timeout is negative")
 			}
-			ctx, cancel := context.WithTimeout(verb.Context(), timeout)
-			defer cancel()
-			return wait(ctx, outputOf(verb), paths)
+			ctx, look := verb.Context(), socket.Diagnose
+			if timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, timeout)
+				defer cancel()
+				look = await
+			}
+			return wait(ctx, outputOf(verb), paths, look)
 		},
 	}
-	verb.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "how long to wait for all paths; 0 looks at each once")
+	verb.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "how long to wait for all paths; 0 looks at each once, for two seconds at most")
 	addJSON(verb, "path")
 	return verb
 }
 
 // wait waits for one path after the other, as a server that has answered is taken to go on.
-func wait(ctx context.Context, out *output, paths []string) error {
+func wait(ctx context.Context, out *output, paths []string, look func(context.Context, string) socket.Diagnosis) error {
 	for _, path := range paths {
-		d := await(ctx, path)
+		d := look(ctx, path)
 		if out.json || d.Condition != socket.Ready {
 			if err := out.diagnosis(path, d); err != nil {
 				return err
@@ -68,7 +72,7 @@ const (
 
 // await diagnoses path until a server answers, or until ctx ends or nothing can change any more.
 func await(ctx context.Context, path string) socket.Diagnosis {
-	d := socket.Diagnose(path)
+	d := socket.Diagnose(ctx, path)
 	if isFinal(d.Condition) {
 		return d
 	}
@@ -100,7 +104,7 @@ func await(ctx context.Context, path string) socket.Diagnosis {
 		case <-timer.C:
 			pause = min(2*pause, lastPause)
 		}
-		if d = socket.Diagnose(path); isFinal(d.Condition) {
+		if d = socket.Diagnose(ctx, path); isFinal(d.Condition) {
 			return d
 		}
 		timer.Reset(pause)

@@ -65,9 +65,10 @@ const diagnoseTimeout = time.Second
 const hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
 // Diagnose finds out why a socket can or cannot be reached: it looks at the path, connects,
-// and waits for the first frame of an HTTP/2 server, for a second each at the most. It changes
-// nothing; the server sees a connection that is closed again.
-func Diagnose(path string) Diagnosis {
+// and waits for the first frame of an HTTP/2 server, for a second each at the most. When ctx ends earlier,
+// the finding is what is known by then: a server that has not answered is Unresponsive. It changes nothing;
+// the server sees a connection that is closed again.
+func Diagnose(ctx context.Context, path string) Diagnosis {
 	addr, err := ParseAddress(path)
 	switch {
 	case errors.Is(err, ErrPathTooLong):
@@ -75,17 +76,19 @@ func Diagnose(path string) Diagnosis {
 	case err != nil:
 		return Diagnosis{Condition: Invalid, Detail: "see the forms that an address can have", Err: err}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), diagnoseTimeout)
-	defer cancel()
-	conn, err := dialQueue(ctx, addr)
+	conn, err := dialWithin(ctx, diagnoseTimeout, addr)
 	if err != nil {
 		condition, detail := explain(addr, err)
 		return Diagnosis{Address: addr, Condition: condition, Detail: detail, Err: err}
 	}
 	defer conn.Close()
 	peer, _ := PeerOf(conn) // peer has what is known
-	answer, err := exchangeHello(conn)
-	condition, found := judge(answer, err, peer)
+	start := time.Now()
+	answer, err := exchangeHello(ctx, conn)
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	condition, found := judge(answer, err, peer, min(time.Since(start), diagnoseTimeout))
 	return Diagnosis{
 		Address:   addr,
 		Condition: condition,
@@ -95,8 +98,20 @@ func Diagnose(path string) Diagnosis {
 	}
 }
 
-// judge returns the condition of a server from its answer, or the lack of one.
-func judge(answer []byte, err error, peer Peer) (Condition, string) {
+// dialWithin connects, and waits for a place in the accept queue for that long at the most. It tries once even
+// if ctx has ended, as that does not block.
+func dialWithin(ctx context.Context, timeout time.Duration, addr Address) (*net.UnixConn, error) {
+	conn, err := connect(context.WithoutCancel(ctx), addr)
+	if !errors.Is(err, errQueueFull) {
+		return conn, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return dialAgain(ctx, addr, err)
+}
+
+// judge returns the condition of a server from its answer, or the lack of one after some time.
+func judge(answer []byte, err error, peer Peer, waited time.Duration) (Condition, string) {
 	switch {
 	case err == nil:
 		return Ready, " accepts connections and answers"
@@ -105,7 +120,7 @@ func judge(answer []byte, err error, peer Peer) (Condition, string) {
 	case len(answer) > 0:
 		return NotGRPC, fmt.Sprintf(" answers %q, which is not plaintext gRPC: check the path", answer)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return Unresponsive, fmt.Sprintf(" has not answered within %v: %s", diagnoseTimeout,
+		return Unresponsive, fmt.Sprintf(" has not answered within %v: %s", waited.Round(time.Millisecond),
 			cmp.Or(hindrance(peer), "it hangs, is stopped, or does not speak HTTP/2"))
 	default:
 		return Unresponsive, " hung up without an answer: it has as many connections as it takes, is ending, or speaks something else, such as TLS"
@@ -143,10 +158,12 @@ func distrust(peer Peer) string {
 }
 
 // exchangeHello returns an answer, or the beginning of it, only if it is not from an HTTP/2 server.
-func exchangeHello(conn net.Conn) (answer []byte, err error) {
-	if err := conn.SetDeadline(time.Now().Add(diagnoseTimeout)); err != nil {
-		return nil, err
-	}
+func exchangeHello(ctx context.Context, conn net.Conn) (answer []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, diagnoseTimeout)
+	defer cancel()
+	// The deadline of ctx could be later than its end.
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
 	// A server may have answered and hung up before this is written. The answer can be read.
 	_, writeErr := conn.Write([]byte(hello))
 	buf := make([]byte, goAwayLen)

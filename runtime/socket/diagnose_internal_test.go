@@ -24,7 +24,7 @@ func TestFrameThatComesInPiecesIsReadWhole(t *testing.T) {
 			io.WriteString(server, settingsFrame[i:i+1])
 		}
 	}()
-	if answer, err := exchangeHello(client); err != nil {
+	if answer, err := exchangeHello(t.Context(), client); err != nil {
 		t.Errorf("answer is %q, %v", answer, err)
 	}
 	client.Close()
@@ -58,7 +58,7 @@ func TestServerThatHangsUpBeforeItIsSpokenTo(t *testing.T) {
 				t.Fatal(err)
 			}
 			server.Close()
-			if answer, err := exchangeHello(conn); string(answer) != c.answer || err == nil {
+			if answer, err := exchangeHello(t.Context(), conn); string(answer) != c.answer || err == nil {
 				t.Errorf("answer is %q, %v; want %q and an error", answer, err, c.answer)
 			}
 		})

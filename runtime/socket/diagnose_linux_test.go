@@ -133,7 +133,7 @@ func checkUnresponsive(t *testing.T, path string, pid int, want string) {
 	t.Helper()
 	want = fmt.Sprintf("the server, process %d of uid %d, has not answered within 1s: ", pid, os.Geteuid()) +
 		strings.ReplaceAll(want, "PID", strconv.Itoa(pid))
-	if d := socket.Diagnose(path); d.Condition != socket.Unresponsive || !strings.HasPrefix(d.Detail, want) {
+	if d := socket.Diagnose(t.Context(), path); d.Condition != socket.Unresponsive || !strings.HasPrefix(d.Detail, want) {
 		t.Errorf("diagnosis is %v; want %q", d, want)
 	}
 }

@@ -3,6 +3,7 @@
 package socket_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +78,7 @@ func TestDiagnoseTellsAGRPCServerFromOthers(t *testing.T) {
 			t.Parallel()
 			path := fixture.FreePath(t)
 			serveOne(t, listen(t, path), c.serve)
-			d := socket.Diagnose(path)
+			d := socket.Diagnose(t.Context(), path)
 			if d.Condition != c.condition || !strings.Contains(d.Detail, c.text) || (d.Err == nil) != (c.condition == socket.Ready) {
 				t.Errorf("diagnosis is %v; want %q and %q", d, c.condition, c.text)
 			}
@@ -94,16 +95,35 @@ func TestDiagnoseTellsAGRPCServerFromOthers(t *testing.T) {
 	}
 }
 
+// What is known at once is found out all the same.
+func TestDiagnoseEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	mute, full, missing := fixture.FreePath(t), fixture.FreePath(t), fixture.FreePath(t)
+	serveOne(t, listen(t, mute), say(""))
+	fillQueue(t, full)
+	if d := socket.Diagnose(ctx, mute); d.Condition != socket.Unresponsive || !errors.Is(d.Err, context.Canceled) {
+		t.Errorf("the diagnosis of a server that says nothing is %v", d)
+	}
+	if d := socket.Diagnose(ctx, full); d.Condition != socket.QueueFull || !errors.Is(d.Err, context.Canceled) || !errors.Is(d.Err, unix.EAGAIN) {
+		t.Errorf("the diagnosis of a server that accepts nobody is %v", d)
+	}
+	if d := socket.Diagnose(ctx, missing); d.Condition != socket.Missing || !errors.Is(d.Err, unix.ENOENT) {
+		t.Errorf("the diagnosis of what is not there is %v", d)
+	}
+}
+
 func TestDiagnoseRejectsWhatNamesNoSocket(t *testing.T) {
 	t.Parallel()
-	if d := socket.Diagnose("unix://x"); d.Condition != socket.Invalid || d.Err == nil {
+	if d := socket.Diagnose(t.Context(), "unix://x"); d.Condition != socket.Invalid || d.Err == nil {
 		t.Errorf("diagnosis is %v", d)
 	}
 	long := "/tmp/" + strings.Repeat("n", 200)
-	if d := socket.Diagnose(long); d.Condition != socket.PathTooLong || d.Address.String() != long || !errors.Is(d.Err, socket.ErrPathTooLong) {
+	if d := socket.Diagnose(t.Context(), long); d.Condition != socket.PathTooLong || d.Address.String() != long || !errors.Is(d.Err, socket.ErrPathTooLong) {
 		t.Errorf("diagnosis is %v", d)
 	}
-	d := socket.Diagnose("@" + strings.Repeat("n", 108))
+	d := socket.Diagnose(t.Context(), "@" + strings.Repeat("n", 108))
 	if d.Condition != socket.PathTooLong || d.Detail != "choose a shorter name" || !errors.Is(d.Err, socket.ErrPathTooLong) {
 		t.Errorf("diagnosis is %v", d)
 	}

@@ -85,7 +85,7 @@ func TestFailureSaysWhatIsWrongAtThePath(t *testing.T) {
 			if !errors.Is(err, c.errno) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("dial error is %v; want the path, %v and %q", err, c.errno, c.text)
 			}
-			d := socket.Diagnose(path)
+			d := socket.Diagnose(t.Context(), path)
 			if d.Condition != c.condition || !strings.Contains(d.Detail, c.text) || !errors.Is(d.Err, c.errno) {
 				t.Errorf("diagnosis is %v; want %q, %q, %v", d, c.condition, c.text, c.errno)
 			}

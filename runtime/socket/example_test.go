@@ -55,7 +55,7 @@ func ExampleParseAddress() {
 }
 
 func ExampleDiagnose() {
-	fmt.Println(socket.Diagnose("/nowhere/app.sock").Condition)
+	fmt.Println(socket.Diagnose(context.Background(), "/nowhere/app.sock").Condition)
 	// Output: missing
 }
 

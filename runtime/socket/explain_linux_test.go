@@ -37,7 +37,7 @@ func diagnoseWithoutDescriptors(args []string) error {
 		return err
 	}
 	for _, path := range args {
-		fmt.Println(socket.Diagnose(path))
+		fmt.Println(socket.Diagnose(context.Background(), path))
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func diagnoseMount(args []string) error {
 		return err
 	}
 	defer l.Close()
-	fmt.Println(socket.Diagnose(mounted))
+	fmt.Println(socket.Diagnose(context.Background(), mounted))
 	return nil
 }
 

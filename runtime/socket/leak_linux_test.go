@@ -34,7 +34,7 @@ func TestListeningAndDialingLeakNoDescriptor(t *testing.T) {
 				conn.Close()
 				t.Fatalf("connected to the closed %s", p)
 			}
-			socket.Diagnose(p)
+			socket.Diagnose(t.Context(), p)
 		}
 	}
 	use() // the runtime opens a few for itself

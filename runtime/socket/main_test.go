@@ -1,6 +1,7 @@
 package socket_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"testing"
@@ -34,7 +35,7 @@ func sayHello(l net.Listener) error {
 
 // diagnose prints what it finds out about a path.
 func diagnose(args []string) error {
-	fmt.Println(socket.Diagnose(args[0]))
+	fmt.Println(socket.Diagnose(context.Background(), args[0]))
 	return nil
 }
 
