@@ -13,7 +13,7 @@ demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
 
 # Modules of their own, so that nobody who uses this project gets what they need.
-MODULES = cmd/udsgrpc thirdparty bench interop examples/more examples/migrate docs release
+MODULES = cmd/udsgrpc udsprometheus thirdparty bench interop examples/more examples/migrate docs release
 
 modules: ## the folders of all Go modules but that of the tools, one a line
 	@printf '%s\n' . $(MODULES)
@@ -35,6 +35,8 @@ ifneq ($(RACE),)
 endif
 	$(call step,cmd/udsgrpc)
 	cd cmd/udsgrpc && $(GO) test $(RACE) ./...
+	$(call step,udsprometheus)
+	cd udsprometheus && $(GO) test $(RACE) ./...
 	$(call step,thirdparty)
 	cd thirdparty && $(GO) test -count=1 $(RACE) ./...
 	$(call step,bench)

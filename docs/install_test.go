@@ -10,9 +10,10 @@ import (
 	"testing"
 )
 
-// TestBothProgramsAreInstalledByVersion installs them as users do, from a module proxy that has what two
-// tags on the working tree would give it: go.mod as it stands there, and nothing of a checkout.
-func TestBothProgramsAreInstalledByVersion(t *testing.T) {
+// TestWhatIsReleasedIsInstalledByVersion installs the programs, and gets the other module, as users do: from a
+// module proxy that has what the tags on the working tree would give it, go.mod as it stands there, and nothing
+// of a checkout.
+func TestWhatIsReleasedIsInstalledByVersion(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds both programs")
@@ -23,15 +24,19 @@ func TestBothProgramsAreInstalledByVersion(t *testing.T) {
 	}
 	proxy := t.TempDir()
 	library := readOrFail(t, root)
-	tool := readOrFail(t, filepath.Join(root, toolDir))
+	modules := []*goModule{library}
 	path := library.gomod.Module.Mod.Path
 	version := ""
-	for _, require := range tool.gomod.Require {
-		if require.Mod.Path == path {
-			version = require.Mod.Version
+	for _, dir := range released {
+		m := readOrFail(t, filepath.Join(root, dir))
+		modules = append(modules, m)
+		for _, require := range m.gomod.Require {
+			if require.Mod.Path == path {
+				version = require.Mod.Version
+			}
 		}
 	}
-	for _, m := range []*goModule{library, tool} {
+	for _, m := range modules {
 		if err := m.publish(proxy, version); err != nil {
 			t.Fatal(err)
 		}
@@ -69,10 +74,13 @@ func TestBothProgramsAreInstalledByVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(program, "go", "mod", "init", "example.com/program")
-	run(program, "go", "get", "-tool", path+"/"+toolDir+"@latest")
+	run(program, "go", "get", "-tool", path+"/cmd/udsgrpc@latest")
 	if got, want := run(program, "go", "tool", "udsgrpc", "--version"), "udsgrpc "+version; strings.TrimSpace(got) != want {
 		t.Errorf("go tool udsgrpc --version says %q, want %q", got, want)
 	}
+
+	run(program, "go", "get", path+"/udsprometheus@latest")
+	run(program, "go", "build", path+"/udsprometheus")
 }
 
 func readOrFail(t *testing.T, root string) *goModule {

@@ -17,11 +17,12 @@ import (
 	modzip "golang.org/x/mod/zip"
 )
 
-// toolDir is where in the repository the module of the tool is. It requires that of the repository.
-const toolDir = "cmd/udsgrpc"
+// released are the directories of the modules that are released beside that of the repository, which they
+// require. The first is the tool's.
+var released = []string{"cmd/udsgrpc", "udsprometheus"}
 
-// publishTree makes dir a module proxy that has one version of the module at root and of the tool's, if it
-// has one: what is there now. The version tells the content, as the go command takes for granted that a version
+// publishTree makes dir a module proxy that has one version of the module at root and of those released beside
+// it, as far as there are any: what is there now. The version tells the content, as the go command takes for granted that a version
 // never changes, also in its build cache.
 func publishTree(root, dir string) error {
 	library, err := readModule(root)
@@ -29,25 +30,34 @@ func publishTree(root, dir string) error {
 		return err
 	}
 	files := library.files
-	tool, err := readModule(filepath.Join(root, toolDir))
-	switch {
-	case err == nil:
-		files = slices.Concat(files, tool.files)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
+	var others []*goModule
+	for _, dir := range released {
+		other, err := readModule(filepath.Join(root, dir))
+		switch {
+		case err == nil:
+			others = append(others, other)
+			files = slices.Concat(files, other.files)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
 	}
 	sum, err := dirhash.Hash1(files, func(name string) (io.ReadCloser, error) { return os.Open(name) })
 	if err != nil {
 		return err
 	}
 	version := fmt.Sprintf("v0.1.0-docs.h%.6x", sha256.Sum256([]byte(sum)))
-	if err := library.publish(dir, version); err != nil || tool == nil {
+	if err := library.publish(dir, version); err != nil {
 		return err
 	}
-	if err := tool.gomod.AddRequire(library.gomod.Module.Mod.Path, version); err != nil {
-		return err
+	for _, other := range others {
+		if err := other.gomod.AddRequire(library.gomod.Module.Mod.Path, version); err != nil {
+			return err
+		}
+		if err := other.publish(dir, version); err != nil {
+			return err
+		}
 	}
-	return tool.publish(dir, version)
+	return nil
 }
 
 // goModule is a module in the working tree.

@@ -55,12 +55,14 @@ func TestRemotePluginLinksToFilesOfItsVersion(t *testing.T) {
 	}
 }
 
-// Both modules are released under one number, the root first.
-func TestToolRequiresTheVersionThatIsReleased(t *testing.T) {
+// All modules are released under one number, the root first.
+func TestOtherModulesRequireTheVersionThatIsReleased(t *testing.T) {
 	t.Parallel()
-	required := requiredVersions(t, filepath.Join("..", "cmd", "udsgrpc", "go.mod"))
-	if got := required["github.com/udsgrpc/udsgrpc"]; got != generator.Version {
-		t.Errorf("cmd/udsgrpc/go.mod requires %q, while protoc-gen-go-udsgrpc --version says %s", got, generator.Version)
+	for _, module := range []string{"cmd/udsgrpc", "udsprometheus"} {
+		required := requiredVersions(t, filepath.Join("..", module, "go.mod"))
+		if got := required["github.com/udsgrpc/udsgrpc"]; got != generator.Version {
+			t.Errorf("%s/go.mod requires %q, while protoc-gen-go-udsgrpc --version says %s", module, got, generator.Version)
+		}
 	}
 }
 

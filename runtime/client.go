@@ -120,6 +120,9 @@ func (c *ClientConn) verify(server socket.Peer) error {
 	return nil
 }
 
+// Path returns the absolute path of the socket, or "@" and the name for an abstract one.
+func (c *ClientConn) Path() string { return c.addr.String() }
+
 // Invoke makes a unary call; generated clients call it. See [grpc.ClientConn.Invoke].
 func (c *ClientConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	if c.unary != nil {

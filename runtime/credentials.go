@@ -126,7 +126,7 @@ func (transportCredentials) OverrideServerName(string) error { return nil }
 // the path is one that the client's policy refuses; see [WithServerPolicy]. Nothing was sent to it.
 // [errors.As] finds it. The status of a call is codes.PermissionDenied.
 type UntrustedServerError struct {
-	Path   string      // of the socket: absolute, or "@" and an abstract name
+	Path   string      // as [ClientConn.Path] returns it
 	Peer   socket.Peer // the server
 	Policy Policy      // the client's
 }

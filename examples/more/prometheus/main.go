@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
+	"github.com/udsgrpc/udsgrpc/udsprometheus"
 )
 
 func main() {
@@ -35,7 +36,7 @@ func run(path, metrics string) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(srv))
+	registry.MustRegister(udsprometheus.NewServerCollector(srv))
 	l, err := net.Listen("tcp", metrics)
 	if err != nil {
 		return errors.Join(err, srv.Close())

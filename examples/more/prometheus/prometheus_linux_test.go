@@ -36,7 +36,7 @@ func TestPrometheusReadsWhatTheServerCounts(t *testing.T) {
 		fmt.Sprintf(`udsgrpc_server_accept_failures_total{socket="%s"} 0`, path),
 		fmt.Sprintf(`udsgrpc_server_calls_refused_total{socket="%s"} 0`, path),
 		fmt.Sprintf(`udsgrpc_server_handovers_total{result="failed",socket="%s"} 0`, path),
-		"# TYPE udsgrpc_server_rebound_total counter",
+		"# TYPE udsgrpc_server_rebinds_total counter",
 	} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("there is no line %q in\n%s", want, got)
