@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the archives of a release twice, each time in a fresh clone of the last commit, and checks
-# them; nothing is published. The first run builds goreleaser, which takes minutes.
+# Makes the archives and packages of a release twice, each time in a fresh clone of the last commit, and checks
+# them; nothing is published. The first run builds goreleaser, which takes minutes. What the packages have is
+# checked by the tests.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,28 +12,29 @@ fail() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-GOBIN=$work/bin go install github.com/goreleaser/goreleaser/v2@v2.16.0
+goreleaser=$(go tool -n -modfile=tools/goreleaser.mod goreleaser)
 
 # goreleaser runs with a module cache of its own, where Go notes what the tags of the clones are.
 # In the user's it would take them for the true ones later.
 goreleaser() {
 	GOMODCACHE=$work/modules GOFLAGS=-modcacherw \
-		GOPROXY=file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY) "$work/bin/goreleaser" "$@"
+		GOPROXY=file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY) "$goreleaser" "$@"
 }
 
-# make_archives DIR TAG: the clone is tagged, as a release is, for both modules.
+# make_archives DIR TAG: the clone is tagged, as a release is, for all modules.
 make_archives() {
 	rm -rf "$1"
 	git clone --quiet . "$1"
 	git -C "$1" tag --force "$2" >/dev/null
 	git -C "$1" tag --force "cmd/udsgrpc/$2" >/dev/null
+	git -C "$1" tag --force "udsprometheus/$2" >/dev/null
 	(cd "$1" && GORELEASER_CURRENT_TAG=$2 goreleaser release --clean --skip=publish,announce)
 }
 
 program=$(go run ./cmd/protoc-gen-go-udsgrpc --version)
 version=${program##* }
-goreleaser check
 make_archives "$work/first" "$version"
+(cd "$work/first" && goreleaser check)
 make_archives "$work/second" "$version"
 
 dist=$work/first/release/dist
@@ -47,7 +49,9 @@ for os in linux darwin windows freebsd; do
 		windows) files=$(unzip -Z1 "$archive.zip") exe=.exe ;;
 		*) files=$(tar -tzf "$archive.tar.gz") exe= ;;
 		esac
-		for want in LICENSE README.md protoc-gen-go-udsgrpc$exe udsgrpc$exe; do
+		for want in LICENSE README.md protoc-gen-go-udsgrpc$exe udsgrpc$exe \
+			completions/udsgrpc.bash completions/_udsgrpc completions/udsgrpc.fish \
+			man/udsgrpc.1 man/udsgrpc-call.1 man/protoc-gen-go-udsgrpc.1; do
 			echo "$files" | grep -Fqx "$want" || fail "$archive lacks $want"
 		done
 	done
