@@ -4,7 +4,7 @@
 GO  ?= go
 BUF  = $(GO) tool -modfile=tools/buf.mod buf
 
-.PHONY: help modules demo test test386 fuzz generate lint vet bench interop snapshot
+.PHONY: help modules demo test test386 fuzz generate pictures lint vet bench interop snapshot
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -13,7 +13,7 @@ demo: ## from a .proto to two processes that talk
 	@$(GO) run ./examples/greeter/demo
 
 # Modules of their own, so that nobody who uses this project gets what they need.
-MODULES = cmd/udsgrpc udsprometheus thirdparty bench interop examples/more examples/migrate docs release
+MODULES = cmd/udsgrpc udsprometheus thirdparty bench interop examples/more examples/migrate docs release tools/pictures
 
 modules: ## the folders of all Go modules but that of the tools, one a line
 	@printf '%s\n' . $(MODULES)
@@ -49,6 +49,8 @@ endif
 	cd docs && $(GO) test -count=1 $(RACE) ./...
 	$(call step,release)
 	cd release && $(GO) test $(RACE) ./...
+	$(call step,tools/pictures)
+	cd tools/pictures && $(GO) test -count=1 ./...
 	$(call step,all tests pass)
 
 # What runs programs for 386 where the kernel does not, as in EXEC386='-exec qemu-i386'.
@@ -66,6 +68,9 @@ generate: ## everything that is generated
 	sh thirdparty/generate.sh
 	sh bench/generate.sh
 	sh examples/migrate/generate.sh
+
+pictures: ## docs/pictures, of commands of the tool in a terminal
+	$(GO) -C tools/pictures run .
 
 # The linters are pinned in tools/go.mod. unparam finds parameters and results that are always the same.
 # 'go fix -diff' fails when there is a newer and shorter way to write something; 'go fix ./...' writes it.
