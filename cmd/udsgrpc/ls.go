@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -129,13 +130,7 @@ func (o *output) rows(rows []row, hidden map[string]int) error {
 		return nil
 	}
 	if len(rows) > 0 {
-		table := tabwriter.NewWriter(o, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "PATH\tMODE\tOWNER\tPROCESS\tCLIENTS\tTRANSPORTS\tSERVICES")
-		for _, r := range rows {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", quote(r.Path), cmp.Or(r.Mode, "-"), quote(cmp.Or(r.Owner, "-")),
-				r.process(), r.clients(), cmp.Or(strings.Join(r.Transports, ","), "-"), o.found(r))
-		}
-		if err := table.Flush(); err != nil {
+		if err := o.table(rows); err != nil {
 			return err
 		}
 	}
@@ -150,16 +145,55 @@ func (o *output) rows(rows []row, hidden map[string]int) error {
 	return err
 }
 
-// found is the last column.
-func (o *output) found(r row) string {
-	switch {
-	case r.State != string(socket.Ready):
-		return o.bad(r.State) + ": " + clean(r.Detail)
-	case r.Services == nil:
-		return o.good(r.State) + ": " + clean(r.Detail)
-	default:
-		return o.good(clean(strings.Join(r.Services, ", ")))
+// narrowest is how wide the last column has to be for its text to be folded.
+const narrowest = 24
+
+// table prints the rows for people. On a terminal the last column, which can be long, is folded.
+func (o *output) table(rows []row) error {
+	lines := [][]string{{"PATH", "MODE", "OWNER", "PROCESS", "CLIENTS", "TRANSPORTS"}}
+	for _, r := range rows {
+		lines = append(lines, []string{quote(r.Path), cmp.Or(r.Mode, "-"), quote(cmp.Or(r.Owner, "-")),
+			r.process(), r.clients(), cmp.Or(strings.Join(r.Transports, ","), "-")})
 	}
+	const gap = 2
+	width := o.width
+	for column := range lines[0] {
+		longest := 0
+		for _, line := range lines {
+			longest = max(longest, utf8.RuneCountInString(line[column]))
+		}
+		width -= longest + gap
+	}
+	if width < narrowest {
+		width = 0
+	}
+	table := tabwriter.NewWriter(o, 0, 0, gap, ' ', 0)
+	for i, line := range lines {
+		last := []string{"SERVICES"}
+		if i > 0 {
+			last = o.found(rows[i-1], width)
+		}
+		fmt.Fprintf(table, "%s\t%s\n", strings.Join(line, "\t"), last[0])
+		for _, more := range last[1:] {
+			fmt.Fprintf(table, "%s%s\n", strings.Repeat("\t", len(line)), more)
+		}
+	}
+	return table.Flush()
+}
+
+// found is the last column, folded.
+func (o *output) found(r row, width int) (lines []string) {
+	if r.State == string(socket.Ready) && r.Services != nil {
+		for _, line := range fold(clean(strings.Join(r.Services, ", ")), width) {
+			lines = append(lines, o.good(line))
+		}
+		return lines
+	}
+	lines = fold(r.State+": "+clean(r.Detail), width)
+	if rest, ok := strings.CutPrefix(lines[0], r.State); ok {
+		lines[0] = o.verdict(r.State == string(socket.Ready), r.State) + rest
+	}
+	return lines
 }
 
 func (r *row) process() string {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
@@ -19,12 +20,18 @@ type output struct {
 	io.Writer
 	json    bool
 	colored bool // the writer is a terminal that shows colours
+	width   int  // of the writer in columns, if it is a terminal; else 0
 }
 
 func outputOf(verb *cobra.Command) *output {
 	o := &output{Writer: verb.OutOrStdout()}
 	o.json, _ = verb.Flags().GetBool(jsonFlag)
 	o.colored = showsColors(o.Writer)
+	if file, ok := o.Writer.(*os.File); ok {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
+			o.width = width
+		}
+	}
 	return o
 }
 
@@ -60,6 +67,24 @@ func (o *output) paint(attribute color.Attribute, text string) string {
 		c.DisableColor()
 	}
 	return c.Sprint(text)
+}
+
+// fold breaks text into lines of at most width runes, between words; a longer word gets a line of its own. A
+// width of 0 or less is without end.
+func fold(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case width > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
 }
 
 // clean returns text from elsewhere with everything escaped that a terminal could take for an order.

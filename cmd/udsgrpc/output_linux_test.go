@@ -12,6 +12,36 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
+func TestTableFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	dir := socketDir(t)
+	serve(t, filepath.Join(dir, "a.sock"))
+	leaveFile(t, filepath.Join(dir, "b.sock"))
+	const columns = 120
+	cmd := testproc.Command(t, "udsgrpc", "ls", dir)
+	cmd.Env = append(cmd.Env, "NO_COLOR=1")
+	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: columns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	said, _ := io.ReadAll(terminal) // ends with EIO when the process does
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %q", err, said)
+	}
+	for line := range strings.Lines(string(said)) {
+		if line = strings.TrimRight(line, "\r\n"); len(line) > columns {
+			t.Errorf("%d columns: %q", len(line), line)
+		}
+	}
+	if words := strings.Join(strings.Fields(string(said)), " "); !strings.Contains(words, "the server has died or is just starting") {
+		t.Errorf("it says %s", said)
+	}
+	if text := call(t, "ls", dir).stdout; strings.Count(text, "\n") != 3 {
+		t.Errorf("where there is no terminal it says %s", text)
+	}
+}
+
 func TestColorsAreForTerminalsWhoseUsersWantThem(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(socketDir(t), "a.sock")

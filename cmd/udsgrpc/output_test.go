@@ -30,6 +30,26 @@ func TestNothingThatATerminalObeysIsPrinted(t *testing.T) {
 	}
 }
 
+func TestLongTextIsFoldedBetweenWords(t *testing.T) {
+	t.Parallel()
+	const text = "one two  three überlang-und-breit four"
+	for width, want := range map[int]string{
+		0:  "one two three überlang-und-breit four",
+		7:  "one two|three|überlang-und-breit|four",
+		8:  "one two|three|überlang-und-breit|four",
+		13: "one two three|überlang-und-breit|four",
+		18: "one two three|überlang-und-breit|four",
+		23: "one two three|überlang-und-breit four",
+	} {
+		if got := strings.Join(fold(text, width), "|"); got != want {
+			t.Errorf("in %d columns it is %q, want %q", width, got, want)
+		}
+	}
+	if got := fold("", 9); len(got) != 1 || got[0] != "" {
+		t.Errorf("no text is folded into %q", got)
+	}
+}
+
 func FuzzClean(f *testing.F) {
 	f.Add("\x1b[31m\u202e\xff")
 	f.Fuzz(func(t *testing.T, text string) {
