@@ -21,7 +21,7 @@ import (
 // listing is what ls has found.
 type listing struct {
 	rows   []row
-	unread []error // of directories that were named
+	unread []row // directories that were named and cannot be read
 }
 
 const (
@@ -129,7 +129,7 @@ func (l *listing) walk(dirs []string) (files []*sockets.Socket) {
 			err = sockets.Walk(absolute, sockets.Unlimited, take)
 		}
 		if err != nil {
-			l.unread = append(l.unread, err)
+			l.unread = append(l.unread, row{Path: absolute, State: stateUnread, Detail: err.Error()})
 		}
 	}
 	if len(dirs) > 0 {

@@ -55,8 +55,15 @@ Exit status:
 			if err := out.rows(rows, hidden); err != nil {
 				return err
 			}
-			for _, err := range l.unread {
-				fmt.Fprintf(verb.ErrOrStderr(), "udsgrpc ls: %s\n", clean(err.Error()))
+			for _, dir := range l.unread {
+				if out.json {
+					err = out.object(dir)
+				} else {
+					_, err = fmt.Fprintf(verb.ErrOrStderr(), "udsgrpc ls: %s\n", clean(dir.Detail))
+				}
+				if err != nil {
+					return err
+				}
 			}
 			if len(l.unread) > 0 {
 				return exit(statusUnread)
@@ -96,6 +103,7 @@ type processRow struct {
 const (
 	stateNotAsked = "not asked"    // asking could start a service
 	stateNoFile   = "no file here" // a process listens, and the socket file was removed
+	stateUnread   = "unreadable"   // a directory, not a socket
 )
 
 // choose returns the rows that are shown without --all, and how many others are in each state. Whoever

@@ -199,6 +199,12 @@ func TestLsTellsOfADirectoryThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	dir := socketDir(t)
 	serve(t, filepath.Join(dir, "a.sock"))
-	r := call(t, "ls", filepath.Join(dir, "none"), dir)
+	none := filepath.Join(dir, "none")
+	r := call(t, "ls", none, dir)
 	r.want(t, statusUnread, "a.sock", "none: no such file")
+	r = call(t, "ls", none, dir, "--json")
+	r.want(t, statusUnread)
+	if rows, _ := readRows(t, r.stdout); len(rows) != 2 || rows[none].State != stateUnread || !strings.Contains(rows[none].Detail, "no such file") || r.stderr != "" {
+		t.Errorf("in JSON it is %+v", r)
+	}
 }
