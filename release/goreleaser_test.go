@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -37,5 +38,38 @@ func TestEveryCommandIsReleased(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf(".goreleaser.yaml builds %q, while the commands are %q", got, want)
+	}
+}
+
+// The release is made with the version of goreleaser with which it was tried.
+func TestReleaseIsMadeWithTheTriedGoreleaser(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join("..", ".github", "workflows", "release.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []struct {
+				Uses string
+				With struct{ Version string }
+			}
+		}
+	}
+	if err := yaml.Unmarshal(content, &workflow); err != nil {
+		t.Fatal(err)
+	}
+	want := requiredVersions(t, filepath.Join("..", "tools", "goreleaser.mod"))["github.com/goreleaser/goreleaser/v2"]
+	found := false
+	for _, step := range workflow.Jobs["archives"].Steps {
+		if strings.HasPrefix(step.Uses, "goreleaser/") {
+			found = true
+			if step.With.Version != want {
+				t.Errorf("the workflow has goreleaser %q, tools/goreleaser.mod %q", step.With.Version, want)
+			}
+		}
+	}
+	if !found {
+		t.Error("the workflow has no step with goreleaser")
 	}
 }

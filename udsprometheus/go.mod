@@ -8,6 +8,7 @@ replace github.com/udsgrpc/udsgrpc => ../
 require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/udsgrpc/udsgrpc v0.1.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (
