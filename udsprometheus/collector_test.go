@@ -14,8 +14,8 @@ import (
 // fill sets every number in v, a struct of structs of numbers, to one of its own, from n on, and returns the next.
 func fill(t *testing.T, v reflect.Value, n int64) (next int64) {
 	t.Helper()
-	for i := range v.NumField() {
-		switch field := v.Field(i); field.Kind() {
+	for _, field := range v.Fields() {
+		switch field.Kind() {
 		case reflect.Int64:
 			field.SetInt(n)
 			n++
