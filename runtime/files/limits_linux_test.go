@@ -217,7 +217,7 @@ func TestFileThatTheKernelDoesNotPassOnIsNotSent(t *testing.T) {
 
 // What a stream keeps for another try is bounded, and goes to the next server.
 func TestStreamKeepsFewFilesForAnotherTry(t *testing.T) {
-	for _, c := range []struct{ files, messages int }{{1, 64}, {16, 4}, {253, 1}} {
+	for _, c := range []struct{ files, messages int }{{1, 64}, {16, 4}, {253, 2}} {
 		t.Run(strconv.Itoa(c.files), func(t *testing.T) {
 			l, path := listen(t)
 			client := dial(t, path)

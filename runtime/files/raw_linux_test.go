@@ -53,6 +53,7 @@ func dialRaw(t testing.TB, path string) (*raw, wire.Answer) {
 // acceptRaw accepts a connection as a server that takes and sends files does, or does not.
 func acceptRaw(t testing.TB, l *net.UnixListener, answer wire.Answer) (*raw, wire.Preface) {
 	t.Helper()
+	l.SetDeadline(time.Now().Add(fixture.Guard))
 	c, err := l.AcceptUnix()
 	if err != nil {
 		t.Fatal(err)

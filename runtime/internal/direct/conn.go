@@ -32,7 +32,8 @@ type conn struct {
 	tryFill func(fd uintptr) bool // fillOnce, made once
 	readN   int                   // what the last read(2) returned
 	readErr error
-	waited  bool // there was nothing to read at first
+	waited  bool        // there was nothing to read at first
+	parked  atomic.Bool // the last attempt to read found nothing
 
 	// Used by the writing goroutine:
 	pieces   [][]byte // what to write

@@ -24,12 +24,14 @@ func (c *conn) Fill() error {
 func (c *conn) fillOnce(fd uintptr) (done bool) {
 	f := &c.rd
 	space := f.Space()
+	c.parked.Store(false)
 	for {
 		c.readN, c.readErr = c.readOnce(int(fd), space)
 		switch c.readErr {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			c.waited = true
+			c.parked.Store(true)
 			f.FreeBuffer()
 			return false
 		default:
@@ -106,13 +108,15 @@ func (c *conn) sendBuffer() int {
 	return n
 }
 
-// unread returns how much memory the kernel needs for what was sent and the other end has not read.
-func (c *conn) unread() int {
-	n := 1 // if the connection is closed, nobody knows
-	c.raw.Control(func(fd uintptr) {
-		if queued, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
-			n = queued
+// allRead reports whether the other end has read everything that was sent, and nothing from there is on its
+// way to the program: neither in the socket nor with the goroutine that reads. What the other end wrote before
+// it read the last of that has been dealt with, then.
+func (c *conn) allRead() bool {
+	unread := 1
+	err := c.raw.Control(func(fd uintptr) {
+		if n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
+			unread = n
 		}
 	})
-	return n
+	return err == nil && unread == 0 && c.idle() && c.parked.Load() // in this order
 }

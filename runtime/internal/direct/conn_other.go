@@ -24,7 +24,7 @@ func (c *conn) idle() bool { return true }
 
 func (c *conn) sendBuffer() int { return 0 }
 
-func (c *conn) unread() int { return 0 }
+func (c *conn) allRead() bool { return false }
 
 func (f *incoming) read(syscall.RawConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
 

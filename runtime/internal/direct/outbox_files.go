@@ -105,14 +105,16 @@ func (o *outbox) hasFiles() bool {
 	return false
 }
 
-// keptFiles returns how many open files are kept, whether or not they have gone. The caller holds mu.
-func (o *outbox) keptFiles() (n int) {
+// keptFiles returns how many open files are kept, and of how many messages, whether or not they have gone. The
+// caller holds mu.
+func (o *outbox) keptFiles() (files, messages int) {
 	for i := range o.pieces {
 		if o.pieces[i].files != nil {
-			n += len(o.pieces[i].files.IDs())
+			files += len(o.pieces[i].files.IDs())
+			messages++
 		}
 	}
-	return n
+	return files, messages
 }
 
 // refuse drops a message whose open files the kernel does not pass on, and what was queued after it. The

@@ -35,33 +35,24 @@ func (s *clientStream) mustHaveBegun() bool {
 const readPause = time.Millisecond
 
 // awaitRead waits while the stream keeps so many open files for another try that those of one more message
-// are too many. A server that has read them has begun the call: otherwise a go-away frame comes before it
-// reads on, and there is a pause in which that is received. The caller holds mu, which is released while
+// are too many: until the server has answered or read them. The caller holds mu, which is released while
 // waiting.
 func (s *clientStream) awaitRead(files *filewalk.Files) {
 	more := len(files.IDs())
-	if more == 0 {
-		return
-	}
-	var read *conn // to which server everything has gone, and it has read all
-	for s.keepsTooMany(more) {
-		if s.in.ended() {
+	for more > 0 && s.keepsTooMany(more) {
+		switch {
+		case s.in.ended():
 			s.findOut() // a go-away frame was taken in
 			continue
-		}
-		if read != nil && read == s.conn {
+		case s.out.queued == 0 && s.conn.allRead():
+			// One read of the server brings the files of one message. So the second was read by a call that
+			// has begun, or after a go-away frame, which would be here.
 			s.state.step(eventMuchTaken)
 			s.out.stopKeeping()
 			return
 		}
-		if read = nil; s.out.queued == 0 && s.conn.unread() == 0 {
-			read = s.conn
-		}
 		pause, end := context.WithTimeout(s.ctx, readPause)
 		s.out.await(pause.Done())
-		if pause.Err() == nil {
-			read = nil // something has changed before
-		}
 		end()
 	}
 }
@@ -71,8 +62,8 @@ func (s *clientStream) keepsTooMany(more int) bool {
 	if !s.out.keeping || s.out.life != outboxOpen || s.out.err != nil {
 		return false
 	}
-	kept := s.out.keptFiles()
-	return kept > 0 && kept+more > filesPerCall
+	files, messages := s.out.keptFiles()
+	return messages >= 2 && files+more > filesPerCall
 }
 
 // sendAgain is called when the connection has ended with readErr or, if that is nil, with a go-away frame.
