@@ -243,7 +243,7 @@ func TestStreamKeepsFewFilesForAnotherTry(t *testing.T) {
 			r, _ := acceptRaw(t, l, takes)
 			fixture.Eventually(t, "the stream to send", func() bool { return sends.Load() >= int64(c.messages) })
 			most := c.files*(c.messages+1) + 10 // those of the Send that waits are kept already; and connections
-			for range 1000 {                    // in which time it might go on
+			for range 100 {                     // in which time it might go on
 				if n := sends.Load(); n > int64(c.messages) {
 					t.Fatalf("%d messages were sent, want %d", n, c.messages)
 				}
