@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
@@ -206,6 +208,9 @@ func TestFlagsAndOffsetAreUnchanged(t *testing.T) {
 		if flags(t, got, unix.F_GETFD)&unix.FD_CLOEXEC == 0 {
 			t.Errorf("file %d: child processes get it", i)
 		}
+		if open := testproc.Run(t, exec.Command("ls", "-l", "/proc/self/fd")); strings.Contains(open, linkOf(t, got)) {
+			t.Errorf("file %d: a child process has it: %s", i, open)
+		}
 		if i == 0 {
 			if at, err := got.Seek(0, io.SeekCurrent); err != nil || at != 3 {
 				t.Errorf("the offset is %d, %v, want 3", at, err)
@@ -221,4 +226,14 @@ func flags(t testing.TB, f *os.File, what int) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// linkOf returns what the kernel calls an open file.
+func linkOf(t testing.TB, f *os.File) string {
+	t.Helper()
+	link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fdOf(t, f)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
 }
