@@ -123,7 +123,7 @@ func TestDiagnoseRejectsWhatNamesNoSocket(t *testing.T) {
 	if d := socket.Diagnose(t.Context(), long); d.Condition != socket.PathTooLong || d.Address.String() != long || !errors.Is(d.Err, socket.ErrPathTooLong) {
 		t.Errorf("diagnosis is %v", d)
 	}
-	d := socket.Diagnose(t.Context(), "@" + strings.Repeat("n", 108))
+	d := socket.Diagnose(t.Context(), "@"+strings.Repeat("n", 108))
 	if d.Condition != socket.PathTooLong || d.Detail != "choose a shorter name" || !errors.Is(d.Err, socket.ErrPathTooLong) {
 		t.Errorf("diagnosis is %v", d)
 	}

@@ -45,7 +45,9 @@ func (d *Dialer) DialAddress(ctx context.Context, addr Address) (*net.UnixConn, 
 
 // dialQueue connects, and waits while the accept queue is full. If ctx ends during that wait, the full
 // queue is the reason.
-func dialQueue(ctx context.Context, addr Address) (*net.UnixConn, error) { return dialAgain(ctx, addr, nil) }
+func dialQueue(ctx context.Context, addr Address) (*net.UnixConn, error) {
+	return dialAgain(ctx, addr, nil)
+}
 
 // dialAgain is dialQueue after a try that failed because the queue was full, if there was one.
 func dialAgain(ctx context.Context, addr Address, full error) (*net.UnixConn, error) {
