@@ -93,19 +93,30 @@ func (a *authorization) policy(method string) Policy {
 
 // check returns PermissionDenied for a caller that the method's rule refuses.
 func (a *authorization) check(ctx context.Context, method string) error {
-	info, _ := authInfoFrom(ctx) // without one, nothing is known of the peer
-	peer := info.Peer
-	a.counters.calls.add(info.Direct)
-	policy := a.ruleOf(method)
-	if policy.Permits(peer) {
-		if a.auditAll {
-			a.record(ctx, slog.LevelInfo, "call allowed", method, policy, peer)
-		}
+	if a.allow(ctx, method) {
 		return nil
 	}
+	info, _ := authInfoFrom(ctx)
+	policy := a.ruleOf(method)
+	a.counters.calls.add(info.Direct)
 	a.counters.refused.Add(1)
-	a.record(ctx, slog.LevelWarn, "call refused", method, policy, peer)
-	return status.Errorf(codes.PermissionDenied, "%v may not call %s: the rule is %v", peer, method, policy)
+	a.record(ctx, slog.LevelWarn, "call refused", method, policy, info.Peer)
+	return status.Errorf(codes.PermissionDenied, "%v may not call %s: the rule is %v", info.Peer, method, policy)
+}
+
+// allow reports whether the method's rule permits the caller. It counts and records only such a call: check does
+// that for the others.
+func (a *authorization) allow(ctx context.Context, method string) bool {
+	info, _ := authInfoFrom(ctx) // without one, nothing is known of the peer
+	policy := a.ruleOf(method)
+	if !policy.Permits(info.Peer) {
+		return false
+	}
+	a.counters.calls.add(info.Direct)
+	if a.auditAll {
+		a.record(ctx, slog.LevelInfo, "call allowed", method, policy, info.Peer)
+	}
+	return true
 }
 
 // ruleOf returns the rule of a method, when all are known.

@@ -133,9 +133,15 @@ func (s *Server) newDirectServer() *direct.Server {
 	if s.config.http2Only || len(s.config.raw) > 0 || !direct.Supported {
 		return nil
 	}
+	allow := s.auth.allow
+	if len(s.config.unary) > 0 {
+		allow = nil // they run for every call
+	}
 	return direct.NewServer(direct.ServerConfig{
 		Base:     s.ending.Base(),
 		Unary:    append([]grpc.UnaryServerInterceptor{s.outerUnary()}, s.config.unary...),
+		Allow:    allow,
+		Result:   s.result,
 		Stream:   append([]grpc.StreamServerInterceptor{s.outerStream()}, s.config.stream...),
 		Stats:    s.config.stats,
 		MaxRecv:  s.config.maxRecv,
@@ -163,11 +169,14 @@ func (s *Server) outerUnary() grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		reply, err := guard(ctx, req, info, next)
 		if err != nil {
-			err = statuslimit.Limit(s.ending.Result(err, false))
+			err = s.result(err)
 		}
 		return reply, err
 	}
 }
+
+// result makes the error of a unary call fit for the client.
+func (s *Server) result(err error) error { return statuslimit.Limit(s.ending.Result(err, false)) }
 
 // outerStream returns the same for streams.
 func (s *Server) outerStream() grpc.StreamServerInterceptor {

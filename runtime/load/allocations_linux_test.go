@@ -17,8 +17,8 @@ import (
 
 // What a unary call of 64 B over the direct transport may allocate, objects of both ends together.
 const (
-	maxAllocations             = 14
-	maxAllocationsWithDeadline = 22
+	maxAllocations             = 8
+	maxAllocationsWithDeadline = 17
 )
 
 // The count is that of the rows "allocations" in docs/benchmarks, where each end is a process of its own:

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // callContext is the context of a call in the server. Most handlers never wait for the end of their
@@ -14,8 +16,9 @@ import (
 // From then on a context of package context is underneath, so that contexts derived from it need no
 // goroutine.
 type callContext struct {
-	values   context.Context // of the connection and the call; ends only with ServerConfig.Base
-	deadline time.Time       // zero if there is none
+	values   context.Context            // of the connection and the call; ends only with ServerConfig.Base
+	stream   grpc.ServerTransportStream // for grpc.SetHeader and the like
+	deadline time.Time                  // zero if there is none
 
 	gone  atomic.Bool // the client has gone
 	ended atomic.Bool // the client has gone, or the call is over; set with mu held
@@ -32,6 +35,9 @@ func (c *callContext) Done() <-chan struct{} { return c.wait().Done() }
 func (c *callContext) Err() error { return c.wait().Err() }
 
 func (c *callContext) Value(key any) any {
+	if key == streamKey && key != nil {
+		return c.stream
+	}
 	c.mu.Lock()
 	from := c.waited
 	c.mu.Unlock()
@@ -39,6 +45,41 @@ func (c *callContext) Value(key any) any {
 		from = c.values
 	}
 	return from.Value(key)
+}
+
+// carry makes that grpc finds a stream in the context. It is called before the context is used.
+func (c *callContext) carry(stream grpc.ServerTransportStream) {
+	c.stream = stream
+	if streamKey == nil {
+		c.values = grpc.NewContextWithServerTransportStream(c.values, stream)
+	}
+}
+
+// streamKey is what grpc asks a context for to find the stream, which package grpc does not export. It is a
+// constant of that package. With it a call needs no other context just for the stream. It is nil if that does
+// not work with the grpc of this program.
+var streamKey = findStreamKey()
+
+func findStreamKey() any {
+	asked := &askedContext{Context: context.Background()}
+	grpc.ServerTransportStreamFromContext(asked)
+	asked.stream = (*transportStream)(nil)
+	if grpc.ServerTransportStreamFromContext(asked) != asked.stream {
+		return nil
+	}
+	return asked.key
+}
+
+// askedContext remembers what it was asked for last, and answers with the stream.
+type askedContext struct {
+	context.Context
+	key    any
+	stream grpc.ServerTransportStream
+}
+
+func (c *askedContext) Value(key any) any {
+	c.key = key
+	return c.stream
 }
 
 func (c *callContext) wait() context.Context {

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 type keyOfTests struct{}
@@ -143,5 +145,31 @@ func TestCallContextAtOnce(t *testing.T) {
 	c.end()
 	for range 10 {
 		await(t, "the end", done)
+	}
+}
+
+// Whether grpc's key is known or not, grpc.SetHeader and the like find the stream, and so they do in contexts made
+// from this one.
+func TestCallContextCarriesTheStream(t *testing.T) {
+	if streamKey == nil {
+		t.Error("the key of grpc is not found, so each call makes another context")
+	}
+	known := streamKey
+	t.Cleanup(func() { streamKey = known })
+	type key struct{}
+	for _, streamKey = range []any{known, nil} { // of the package
+		c := &callContext{values: context.WithValue(t.Context(), key{}, "value")}
+		stream := &transportStream{fullName: unaryMethod}
+		c.carry(stream)
+		ctx, cancel := context.WithCancel(c)
+		defer cancel()
+		for name, ctx := range map[string]context.Context{"itself": c, "made from it": ctx} {
+			if method, ok := grpc.Method(ctx); grpc.ServerTransportStreamFromContext(ctx) != stream || method != unaryMethod || !ok {
+				t.Errorf("key known: %v: in the context %s there is not the stream, but %q", streamKey != nil, name, method)
+			}
+			if got := ctx.Value(key{}); got != "value" {
+				t.Errorf("key known: %v: in the context %s there is the value %v", streamKey != nil, name, got)
+			}
+		}
 	}
 }

@@ -18,8 +18,13 @@ import (
 
 // ServerConfig configures how a Server handles calls.
 type ServerConfig struct {
-	Base     context.Context               // what the contexts of all calls derive from; nil for the background's
-	Unary    []grpc.UnaryServerInterceptor // the first is the outermost
+	Base  context.Context               // what the contexts of all calls derive from; nil for the background's
+	Unary []grpc.UnaryServerInterceptor // the first is the outermost
+	// Allow and Result are for a server where Unary only decides whether a call may be made, and makes its error fit
+	// for the client. If Allow reports that this one may, it is made without Unary, so that the stub need not make
+	// what interceptors get, and Result gets its error. Otherwise Unary does all. Both may be nil.
+	Allow    func(ctx context.Context, method string) bool
+	Result   func(error) error
 	Stream   []grpc.StreamServerInterceptor
 	Stats    handlers
 	MaxRecv  int   // bytes of a message; 0 for grpc's 4 MiB

@@ -39,7 +39,7 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 	if header.Metadata != nil {
 		s.call.values = metadata.NewIncomingContext(sc.peerValues, metadata.Join(sc.intro, header.Metadata))
 	}
-	s.call.values = grpc.NewContextWithServerTransportStream(s.call.values, (*transportStream)(s))
+	s.call.carry((*transportStream)(s))
 	s.ctx = &s.call
 	m := sc.server.methods[string(header.Method)]
 	if m == nil {
@@ -116,10 +116,14 @@ func (s *serverStream) tag() {
 func (s *serverStream) handle() error {
 	server := s.conn.server
 	if m := s.method.unary; m != nil {
-		reply, err := m.Handler(s.method.impl, s.ctx, s.RecvMsg, server.unary)
+		interceptor, result := server.unary, func(err error) error { return err }
+		if server.conf.Allow != nil && server.conf.Allow(s.ctx, s.fullName) {
+			interceptor, result = nil, server.conf.Result
+		}
+		reply, err := m.Handler(s.method.impl, s.ctx, s.RecvMsg, interceptor)
 		if err != nil {
 			filewalk.Discard(reply)
-			return err
+			return result(err)
 		}
 		return s.SendMsg(reply)
 	}
