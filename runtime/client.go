@@ -8,11 +8,14 @@ import (
 	"net/url"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/clientstate"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/lateconn"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/nofiles"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/oldstubs"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
@@ -25,7 +28,7 @@ import (
 type ClientConn struct {
 	addr    socket.Address
 	policy  Policy // of the server
-	grpc    *grpc.ClientConn
+	http2   *lateconn.Conn
 	direct  *direct.Client               // nil if there is HTTP/2 only
 	because string                       // then it says why
 	unary   grpc.UnaryClientInterceptor  // nil if there is none
@@ -63,11 +66,15 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 		because: config.whyHTTP2(),
 	}
 	c.direct = config.directClient(c.dialDirect, c.monitor)
-	c.grpc, err = grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, err)
+	c.http2 = lateconn.New(func() (*grpc.ClientConn, error) {
+		return grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
+	})
+	if c.direct == nil || c.unary != nil || c.stream != nil { // it is needed, and the program's options can be wrong
+		if _, err := c.http2.Get(); err != nil {
+			return nil, fmt.Errorf("dial %s: %w", addr, err)
+		}
 	}
-	c.monitor.Start(c.grpc)
+	c.monitor.Start(c.http2)
 	return c, nil
 }
 
@@ -126,9 +133,9 @@ func (c *ClientConn) Path() string { return c.addr.String() }
 // Invoke makes a unary call; generated clients call it. See [grpc.ClientConn.Invoke].
 func (c *ClientConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	if c.unary != nil {
-		return c.unary(ctx, method, args, reply, c.grpc, c.invoke, opts...)
+		return c.unary(ctx, method, args, reply, c.forInterceptors(), c.invoke, opts...)
 	}
-	return c.invoke(ctx, method, args, reply, c.grpc, opts...)
+	return c.invoke(ctx, method, args, reply, nil, opts...)
 }
 
 // invoke makes a unary call over the direct transport if that can carry it.
@@ -142,16 +149,26 @@ func (c *ClientConn) invoke(ctx context.Context, method string, args, reply any,
 	} else if err := filewalk.RefuseOverHTTP2(method, c.because, args); err != nil {
 		return err
 	}
-	return c.overHTTP2(inTime, func() error { return c.grpc.Invoke(ctx, method, args, reply, opts...) })
+	return c.overHTTP2(inTime, func(cc *grpc.ClientConn) error { return cc.Invoke(ctx, method, args, reply, opts...) })
+}
+
+// forInterceptors returns what interceptors get. It was made with the client.
+func (c *ClientConn) forInterceptors() *grpc.ClientConn {
+	cc, _ := c.http2.Get()
+	return cc
 }
 
 // overHTTP2 makes a call, or begins a stream, with grpc. The error of a call whose time was over before
 // needs no explanation.
-func (c *ClientConn) overHTTP2(inTime bool, call func() error) error {
+func (c *ClientConn) overHTTP2(inTime bool, call func(*grpc.ClientConn) error) error {
 	c.calls.http2.Add(1)
+	cc, err := c.http2.Get()
+	if err != nil {
+		return status.Error(codes.Internal, err.Error())
+	}
 	c.monitor.AddWaiter()
 	defer c.monitor.RemoveWaiter()
-	err := call()
+	err = call(cc)
 	if !inTime {
 		return err
 	}
@@ -162,9 +179,9 @@ func (c *ClientConn) overHTTP2(inTime bool, call func() error) error {
 // [grpc.ClientConn.NewStream].
 func (c *ClientConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	if c.stream != nil {
-		return c.stream(ctx, desc, c.grpc, method, c.newStream, opts...)
+		return c.stream(ctx, desc, c.forInterceptors(), method, c.newStream, opts...)
 	}
-	return c.newStream(ctx, desc, c.grpc, method, opts...)
+	return c.newStream(ctx, desc, nil, method, opts...)
 }
 
 func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *grpc.ClientConn, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
@@ -178,9 +195,9 @@ func (c *ClientConn) newStream(ctx context.Context, desc *grpc.StreamDesc, _ *gr
 		because = direct.Because(err)
 	}
 	var stream grpc.ClientStream
-	err := c.overHTTP2(inTime, func() (err error) {
+	err := c.overHTTP2(inTime, func(cc *grpc.ClientConn) (err error) {
 		stream, err = nofiles.ClientStream(ctx, method, because, func(ctx context.Context) (grpc.ClientStream, error) {
-			return c.grpc.NewStream(ctx, desc, method, opts...)
+			return cc.NewStream(ctx, desc, method, opts...)
 		})
 		return err
 	})
@@ -218,7 +235,7 @@ func (c *ClientConn) Close() error {
 	if c.direct != nil {
 		c.direct.Close()
 	}
-	err := c.grpc.Close()
+	err := c.http2.Close()
 	c.monitor.Close()
 	return err
 }

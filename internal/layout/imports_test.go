@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"runtime/internal/filewalk":    {"internal/openfile", "proto/..."},
 	"runtime/internal/filewatch":   {},
 	"runtime/internal/healthcheck": {},
+	"runtime/internal/lateconn":    {},
 	"runtime/internal/listener":    {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr"},
 	"runtime/internal/methodname":  {},
 	"runtime/internal/nofiles":     {"runtime/internal/filewalk"},
