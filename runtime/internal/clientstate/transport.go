@@ -86,7 +86,7 @@ func (m *Monitor) connected(t *transport, server socket.Peer) {
 	if before == serverLost {
 		t.Reconnects++
 	}
-	if before != serverUp { // a further connection is no news
+	if before != serverUp && m.conf.Log != nil { // a further connection is no news
 		m.record(slog.LevelInfo, "connected", slog.String("transport", t.name), m.conf.PeerAttr(server))
 	}
 }

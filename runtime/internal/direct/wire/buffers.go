@@ -10,11 +10,13 @@ import (
 // which for a large message takes as long as copying it. Here the whole buffer is written before it is
 // read, so it is not cleared.
 type Buffers struct {
-	small [largestSmall + 1]sync.Pool // of *[]byte; the index is log2 of their capacity
-
 	mu    sync.Mutex
 	large []*[]byte
 }
+
+// small has the other buffers, *[]byte; the index is log2 of their capacity. All clients and servers of a process
+// share them: a client that makes one call would otherwise allocate them for that call.
+var small [largestSmall + 1]sync.Pool
 
 const (
 	// largestSmall is log2 of the size of the largest buffers in a [sync.Pool]. A sync.Pool gives large
@@ -43,7 +45,7 @@ func (p *Buffers) Get(n int) *[]byte {
 	if size > largestSmall {
 		return p.getLarge(n)
 	}
-	b, ok := p.small[size].Get().(*[]byte)
+	b, ok := small[size].Get().(*[]byte)
 	if !ok {
 		b = new([]byte)
 		*b = make([]byte, 1<<size)
@@ -85,7 +87,7 @@ func (p *Buffers) Put(b *[]byte) {
 	case size > largestSmall || size == largestSmall && cap(*b) != 1<<size:
 		p.putLarge(b)
 	case size >= 0 && cap(*b) == 1<<size:
-		p.small[size].Put(b)
+		small[size].Put(b)
 	}
 }
 

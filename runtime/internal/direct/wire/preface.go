@@ -50,8 +50,13 @@ func ParsePreface(b []byte) (Preface, error) {
 }
 
 // AppendIntro appends the frame in which a client introduces itself, after its preface.
-func AppendIntro(b []byte) []byte {
-	b, start := OpenFrame(b, KindIntro)
+func AppendIntro(b []byte) []byte { return append(b, intro...) }
+
+// intro is always the same.
+var intro = makeIntro()
+
+func makeIntro() []byte {
+	b, start := OpenFrame(nil, KindIntro)
 	b = AppendMetadata(b, metadata.MD{
 		":authority":   {Authority},
 		"content-type": {ContentType},
