@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 
+	"google.golang.org/grpc/credentials"
+
 	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
@@ -11,10 +13,12 @@ import (
 )
 
 // newAdmission returns the admission of a server, whose decisions are counted and logged.
-func (c *serverConfig) newAdmission() *admission.Admission {
+func (s *Server) newAdmission() *admission.Admission {
+	c := s.config
 	return admission.New(admission.Config{
 		MaxConnsPerUser:  c.maxConnsPerUser,
 		UnseenHandshakes: len(c.raw) > 0,
+		Taken:            s.dispatchArrived,
 		TurnedAway: func(r admission.TurnedAway) {
 			c.counters.turnedAway.Add(1)
 			if r.First {
@@ -64,6 +68,33 @@ func (s *Server) dispatch(c *admission.Conn, info AuthInfo) (taken bool) {
 	return leaveToGRPC(c)
 }
 
+// dispatchArrived takes a new connection if its client has sent the preface of the direct transport by now, as most
+// have. What dispatch does for the others takes another goroutine, of grpc's, and timers.
+func (s *Server) dispatchArrived(c *admission.Conn) (taken bool) {
+	if s.direct == nil {
+		return false
+	}
+	preface := make([]byte, direct.PrefaceLen)
+	if !peek.Arrived(c.UnixConn, preface) || !direct.IsPreface(preface) {
+		return false
+	}
+	done := s.direct.Coming()
+	go func() { // ends with the connection; see direct.Server
+		s.serveDirect(c, preface, s.meet(c, preface), done)
+	}()
+	return true
+}
+
+// meet ends the handshake of a connection whose preface has arrived, and returns who is at the other end.
+func (s *Server) meet(c *admission.Conn, preface []byte) credentials.AuthInfo {
+	growStack()
+	defer c.HandshakeDone()
+	io.ReadFull(c.UnixConn, preface)
+	info := newAuthInfo(c.UnixConn)
+	info.draining, info.Direct = s.draining, true
+	return info
+}
+
 // isNoPreface reports whether b cannot be the beginning of a preface that this server knows.
 func isNoPreface(b []byte) bool {
 	for _, preface := range []string{http2Preface, listener.HandoverRequest, direct.Magic} {
@@ -94,15 +125,14 @@ func (s *Server) dispatchSuccessor(c *admission.Conn) (taken bool) {
 	return true
 }
 
-// serveDirect only waits, most of the time, for each connection. It is kept small, so that the garbage
-// collector can shrink its stack.
-func (s *Server) serveDirect(c *admission.Conn, preface []byte, info AuthInfo, done func()) {
+// serveDirect only waits, most of the time, for each connection. It is kept small: with what is below it on the
+// stack it needs so little that the garbage collector can shrink that to 4 KiB.
+func (s *Server) serveDirect(c *admission.Conn, preface []byte, info credentials.AuthInfo, done func()) {
 	defer done()
 	defer c.Close()
 	var err error
-	switch c.Begin(admission.Direct) {
+	switch s.beginDirect(c, info) {
 	case admission.Direct:
-		s.credentials().accepted(info)
 		err = s.direct.Serve(c.UnixConn, preface, info)
 	case admission.Declined:
 		err = s.direct.Decline(c.UnixConn, preface, info)
@@ -112,6 +142,23 @@ func (s *Server) serveDirect(c *admission.Conn, preface []byte, info AuthInfo, d
 	}
 }
 
-func (s *Server) reportClosed(err error, info AuthInfo) {
-	s.config.event(slog.LevelWarn, "connection closed", slog.Any("error", err), peerAttr(info.Peer))
+func (s *Server) beginDirect(c *admission.Conn, info credentials.AuthInfo) admission.State {
+	state := c.Begin(admission.Direct)
+	if state == admission.Direct {
+		s.credentials().accepted(info.(AuthInfo))
+	}
+	return state
 }
+
+func (s *Server) reportClosed(err error, info credentials.AuthInfo) {
+	s.config.event(slog.LevelWarn, "connection closed", slog.Any("error", err), peerAttr(info.(AuthInfo).Peer))
+}
+
+// growStack makes the stack of a new goroutine as large as a call needs, while there is little on it. Otherwise it
+// would grow in the middle of the first call, when there is much to move.
+//
+//go:noinline
+func growStack() { touch(new([6 << 10]byte)) }
+
+//go:noinline
+func touch(*[6 << 10]byte) {}

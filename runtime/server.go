@@ -88,7 +88,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		return nil, err
 	}
 	s.direct = s.newDirectServer()
-	s.admission = config.newAdmission()
+	s.admission = s.newAdmission()
 	// Claiming a path does not block. A takeover has a time limit, and a standby its own context.
 	if s.opened, err = s.openListener(context.Background()); err != nil {
 		s.stop() // grpc starts workers at once, if an option asks for them

@@ -50,6 +50,10 @@ type Config struct {
 	// program's: Serve's listener returns the bare connections. Then it is not known which are half-open.
 	UnseenHandshakes bool
 
+	// Taken may take a connection that was just accepted, so that it goes through no handshake, and reports
+	// whether it did. It must not block. nil takes none.
+	Taken func(*Conn) bool
+
 	TurnedAway  func(TurnedAway)             // called for each such connection
 	NotAccepted func(err error, report bool) // report is set now and then, if it goes on
 }

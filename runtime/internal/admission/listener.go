@@ -34,14 +34,23 @@ func (l *listener) Accept() (net.Conn, error) {
 		if conn == nil {
 			continue
 		}
+		var next net.Conn
 		if user := l.admission.admit(uid, time.Now()); user != nil {
-			return l.enter(user, conn), nil
+			next = l.enter(user, conn)
+		} else {
+			conn.Close()
+			next = l.shed()
 		}
-		conn.Close()
-		if next := l.shed(); next != nil {
+		if next != nil && !l.admission.taken(next) {
 			return next, nil
 		}
 	}
+}
+
+// taken reports whether a connection is not for grpc.
+func (a *Admission) taken(conn net.Conn) bool {
+	c, ok := conn.(*Conn)
+	return ok && a.config.Taken != nil && a.config.Taken(c)
 }
 
 func (l *listener) enter(u *user, conn *net.UnixConn) net.Conn {

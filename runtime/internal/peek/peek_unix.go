@@ -46,6 +46,18 @@ func Bytes(conn *net.UnixConn, b []byte, enough func([]byte) bool) (int, error) 
 	return n, nil
 }
 
+// Arrived copies to b what the other end has sent, and leaves it in the queue. It does not wait, and reports
+// whether that filled b. On Windows it reports false.
+func Arrived(conn *net.UnixConn, b []byte) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var n int
+	err = raw.Control(func(fd uintptr) { n, _, _ = unix.Recvfrom(int(fd), b, unix.MSG_PEEK|unix.MSG_DONTWAIT) })
+	return err == nil && n == len(b)
+}
+
 // hungUp reports whether the other end will send nothing more.
 func hungUp(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: pollHangUp}}

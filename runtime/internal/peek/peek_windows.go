@@ -8,3 +8,6 @@ import (
 
 // Bytes is [sockerr.ErrUnsupported] on Windows, where bytes cannot be peeked.
 func Bytes(*net.UnixConn, []byte, func([]byte) bool) (int, error) { return 0, sockerr.ErrUnsupported }
+
+// Arrived is false on Windows.
+func Arrived(*net.UnixConn, []byte) bool { return false }
