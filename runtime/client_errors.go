@@ -53,6 +53,23 @@ func (c *ClientConn) explain(err error) error {
 	}
 }
 
+// explainUnanswered adds the same to the error of a call over the direct transport that was sent to a server which
+// has not answered.
+func (c *ClientConn) explainUnanswered(err error, ended bool) error {
+	switch status.Code(err) {
+	case codes.Unavailable:
+		text := unanswered
+		if ended {
+			text = hungUp
+		}
+		return prefixed(fmt.Sprintf("%s: %s", c.addr, text), err)
+	case codes.DeadlineExceeded:
+		return c.explainDeadline(err)
+	default:
+		return err
+	}
+}
+
 func isUntrusted(err error) bool {
 	var untrusted *UntrustedServerError
 	return errors.As(err, &untrusted)

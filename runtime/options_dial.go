@@ -133,12 +133,13 @@ const maxDirectConns = 1024
 
 // directClient returns the client of the direct transport; nil if that is turned off, or cannot honour the
 // options given for grpc.
-func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, credentials.AuthInfo, error), monitor *clientstate.Monitor) *direct.Client {
+func (c *dialConfig) directClient(of *ClientConn) *direct.Client {
 	if c.whyHTTP2() != "" {
 		return nil
 	}
+	monitor := of.monitor
 	return direct.NewClient(direct.ClientConfig{
-		Dial:       dial,
+		Dial:       of.dialDirect,
 		Connected:  func(info credentials.AuthInfo) { monitor.DirectConnected(info.(AuthInfo).Peer) },
 		Lost:       monitor.DirectLost,
 		HTTP2Ready: monitor.Ready,
@@ -147,7 +148,8 @@ func (c *dialConfig) directClient(dial func(context.Context) (*net.UnixConn, cre
 		MaxConns:   min(maxDirectConns, descriptors.Limit()/4),
 		Budget:     int64(c.sendBudget),
 
-		MaxFiles: c.maxFiles.get(),
+		MaxFiles:   c.maxFiles.get(),
+		Unanswered: of.explainUnanswered,
 		Unreachable: func(why error) error {
 			monitor.DirectGaveUp(why, isUntrusted(why))
 			return unreachable(why)

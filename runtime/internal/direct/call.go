@@ -220,17 +220,25 @@ func (c *call) abandon() error {
 	return ErrHTTP2
 }
 
-// connError returns the error of a call whose connection, of that generation, no longer works.
-func (c *call) connError(err error, generation int64) error {
+// ended returns the error of a call that this end has ended; nil if it has not.
+func (c *call) ended() error {
 	if err := c.caller.Err(); err != nil {
 		return status.FromContextError(err).Err()
 	}
 	if isOver(c.caller) {
-		// The server reached the same deadline a little before the context here.
+		// The server may reach the same deadline a little before the context here.
 		return status.FromContextError(context.DeadlineExceeded).Err()
 	}
 	if c.client.pool.isClosed() {
 		return errClosing
+	}
+	return nil
+}
+
+// connError returns the error of a call whose connection, of that generation, no longer works.
+func (c *call) connError(err error, generation int64) error {
+	if ended := c.ended(); ended != nil {
+		return ended
 	}
 	if v := wire.Violation(""); errors.As(err, &v) {
 		return status.Error(codes.Internal, err.Error())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -39,6 +40,10 @@ type ClientConfig struct {
 	MaxConns   int   // connections, and so calls at once; more go over HTTP/2
 	Budget     int64 // bytes that may wait in all streams; 0 for 64 MiB
 	MaxFiles   int   // open files of a message from the server
+	// Unanswered returns the error of a call that was sent to a server which has not answered before that ended,
+	// with what to know about such a server. hungUp says that the server has ended the connection. nil is for
+	// the error itself.
+	Unanswered func(err error, hungUp bool) error
 	// Unreachable returns the status of a call that cannot go over HTTP/2, for the error of Dial or another
 	// reason why there is no connection. nil is for codes.Unavailable with that text.
 	Unreachable func(error) error
@@ -52,10 +57,16 @@ type Client struct {
 	budget *budget
 	files  *openfile.Quota // of those that the server sent
 
+	closing context.Context // ends with Close
+	close   context.CancelFunc
+
+	answerTimeout time.Duration // the constant, but in tests
+
 	// probing is held by the call that connects while it is not known whether the server speaks this
 	// protocol, so that one call finds out and not a hundred.
 	probing chan struct{}
 	proven  atomic.Bool
+	unsure  atomic.Bool // the last call that went with a preface may or may not have been processed, so none does
 
 	generation atomic.Int64 // of connections; changes when a server is lost
 
@@ -82,21 +93,31 @@ func NewClient(conf ClientConfig) *Client {
 	if conf.Unreachable == nil {
 		conf.Unreachable = func(why error) error { return status.Error(codes.Unavailable, why.Error()) }
 	}
-	return &Client{
+	if conf.Unanswered == nil {
+		conf.Unanswered = func(err error, _ bool) error { return err }
+	}
+	c := &Client{
 		conf:    conf,
 		codec:   newCodec(&wire.Buffers{}),
 		pool:    pool{max: conf.MaxConns, sweepEvery: sweepPause},
 		budget:  newBudget(conf.Budget),
 		files:   openfile.NewQuota(filesPerUser, nil),
 		probing: make(chan struct{}, 1),
+
+		answerTimeout: answerTimeout,
 	}
+	c.closing, c.close = context.WithCancel(context.Background())
+	return c
 }
 
 // SendWaits returns how often the Send of a stream waited because the budget was used up.
 func (c *Client) SendWaits() int64 { return c.budget.waited.Load() }
 
 // Close closes all connections. Running calls fail with codes.Canceled.
-func (c *Client) Close() { c.pool.close() }
+func (c *Client) Close() {
+	c.pool.close()
+	c.close()
+}
 
 const (
 	// fullPause is how long a client makes no new connection to a server that has too many.
@@ -143,7 +164,7 @@ func (c *Client) answers() bool { return c.proven.Load() && !c.plain() }
 func (c *Client) Connect(ctx context.Context) error {
 	conn, err := c.acquire(ctx)
 	if err == nil && !conn.idle() {
-		conn, err = c.replace(ctx, conn)
+		conn, err = c.replace(ctx, conn, nil)
 	}
 	if err != nil {
 		return ErrHTTP2
@@ -153,7 +174,7 @@ func (c *Client) Connect(ctx context.Context) error {
 }
 
 // acquire returns an idle connection or a new one.
-func (c *Client) acquire(ctx context.Context) (*conn, error) { return c.acquireIn(ctx, false) }
+func (c *Client) acquire(ctx context.Context) (*conn, error) { return c.acquireIn(ctx, false, nil) }
 
 // acquireShared is acquire for a process that cannot open another connection now. Calls share HTTP/2's
 // connection if there is one. Otherwise they take turns with the existing ones, but only for a while,
@@ -170,7 +191,7 @@ func (c *Client) acquireShared(ctx context.Context) (*conn, error) {
 		case !some || !c.pool.reserve():
 			return nil, noConn(errLack)
 		default:
-			if conn, err := c.connect(ctx); err != errLack {
+			if conn, err := c.connect(ctx, nil, nil); err != errLack {
 				return conn, err
 			}
 		}
@@ -178,9 +199,10 @@ func (c *Client) acquireShared(ctx context.Context) (*conn, error) {
 	return nil, noConn(errLack)
 }
 
-// acquireIn is acquire for a caller that may have reserved a place for a connection. It gives the place up
-// if it makes no new connection.
-func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
+// acquireIn is acquire for a caller that may have reserved a place for a connection, and may have a call that
+// can go with the preface of a new one; nil if not. It gives the place up if it makes no new connection. If the
+// call was sent and may have been processed, the error is its result.
+func (c *Client) acquireIn(ctx context.Context, reserved bool, first *unary) (*conn, error) {
 	defer func() {
 		if reserved {
 			c.pool.unreserve()
@@ -195,6 +217,7 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 	if err := c.inVain(); err != nil {
 		return nil, err
 	}
+	late := func() {}
 	if !c.proven.Load() {
 		select {
 		case c.probing <- struct{}{}:
@@ -204,7 +227,9 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 		if c.proven.Load() {
 			<-c.probing // the others need not wait until this call has connected
 		} else {
-			defer func() { <-c.probing }()
+			found := sync.OnceFunc(func() { <-c.probing })
+			defer found()
+			late = found
 		}
 		if err := c.inVain(); err != nil {
 			return nil, err
@@ -214,7 +239,7 @@ func (c *Client) acquireIn(ctx context.Context, reserved bool) (*conn, error) {
 		return nil, noConn(errLimit)
 	}
 	reserved = false
-	conn, err := c.connect(ctx)
+	conn, err := c.connect(ctx, first, late)
 	if err == errLack {
 		return c.acquireShared(ctx)
 	}
@@ -234,12 +259,13 @@ func (c *Client) inVain() error {
 	return nil
 }
 
-// connect makes a new connection in the place that the caller has reserved.
-func (c *Client) connect(ctx context.Context) (*conn, error) {
+// connect makes a new connection in the place that the caller has reserved. The first call goes with the preface
+// if it may. If it waits long for the answer, connect calls late.
+func (c *Client) connect(ctx context.Context, first *unary, late func()) (*conn, error) {
 	generation, connections := c.generation.Load(), c.http2.Load()
 	dialing, cancel := context.WithTimeout(ctx, prefaceTimeout)
-	defer cancel()
 	uds, info, err := c.conf.Dial(dialing)
+	cancel()
 	if err != nil {
 		c.pool.unreserve()
 		switch {
@@ -254,20 +280,23 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		}
 		return nil, noConn(err)
 	}
-	answer, err := clientHandshake(dialing, uds, c.conf.MaxFiles)
-	if err != nil {
-		uds.Close()
-		c.pool.unreserve()
-		c.handshakeFailed(ctx, err, connections)
-		return nil, noConn(err)
-	}
-	c.proven.Store(true)
 	conn, err := newConn(uds, info, c.codec.pool)
 	if err != nil {
 		uds.Close()
 		c.pool.unreserve()
 		return nil, noConn(err)
 	}
+	answer, err := c.greet(ctx, conn, first, late)
+	if err != nil {
+		conn.Close()
+		c.pool.unreserve()
+		if isStatus(err) {
+			return nil, err
+		}
+		c.handshakeFailed(ctx, err, connections)
+		return nil, noConn(err)
+	}
+	c.proven.Store(true)
 	conn.files, conn.takesFiles = c.incomingFiles(answer), answer.TakesFiles
 	conn.shutDownFunc = conn.shutDown
 	conn.generation = generation // if the server was lost in the meantime, this connection serves one call
@@ -278,10 +307,19 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	}
 	if !c.pool.add(conn) {
 		conn.Close()
+		if conn.firstSent > 0 {
+			return nil, errClosing
+		}
 		return nil, noConn(errClosing)
 	}
 	c.conf.Connected(info)
 	return conn, nil
+}
+
+// notAnswered remembers that a server does not answer.
+func (c *Client) notAnswered() {
+	c.proven.Store(false)
+	c.silentUntil.set(silentPause)
 }
 
 // handshakeFailed remembers why the handshake with a server failed, and how many connections HTTP/2 had had when it
@@ -295,8 +333,7 @@ func (c *Client) handshakeFailed(ctx context.Context, err error, connections int
 		c.proven.Store(false)
 		c.plainFor.Store(connections + 1)
 	case ctx.Err() == nil && !isOver(ctx): // otherwise it says nothing about the server
-		c.proven.Store(false)
-		c.silentUntil.set(silentPause)
+		c.notAnswered()
 	}
 }
 
@@ -320,12 +357,12 @@ func nobodyIsThere(err error) bool {
 
 // replace closes a connection that the server has closed, and gets another one in its place. It closes the
 // other idle connections too: they lead to the same server, which is ending or has ended.
-func (c *Client) replace(ctx context.Context, dead *conn) (*conn, error) {
+func (c *Client) replace(ctx context.Context, dead *conn, first *unary) (*conn, error) {
 	c.pool.vacate(dead)
 	if c.lost(dead.generation) {
 		c.pool.closeIdle()
 	}
-	return c.acquireIn(ctx, true)
+	return c.acquireIn(ctx, true, first)
 }
 
 // lost records that the server of the connections of this generation has gone. It reports whether this was

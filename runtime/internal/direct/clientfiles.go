@@ -77,8 +77,8 @@ func (c *call) notSent(err error) error {
 
 // acquireForFiles is called when there is no connection for err. It gets one if open files go with the
 // request, or may come with the reply.
-func (u *unary) acquireForFiles(err error, reply any) (*conn, error) {
-	if u.files == nil && !filewalk.MayHold(reply) {
+func (u *unary) acquireForFiles(err error) (*conn, error) {
+	if u.files == nil && !filewalk.MayHold(u.reply) {
 		return nil, err
 	}
 	conn, err := u.insist(err)

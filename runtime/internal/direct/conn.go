@@ -54,6 +54,7 @@ type conn struct {
 	generation   int64                  // see Client.generation
 	used         bool                   // since the pool's last sweep; guarded by the pool's mutex
 	takesFiles   bool                   // the server does
+	firstSent    int                    // bytes of the first call, which went with the preface; 0 from when that call knows
 	abort        atomic.Pointer[func()] // ends the stream that has the connection; nil if there is none
 	shutDownFunc func()                 // shutDown, made once
 }

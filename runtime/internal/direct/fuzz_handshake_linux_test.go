@@ -104,7 +104,8 @@ func FuzzClientHandshake(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, answered []byte) {
 		c := &scripted{in: bytes.NewReader(answered)}
-		_, err := clientHandshake(t.Context(), c, 0)
+		g := greeting{Conn: c, bytes: appendGreeting(nil, 0)}
+		_, err := g.exchange(t.Context())
 		switch {
 		case bytes.HasPrefix(answered, answerOf(wire.Version, 0)[:wire.AnswerLen-1]) && len(answered) >= wire.AnswerLen:
 			if err != nil {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"os"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc/metadata"
@@ -34,40 +35,26 @@ var (
 	errNoAnswer = errors.New("the server did not answer")
 )
 
-// clientHandshake sends a client's preface and introduction, and returns the server's answer. The client
-// takes so many open files in a message.
-func clientHandshake(ctx context.Context, c net.Conn, files int) (wire.Answer, error) {
-	deadline := time.Now().Add(prefaceTimeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	c.SetDeadline(deadline)
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(0, 0)) })
-	defer stop()
+// appendGreeting appends what a client sends first, its preface and introduction. The client takes so many open
+// files in a message.
+func appendGreeting(b []byte, files int) []byte {
 	preface := wire.Preface{Lowest: wire.Version, Highest: wire.Version, Files: byte(files)}
-	if _, err := c.Write(wire.AppendIntro(preface.Append(nil))); err != nil {
-		return wire.Answer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
+	return wire.AppendIntro(preface.Append(b))
+}
+
+// noAnswer is an errNoAnswer for another error.
+func noAnswer(err error) error { return fmt.Errorf("%w: %w", errNoAnswer, err) }
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
+
+// sooner returns the deadline of ctx, if that comes before t. A zero t is no time.
+func sooner(ctx context.Context, t time.Time) time.Time {
+	if d, ok := ctx.Deadline(); ok && (t.IsZero() || d.Before(t)) {
+		return d
 	}
-	b := make([]byte, wire.AnswerLen)
-	n, err := io.ReadFull(c, b)
-	if !wire.BeginsAnswer(b[:n]) {
-		return wire.Answer{}, errPlain
-	}
-	if err != nil {
-		return wire.Answer{}, fmt.Errorf("%w: %w", errNoAnswer, err)
-	}
-	answer := wire.ParseAnswer(b)
-	switch {
-	case answer.Version == wire.Version:
-	case answer.Full:
-		return wire.Answer{}, errFull
-	default:
-		return wire.Answer{}, errPlain
-	}
-	if !stop() {
-		return wire.Answer{}, ctx.Err()
-	}
-	return answer, c.SetDeadline(time.Time{})
+	return t
 }
 
 // serverHandshake reads the introduction of a client whose preface was read, and answers with which version

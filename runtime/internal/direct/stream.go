@@ -22,7 +22,7 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	if err == nil && !conn.idle() {
 		// A unary call notices this by itself, and can still go over HTTP/2. A stream cannot once the
 		// caller has it.
-		conn, err = c.replace(ctx, conn)
+		conn, err = c.replace(ctx, conn, nil)
 	}
 	if err != nil {
 		if conn, err = s.acquireForFiles(err); err != nil {

@@ -81,7 +81,7 @@ func (s *clientStream) sendAgain(readErr error) (again bool, err error) {
 		return false, s.connError(errUnprocessed)
 	}
 	s.tries++
-	next, err := s.client.replace(s.caller, dead)
+	next, err := s.client.replace(s.caller, dead, nil)
 	if err != nil && !s.opts.failFast {
 		next, err = s.client.awaitServer(s.caller, func() bool { return s.outcome() != nil })
 	}

@@ -19,7 +19,7 @@ var unaryDesc grpc.StreamDesc
 // The calling goroutine writes the request and reads the answer itself. Only the function that closes the
 // connection when ctx ends knows of the call too.
 func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts []grpc.CallOption) error {
-	u := unary{call: call{client: c, desc: &unaryDesc, method: method}}
+	u := unary{call: call{client: c, desc: &unaryDesc, method: method}, args: args, reply: reply}
 	if err := u.prepare(ctx, opts); err != nil {
 		return u.notCarried(err, args)
 	}
@@ -28,46 +28,46 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 		return u.notSent(err)
 	}
 	defer u.files.Done()
-	conn, err := c.acquire(ctx)
+	defer u.request.Free()
+	conn, err := c.acquireIn(ctx, false, &u)
 	if err != nil {
-		if conn, err = u.acquireForFiles(err, reply); err != nil {
+		if conn, err = u.acquireForFiles(err); err != nil {
 			if err = u.notBegun(err); errors.Is(err, ErrHTTP2) {
 				return ErrHTTP2
 			}
 			return err
 		}
 	}
-	return u.invoke(conn, args, reply)
+	return u.invoke(conn)
 }
 
 // unary is a unary call. Only the calling goroutine uses it.
 type unary struct {
 	call
 	response
+	args     any             // the request
+	reply    any             // where the answer goes
 	files    *filewalk.Files // that go with the request; nil for none
+	request  wire.Payload    // args as bytes
+	encoded  bool            // request was made
 	sent     bool            // stats handlers have seen the request
 	answered bool            // the status was received, or what arrives no longer counts
 	unread   int             // bytes of a message that is too large
 }
 
 // invoke makes the call on conn, or on another connection as long as the call is unprocessed.
-func (u *unary) invoke(conn *conn, args, reply any) error {
+func (u *unary) invoke(conn *conn) error {
 	u.begin(&conn.peer)
 	if u.observed() {
 		u.trailer = metadata.MD{}
 	}
-	request, err := u.client.codec.marshal(args, u.opts.maxSend, conn.scratch[:0])
-	if err != nil {
+	if err := u.encode(conn); err != nil {
 		u.client.pool.put(conn)
 		u.finish(err, &u.response, &conn.peer)
 		return err
 	}
-	defer request.Free()
-	if request.Slices == nil {
-		conn.scratch = request.Bytes
-	}
 	for tries := 0; ; tries++ {
-		err := u.exchange(conn, &request, args, reply)
+		err := u.exchange(conn)
 		if !errors.Is(err, errUnprocessed) {
 			return u.end(conn, err)
 		}
@@ -76,9 +76,9 @@ func (u *unary) invoke(conn *conn, args, reply any) error {
 			return u.end(conn, u.connError(err, conn.generation))
 		}
 		generation := conn.generation
-		next, err := u.client.replace(u.caller, conn)
+		next, err := u.client.replace(u.caller, conn, u)
 		if err != nil {
-			next, err = u.acquireForFiles(err, reply)
+			next, err = u.acquireForFiles(err)
 		}
 		if err != nil {
 			switch {
@@ -93,6 +93,23 @@ func (u *unary) invoke(conn *conn, args, reply any) error {
 	}
 }
 
+// encode makes the request, unless it was made. A small one is in the memory of conn, if that is not nil.
+func (u *unary) encode(conn *conn) (err error) {
+	if u.encoded {
+		return nil
+	}
+	var scratch []byte
+	if conn != nil {
+		scratch = conn.scratch[:0]
+	}
+	u.request, err = u.client.codec.marshal(u.args, u.opts.maxSend, scratch)
+	u.encoded = err == nil
+	if conn != nil && err == nil && u.request.Slices == nil {
+		conn.scratch = u.request.Bytes
+	}
+	return err
+}
+
 // end ends the call with err, nil for success.
 func (u *unary) end(conn *conn, err error) error {
 	u.finish(err, &u.response, &conn.peer)
@@ -101,13 +118,13 @@ func (u *unary) end(conn *conn, err error) error {
 
 // exchange sends the call and receives the answer. If the error is errUnprocessed, the call is unprocessed
 // and the connection is of no further use. Otherwise the connection was given back or closed.
-func (u *unary) exchange(conn *conn, request *wire.Payload, args, reply any) error {
+func (u *unary) exchange(conn *conn) error {
 	watching := u.caller.Done() != nil
 	var unwatch func() bool
 	if watching {
 		unwatch = context.AfterFunc(u.caller, conn.shutDownFunc)
 	}
-	taken, writeErr := u.send(conn, request)
+	taken, writeErr := u.send(conn)
 	if refusal := refusalOf(u.files, taken, writeErr); refusal != nil {
 		u.answered = true
 		if watching && !unwatch() {
@@ -119,9 +136,9 @@ func (u *unary) exchange(conn *conn, request *wire.Payload, args, reply any) err
 	}
 	if !u.sent {
 		u.sent = true
-		u.sentMessage(args, request.Len())
+		u.sentMessage(u.args, u.request.Len())
 	}
-	clean, err := u.receive(conn, reply, taken)
+	clean, err := u.receive(conn, taken)
 	if watching && !unwatch() {
 		clean = false
 	}
@@ -170,33 +187,38 @@ func (u *unary) receiveRest(conn *conn) {
 	}
 }
 
-// send writes the whole call. Its error is not the error of the call yet: the server may have answered.
-func (u *unary) send(conn *conn, request *wire.Payload) (taken int, err error) {
+// send writes the whole call, unless it went with the preface. Its error is not the error of the call yet: the
+// server may have answered.
+func (u *unary) send(conn *conn) (taken int, err error) {
+	if conn.firstSent > 0 {
+		taken, conn.firstSent = conn.firstSent, 0
+		return taken, nil
+	}
 	if u.files == nil {
-		return u.write(conn, request)
+		return u.write(conn)
 	}
 	if !conn.takesFiles {
 		return 0, errTakesNoFiles
 	}
 	err = u.files.Descriptors(func(fds []int) (err error) {
 		conn.passing = rights(fds)
-		taken, err = u.write(conn, request)
+		taken, err = u.write(conn)
 		return err
 	})
 	return taken, err
 }
 
-func (u *unary) write(conn *conn, request *wire.Payload) (taken int, err error) {
-	n := request.Len()
+func (u *unary) write(conn *conn) (taken int, err error) {
+	n := u.request.Len()
 	b := u.appendCall(conn.out[:0])
 	if u.files != nil {
 		b = wire.AppendFilesFrame(b, u.files.IDs())
 	}
 	b = wire.AppendFrameHeader(b, wire.KindMessage, n)
 	if n > copyLimit {
-		taken, err = conn.writeAll(b, *request, endFrame)
+		taken, err = conn.writeAll(b, u.request, endFrame)
 	} else {
-		b = append(request.AppendTo(b), endFrame...)
+		b = append(u.request.AppendTo(b), endFrame...)
 		taken, err = conn.writeAll(b, wire.Payload{}, nil)
 	}
 	conn.out = b
@@ -204,7 +226,7 @@ func (u *unary) write(conn *conn, request *wire.Payload) (taken int, err error) 
 }
 
 // receive receives the answer. It reports whether the connection can carry another call.
-func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error) {
+func (u *unary) receive(conn *conn, taken int) (clean bool, err error) {
 	rd := &conn.rd
 	for first := true; ; first = false {
 		k, n, err := conn.next()
@@ -220,7 +242,7 @@ func (u *unary) receive(conn *conn, reply any, taken int) (clean bool, err error
 			case wire.KindHeader:
 				err = u.receiveHeader(rd, n)
 			case wire.KindMessage:
-				err = u.receiveMessage(conn, n, reply)
+				err = u.receiveMessage(conn, n)
 			case wire.KindStatus:
 				var h wire.Status
 				if h, err = rd.Status(n); err == nil {
@@ -261,7 +283,7 @@ func (u *unary) impliedHeader() {
 	}
 }
 
-func (u *unary) receiveMessage(conn *conn, n int, reply any) error {
+func (u *unary) receiveMessage(conn *conn, n int) error {
 	files := conn.files.take()
 	defer files.close() // unless they are delivered
 	if u.messages > 0 {
@@ -276,13 +298,13 @@ func (u *unary) receiveMessage(conn *conn, n int, reply any) error {
 	if err != nil {
 		return err
 	}
-	if err := u.client.codec.unmarshal(p, reply); err != nil {
+	if err := u.client.codec.unmarshal(p, u.reply); err != nil {
 		return err
 	}
-	if err := files.deliver(reply); err != nil {
+	if err := files.deliver(u.reply); err != nil {
 		return err
 	}
 	u.messages++
-	u.receivedMessage(reply, n)
+	u.receivedMessage(u.reply, n)
 	return nil
 }
