@@ -163,6 +163,7 @@ func TestCallerWhoGivesUpLosesNoServer(t *testing.T) {
 		answered <- err
 	}()
 	<-g.Entered
+	fixture.Eventually(t, "the client to know that it is connected", func() bool { return conn.Stats().Connections.Direct == 1 })
 	cancel()
 	greetertest.CheckCode(t, <-answered, codes.Canceled)
 	greetertest.Greet(t, client)

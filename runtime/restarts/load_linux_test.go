@@ -16,9 +16,9 @@ import (
 
 // load calls the greeter from several clients until it is stopped.
 type load struct {
-	calls, streams atomic.Int64
-	stop           chan struct{}
-	wg             sync.WaitGroup
+	calls, streams, firsts atomic.Int64
+	stop                   chan struct{}
+	wg                     sync.WaitGroup
 }
 
 func startLoad(t *testing.T, path string, clients int, opts ...grpc.CallOption) *load {
@@ -35,6 +35,15 @@ func startLoad(t *testing.T, path string, clients int, opts ...grpc.CallOption) 
 			}
 		})
 	}
+	l.wg.Go(func() {
+		for !l.stopped() {
+			if err := firstCall(path, opts...); err != nil {
+				t.Errorf("the call of a new client failed: %v", err)
+				return
+			}
+			l.firsts.Add(1)
+		}
+	})
 	client, _ := greetertest.Dial(t, path)
 	l.wg.Go(func() {
 		for !l.stopped() {
@@ -60,6 +69,17 @@ func (l *load) stopped() bool {
 func (l *load) end() {
 	close(l.stop)
 	l.wg.Wait()
+}
+
+// firstCall makes a client for one call, which goes with the preface of its connection.
+func firstCall(path string, opts ...grpc.CallOption) error {
+	client, conn, err := greeterv1.DialGreeterUDS(path)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = client.Greet(context.Background(), &greeterv1.GreetRequest{}, opts...)
+	return err
 }
 
 // stream runs a short stream to its end.

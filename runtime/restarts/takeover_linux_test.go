@@ -55,8 +55,8 @@ func TestHundredsOfHandoversUnderLoadLoseNoCall(t *testing.T) {
 		owner = next
 	}
 	load.end()
-	t.Logf("%d handovers, %d of them killed in the middle: %d calls, %d streams, none lost", handovers, killed, load.calls.Load(), load.streams.Load())
-	if load.calls.Load() == 0 || load.streams.Load() == 0 {
+	t.Logf("%d handovers, %d of them killed in the middle: %d calls, %d of new clients, %d streams, none lost", handovers, killed, load.calls.Load(), load.firsts.Load(), load.streams.Load())
+	if load.calls.Load() == 0 || load.streams.Load() == 0 || load.firsts.Load() == 0 {
 		t.Error("there was no load")
 	}
 	if now, err := os.Lstat(path); err != nil || !os.SameFile(file, now) {

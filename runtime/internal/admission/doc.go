@@ -15,7 +15,7 @@
 //	                   Closed
 //
 // grpc accepts from the Listener that Serve gives it, one goroutine for each listener, and hands each Conn
-// to its handshake, in another goroutine. Whoever has the Conn by then calls Begin once and, except for
+// to its handshake, in another goroutine, unless the function Taken takes it before. Whoever has the Conn by then calls Begin once and, except for
 // HTTP/2, Close. grpc closes connections of HTTP/2 without notice: a few are looked at for each new one.
 //
 // The package starts no goroutines. One mutex, of the Admission, guards all that is known of users and the

@@ -16,7 +16,7 @@
 //	client.go      finding the server; pool.go: its connections
 //	calloptions.go what a program asks for with options of a call
 //	call.go        what unary calls and streams of a client have in common
-//	unary.go       a unary call
+//	unary.go       a unary call; firstcall.go: how it goes with the preface of a new connection
 //	stream*.go     a stream of a client: its states, sending, receiving, sending again
 //	outbox.go      what a stream has sent and the kernel has not taken
 //	inbox.go       what has come for a stream

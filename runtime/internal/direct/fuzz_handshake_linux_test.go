@@ -2,6 +2,7 @@ package direct
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -32,7 +33,7 @@ func opening(low, high byte, frames []byte) []byte {
 }
 
 // FuzzServerHandshake: however a client begins, the server either refuses it or knows its metadata, and it
-// sends a whole hello or nothing.
+// sends a whole hello or nothing. What the client has sent besides is left for the calls.
 func FuzzServerHandshake(f *testing.F) {
 	md := metadata.MD{":authority": {wire.Authority}, "k": {"v", ""}, "k-bin": {"\x00\xff"}}
 	for _, b := range [][]byte{
@@ -40,6 +41,8 @@ func FuzzServerHandshake(f *testing.F) {
 		opening(wire.Version, wire.Version, intro(nil)),
 		opening(wire.Version, wire.Version, intro(md)),
 		opening(wire.Version, 255, append(intro(md), endFrame...)),
+		opening(wire.Version, wire.Version, append(intro(md), unaryCall("with the preface")...)),
+		opening(2, 255, append(intro(md), unaryCall("with the preface")...)),
 		opening(2, 255, intro(md)),
 		opening(2, 1, intro(md)),
 		opening(0, 0, intro(md)),
@@ -70,6 +73,10 @@ func FuzzServerHandshake(f *testing.F) {
 			if diff := cmp.Diff(md, again); err != nil || diff != "" || wire.CheckRequestMetadata(md) != nil {
 				t.Errorf("the metadata is %q; sent on, it is %v, %s", md, err, diff)
 			}
+			introLen := wire.FrameHeaderLen + int(binary.BigEndian.Uint32(sent[PrefaceLen+1:]))
+			if rest, _ := io.ReadAll(&rd); !bytes.Equal(rest, sent[PrefaceLen+introLen:]) {
+				t.Errorf("%q is left of %q", rest, sent)
+			}
 		case err == errFull:
 			if !full || c.out.Len() != wire.AnswerLen {
 				t.Errorf("full: %v, and the answer is %q", full, &c.out)
@@ -85,7 +92,8 @@ func FuzzServerHandshake(f *testing.F) {
 }
 
 // FuzzClientHandshake: whatever answers a client, it continues only with a server that speaks its version,
-// and a server understands what the client has sent.
+// and a server understands what the client has sent. A call that went with it may have been processed only if the
+// answer is missing or cut short.
 func FuzzClientHandshake(f *testing.F) {
 	for _, b := range [][]byte{
 		nil,
@@ -100,13 +108,23 @@ func FuzzClientHandshake(f *testing.F) {
 		[]byte("\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"), // HTTP/2's settings
 		[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
 	} {
-		f.Add(b)
+		f.Add(b, false)
+		f.Add(b, true)
 	}
-	f.Fuzz(func(t *testing.T, answered []byte) {
+	f.Fuzz(func(t *testing.T, answered []byte, hasCall bool) {
 		c := &scripted{in: bytes.NewReader(answered)}
-		g := greeting{Conn: c, bytes: appendGreeting(nil, 0)}
+		var call []byte
+		if hasCall {
+			call = unaryCall("with the preface")
+		}
+		g := greeting{Conn: c, bytes: append(appendGreeting(nil, 0), call...), hasCall: hasCall}
 		_, err := g.exchange(t.Context())
+		var uncertain errUncertain
+		if want := hasCall && len(answered) < wire.AnswerLen && wire.BeginsAnswer(answered); errors.As(err, &uncertain) != want {
+			t.Errorf("after %q the error is %v; that the call may have been processed is %v", answered, err, want)
+		}
 		switch {
+		case uncertain.error != nil:
 		case bytes.HasPrefix(answered, answerOf(wire.Version, 0)[:wire.AnswerLen-1]) && len(answered) >= wire.AnswerLen:
 			if err != nil {
 				t.Errorf("a server that speaks this version is refused: %v", err)
@@ -125,6 +143,9 @@ func FuzzClientHandshake(f *testing.F) {
 		rd.Init(&testSource{&rd, sent[PrefaceLen:], 0}, &wire.Buffers{})
 		if _, err := serverHandshake(&scripted{}, &rd, sent[:PrefaceLen], wire.Answer{}); err != nil {
 			t.Errorf("what the client has sent is refused: %v", err)
+		}
+		if rest, _ := io.ReadAll(&rd); !bytes.Equal(rest, call) {
+			t.Errorf("of what the client has sent, %q is left for calls, and not %q", rest, call)
 		}
 	})
 }
