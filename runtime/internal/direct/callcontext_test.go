@@ -157,18 +157,19 @@ func TestCallContextCarriesTheStream(t *testing.T) {
 	known := streamKey
 	t.Cleanup(func() { streamKey = known })
 	type key struct{}
+	const name = "/s/Method"
 	for _, streamKey = range []any{known, nil} { // of the package
 		c := &callContext{values: context.WithValue(t.Context(), key{}, "value")}
-		stream := &transportStream{fullName: unaryMethod}
+		stream := &transportStream{fullName: name}
 		c.carry(stream)
 		ctx, cancel := context.WithCancel(c)
 		defer cancel()
-		for name, ctx := range map[string]context.Context{"itself": c, "made from it": ctx} {
-			if method, ok := grpc.Method(ctx); grpc.ServerTransportStreamFromContext(ctx) != stream || method != unaryMethod || !ok {
-				t.Errorf("key known: %v: in the context %s there is not the stream, but %q", streamKey != nil, name, method)
+		for which, ctx := range map[string]context.Context{"itself": c, "made from it": ctx} {
+			if method, ok := grpc.Method(ctx); grpc.ServerTransportStreamFromContext(ctx) != stream || method != name || !ok {
+				t.Errorf("key known: %v: in the context %s there is not the stream, but %q", streamKey != nil, which, method)
 			}
 			if got := ctx.Value(key{}); got != "value" {
-				t.Errorf("key known: %v: in the context %s there is the value %v", streamKey != nil, name, got)
+				t.Errorf("key known: %v: in the context %s there is the value %v", streamKey != nil, which, got)
 			}
 		}
 	}
