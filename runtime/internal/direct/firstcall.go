@@ -16,7 +16,7 @@ import (
 
 // A unary call for which a connection is made goes with the client's preface, before the server has answered. So
 // it takes one round trip instead of two. The server may turn out to speak something else, and then the call goes
-// over HTTP/2 or another connection; so it has to be certain that no server has processed it. See unprocessed.
+// over HTTP/2 or another connection; so it has to be certain that no server has processed it; see greeting.unanswered.
 
 // firstCallLimit is how large a call may be to go with the preface: what is written at once without waiting.
 const firstCallLimit = 32 << 10

@@ -283,6 +283,7 @@ func TestCallWithThePrefaceWaitsForASlowServer(t *testing.T) {
 				asked <- w
 				<-release
 			}))
+			c.answerTimeout = time.Hour // what ends the call is tc.end
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			result := make(chan error, 1)
