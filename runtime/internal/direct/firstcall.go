@@ -21,6 +21,10 @@ import (
 // firstCallLimit is how large a call may be to go with the preface: what is written at once without waiting.
 const firstCallLimit = 32 << 10
 
+// firstCalls is how many calls of a client go with prefaces at once. Where more connect, the server may be so busy
+// that it does not answer in time; then the others can still go over HTTP/2.
+const firstCalls = 16
+
 // answerTimeout is how much longer than others a call waits for the answer after it was sent with the preface: it
 // cannot be sent again. HTTP/2 would wait as long. A call with WaitForReady waits to its end.
 const answerTimeout = 5 * time.Second
@@ -53,7 +57,7 @@ func (u *unary) lost(err error) error {
 // greet makes the handshake on a new connection.
 func (c *Client) greet(ctx context.Context, conn *conn, first *unary, late func()) (wire.Answer, error) {
 	g := greeting{Conn: conn.UnixConn, bytes: appendGreeting(nil, c.conf.MaxFiles), closing: c.closing}
-	if first != nil && !c.pool.isClosed() {
+	if first != nil && c.pool.dialing() <= firstCalls && !c.pool.isClosed() {
 		own := len(g.bytes)
 		g.bytes = first.appendFirst(g.bytes)
 		conn.firstSent = len(g.bytes) - own

@@ -91,9 +91,10 @@ func TestCallsThatDoNotGoWithThePreface(t *testing.T) {
 			s, err := c.NewStream(t.Context(), &downDesc, downMethod, nil)
 			return errors.Join(err, s.SendMsg(&blob{}), s.CloseSend(), receiveEnd(s))
 		}},
-		"WaitReady":            {call: func(c *Client) error { return errors.Join(c.Connect(t.Context()), tell(c, t.Context(), "x")) }},
-		"a wrong message":      {call: func(c *Client) error { return wrongMessage(c, t.Context()) }},
-		"after an unknown end": {call: func(c *Client) error { c.unsure.Store(true); return tell(c, t.Context(), "x") }},
+		"among many that connect": {call: func(c *Client) error { c.pool.dials += firstCalls; return tell(c, t.Context(), "x") }},
+		"WaitReady":               {call: func(c *Client) error { return errors.Join(c.Connect(t.Context()), tell(c, t.Context(), "x")) }},
+		"a wrong message":         {call: func(c *Client) error { return wrongMessage(c, t.Context()) }},
+		"after an unknown end":    {call: func(c *Client) error { c.unsure.Store(true); return tell(c, t.Context(), "x") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, unanswering(t, func(w *rawConn) {
@@ -108,7 +109,7 @@ func TestCallsThatDoNotGoWithThePreface(t *testing.T) {
 					w.skipCall()
 				}
 			}))
-			tc.conf.Dial, tc.conf.MaxConns = s.dial, 1
+			tc.conf.Dial, tc.conf.MaxConns = s.dial, 2*firstCalls
 			c := NewClient(tc.conf)
 			defer c.Close()
 			if tc.call == nil {

@@ -103,6 +103,13 @@ func (p *pool) reserve() bool {
 	return true
 }
 
+// dialing returns how many connections are being made.
+func (p *pool) dialing() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dials
+}
+
 func (p *pool) unreserve() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
