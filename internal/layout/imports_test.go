@@ -18,15 +18,16 @@ const module = "github.com/udsgrpc/udsgrpc"
 // directories that fit a package, the longest counts. Tests may import more.
 var mayImport = map[string][]string{
 	"cmd/protoc-gen-go-udsgrpc":    {"generator", "internal/version"},
-	"cmd/udsgrpc":                  {"cmd/udsgrpc/internal/...", "internal/version", "runtime", "runtime/socket"},
+	"cmd/udsgrpc":                  {"cmd/udsgrpc/internal/...", "internal/inspectwire", "internal/version", "proto/...", "runtime", "runtime/socket"},
 	"cmd/udsgrpc/internal":         {},
 	"examples":                     {"examples/...", "proto/...", "runtime", "runtime/socket"}, // with generated code
 	"generator":                    {"internal/version", "proto/..."},
+	"internal/inspectwire":         {}, // between runtime and cmd/udsgrpc
 	"internal/openfile":            {}, // what the messages of proto hold, so below both proto and runtime
 	"internal/version":             {},
 	"proto":                        {"internal/openfile"},
-	"runtime":                      {"internal/openfile", "proto/...", "runtime/internal/...", "runtime/socket"},
 	"runtime/channelz":             {"runtime"},
+	"runtime":                      {"internal/inspectwire", "internal/openfile", "internal/version", "proto/...", "runtime/internal/...", "runtime/socket"},
 	"runtime/internal/admission":   {"runtime/internal/descriptors", "runtime/internal/peercred", "runtime/internal/userns"},
 	"runtime/internal/childproc":   {"runtime/internal/descriptors", "runtime/internal/listener", "runtime/internal/sockerr"},
 	"runtime/internal/clientstate": {"runtime/socket"},
@@ -37,6 +38,7 @@ var mayImport = map[string][]string{
 	"runtime/internal/filewatch":   {},
 	"runtime/internal/healthcheck": {},
 	"runtime/internal/lateconn":    {},
+	"runtime/internal/inspect":     {"proto/..."},
 	"runtime/internal/listener":    {"runtime/internal/filewatch", "runtime/internal/opendir", "runtime/internal/peercred", "runtime/internal/sockerr"},
 	"runtime/internal/methodname":  {},
 	"runtime/internal/nofiles":     {"runtime/internal/filewalk"},
@@ -66,16 +68,17 @@ var mayImport = map[string][]string{
 	"runtime/load":                 {},
 	"runtime/peers":                {},
 	"runtime/restarts":             {},
+	"runtime/viewers":              {},
 }
 
 var (
 	// onlyForTests are the packages that tests alone import.
 	onlyForTests = []string{"internal/layout", "internal/testproc", "runtime/children", "runtime/conformance", "runtime/faults", "runtime/files",
-		"runtime/internal/difftest", "runtime/internal/fixture/...", "runtime/internal/greetertest", "runtime/load", "runtime/peers", "runtime/restarts"}
+		"runtime/internal/difftest", "runtime/internal/fixture/...", "runtime/internal/greetertest", "runtime/load", "runtime/peers", "runtime/restarts", "runtime/viewers"}
 	// withTesting may depend on the package testing: those, and what users' tests import.
 	withTesting = append([]string{"runtime/udstest"}, onlyForTests...)
 	// withoutGRPC have nothing to do with grpc-go.
-	withoutGRPC = []string{"cmd/protoc-gen-go-udsgrpc", "generator", "internal/...", "proto/...",
+	withoutGRPC = []string{"cmd/protoc-gen-go-udsgrpc", "generator", "internal/...", "proto/udsgrpc/v1",
 		"runtime/internal/admission", "runtime/internal/childproc", "runtime/internal/descriptors", "runtime/internal/filewatch",
 		"runtime/internal/listener", "runtime/internal/methodname", "runtime/internal/opendir", "runtime/internal/pathmode",
 		"runtime/internal/peek", "runtime/internal/peercred", "runtime/internal/sdnotify", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
