@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
+	"github.com/udsgrpc/udsgrpc/internal/inspectwire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/admission"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
@@ -34,13 +35,13 @@ func (s *Server) newAdmission() *admission.Admission {
 	})
 }
 
-// http2Preface is the beginning of a connection of HTTP/2 (RFC 9113, section 3.4). The other two prefaces
-// have the same length.
+// http2Preface is the beginning of a connection of HTTP/2 (RFC 9113, section 3.4). The other prefaces have
+// the same length.
 const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // dispatch takes a new connection away from grpc if it does not speak HTTP/2, and reports whether it did:
-// that of a successor that asks for the listener, of a client that speaks the direct transport, or of one
-// that sends nothing. It peeks at the preface. Until that has arrived, the connection is half-open; grpc's
+// that of a successor that asks for the listener, of a viewer, of a client that speaks the direct transport,
+// or of one that sends nothing. It peeks at the preface. Until that has arrived, the connection is half-open; grpc's
 // deadline for the handshake ends the wait.
 func (s *Server) dispatch(c *admission.Conn, info AuthInfo) (taken bool) {
 	preface := make([]byte, direct.PrefaceLen)
@@ -60,6 +61,8 @@ func (s *Server) dispatch(c *admission.Conn, info AuthInfo) (taken bool) {
 	switch {
 	case string(preface) == listener.HandoverRequest:
 		return s.dispatchSuccessor(c)
+	case string(preface) == inspectwire.Preface:
+		return s.dispatchViewer(c, info)
 	case direct.IsPreface(preface) && s.direct != nil:
 		info.Direct = true
 		go s.serveDirect(c, preface, info, s.direct.Coming()) // ends with the connection; see direct.Server
@@ -97,7 +100,7 @@ func (s *Server) meet(c *admission.Conn, preface []byte) credentials.AuthInfo {
 
 // isNoPreface reports whether b cannot be the beginning of a preface that this server knows.
 func isNoPreface(b []byte) bool {
-	for _, preface := range []string{http2Preface, listener.HandoverRequest, direct.Magic} {
+	for _, preface := range []string{http2Preface, listener.HandoverRequest, inspectwire.Preface, direct.Magic} {
 		n := min(len(b), len(preface))
 		if string(b[:n]) == preface[:n] {
 			return false

@@ -63,6 +63,7 @@ type serverConfig struct {
 	shutdownTimeout time.Duration
 	health          bool
 	reflection      bool
+	noInspection    bool
 	unary           []grpc.UnaryServerInterceptor
 	stream          []grpc.StreamServerInterceptor
 	stats           []stats.Handler
@@ -116,7 +117,7 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		grpc.StaticStreamWindowSize(http2Window),
 		grpc.StaticConnWindowSize(http2Window),
 		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{s.ending.Unary(nofiles.UnaryServer(s.outerUnary()))}, s.config.unary...)...),
-		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{s.ending.Stream(nofiles.StreamServer(s.outerStream()))}, s.config.stream...)...),
+		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{s.inspection.RecordStreams(s.ending.Stream(nofiles.StreamServer(s.outerStream())))}, s.config.stream...)...),
 	}
 	for _, h := range s.config.stats {
 		opts = append(opts, grpc.StatsHandler(h))
@@ -142,7 +143,7 @@ func (s *Server) newDirectServer() *direct.Server {
 		Unary:    append([]grpc.UnaryServerInterceptor{s.outerUnary()}, s.config.unary...),
 		Allow:    allow,
 		Result:   s.result,
-		Stream:   append([]grpc.StreamServerInterceptor{s.outerStream()}, s.config.stream...),
+		Stream:   append([]grpc.StreamServerInterceptor{s.inspection.RecordStreams(s.outerStream())}, s.config.stream...),
 		Stats:    s.config.stats,
 		MaxRecv:  s.config.maxRecv,
 		MaxConns: math.MaxInt, // package admission limits them

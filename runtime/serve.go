@@ -21,6 +21,7 @@ import (
 //	serveDirect     one for each connection of the direct transport, which runs the handlers; may outlive Serve
 //	                as long as a handler does
 //	successors      one for each successor that asks for the listener
+//	viewers         one for each viewer, and those of package inspect
 //	underParent     one that reads the lifeline, in a child
 //	stopGracefully  one that waits for the calls of each transport; may outlive Serve as long as a handler does
 //
@@ -172,6 +173,8 @@ func (s *Server) Close() error {
 	s.currentListener().Withdraw()
 	s.endHandovers()
 	s.successors.Wait()
+	s.inspection.Stop()
+	s.viewers.Wait()
 	s.stop()
 	sdnotify.Stopping(s)
 	return s.currentListener().Close()

@@ -15,6 +15,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/ending"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/healthcheck"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/inspect"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -42,6 +43,9 @@ type Server struct {
 	ending       *ending.Calls
 	successors   sync.WaitGroup // goroutines that hand over
 	admission    *admission.Admission
+
+	inspection *inspect.Inspection // nil if it is turned off
+	viewers    sync.WaitGroup      // their connections
 
 	mu          sync.Mutex // guards what follows
 	opened      opened     // the listener that has the path
@@ -84,6 +88,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		ending:     ending.New(addr.String()),
 	}
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
+	s.inspection = s.newInspection()
 	if s.grpc, err = s.newGRPCServer(); err != nil {
 		return nil, err
 	}
@@ -139,6 +144,7 @@ func (s *Server) register(desc *grpc.ServiceDesc, impl any, rule *Policy) (warni
 		s.refuseLocked(fmt.Errorf("register service %s on %s: %w", desc.ServiceName, s.Path(), err))
 		return warnings
 	}
+	desc = s.inspection.Record(desc)
 	s.grpc.RegisterService(desc, impl)
 	if s.direct != nil {
 		s.direct.Register(desc, impl)

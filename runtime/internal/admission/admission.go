@@ -35,6 +35,7 @@ type Admission struct {
 	total   int
 	foreign int // of users other than root and the server's own
 	direct  struct{ own, foreign int }
+	viewers int
 
 	// Connections of HTTP/2, which grpc closes without notice. hand is the next one to check.
 	http2     []*Conn

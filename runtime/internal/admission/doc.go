@@ -9,7 +9,7 @@
 //	          admit                 Begin                          Close
 //	accepted -------> HalfOpen -----------> HTTP2
 //	   |                 |     -----------> Direct, or Declined  --------> Closed
-//	   | turned away     |     -----------> Handover
+//	   | turned away     |     -----------> Handover, or Viewer
 //	   v                 | makes room for another
 //	closed               v
 //	                   Closed

@@ -21,6 +21,8 @@ const (
 	Declined
 	// Handover is a connection of a successor that asks for the listener.
 	Handover
+	// Viewer is a connection of a viewer, which package inspect has.
+	Viewer
 	// Closed is a connection that is closed, or about to be, and counts no more.
 	Closed
 )
@@ -108,6 +110,8 @@ func (a *Admission) move(c *Conn, to State) {
 		c.user.halfOpen.Remove(c.halfOpen)
 	case Direct:
 		a.countDirect(c.user, -1)
+	case Viewer:
+		a.viewers--
 	}
 	c.state = to
 	switch to {
@@ -115,6 +119,8 @@ func (a *Admission) move(c *Conn, to State) {
 		a.http2 = append(a.http2, c) // sweep removes it
 	case Direct:
 		a.countDirect(c.user, 1)
+	case Viewer:
+		a.viewers++
 	case Closed:
 		a.count(c.user, -1)
 	}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package inspect
+
+func programOf(int) string { return "" }
