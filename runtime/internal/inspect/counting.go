@@ -25,7 +25,12 @@ type counting struct {
 	clients table[Caller, client]
 }
 
-func newCounting() *counting { return &counting{since: time.Now()} }
+func newCounting() *counting {
+	c := &counting{since: time.Now()}
+	c.methods.make = func(string) *method { return new(method) }
+	c.clients.make = newClient
+	return c
+}
 
 // Caller is who makes a call.
 type Caller struct {
@@ -45,7 +50,16 @@ type client struct {
 	started, ended, failed atomic.Uint64
 	last                   atomic.Int64 // when it last began or ended a call, in nanoseconds since 1970
 
-	program atomic.Pointer[string] // nil until a viewer asks
+	program string
+}
+
+// newClient finds the program of a client while that waits for its first call. Many live no longer.
+func newClient(from Caller) *client {
+	c := new(client)
+	if from.PID > 0 {
+		c.program = programOf(from.PID)
+	}
+	return c
 }
 
 // call is one that is counted.

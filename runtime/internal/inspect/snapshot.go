@@ -58,15 +58,9 @@ func (c *client) tell(caller Caller) *inspectv1.Client {
 	if caller.UID >= 0 {
 		told.Caller.Uid = new(uint32(caller.UID))
 	}
-	if caller.PID <= 0 {
-		return told
+	if caller.PID > 0 {
+		told.Caller.Pid = new(int64(caller.PID))
 	}
-	told.Caller.Pid = new(int64(caller.PID))
-	program := c.program.Load()
-	if program == nil {
-		program = new(programOf(caller.PID))
-		c.program.Store(program)
-	}
-	told.Caller.Program = *program
+	told.Caller.Program = c.program
 	return told
 }

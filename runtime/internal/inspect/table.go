@@ -6,9 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// table is a map with at most about maxEntries. Looking something up takes no lock. It is ready to use.
+// table is a map with at most about maxEntries. Looking something up takes no lock. It is ready to use once make
+// is set.
 type table[K comparable, V any] struct {
-	entries sync.Map // K to *V
+	make    func(K) *V // returns the value for a new key
+	entries sync.Map   // K to *V
 	count   atomic.Int64
 	others  V // for keys beyond the limit
 }
@@ -21,7 +23,7 @@ func (t *table[K, V]) get(key K) *V {
 	if t.count.Load() >= maxEntries {
 		return &t.others
 	}
-	v, loaded := t.entries.LoadOrStore(key, new(V))
+	v, loaded := t.entries.LoadOrStore(key, t.make(key))
 	if !loaded {
 		t.count.Add(1)
 	}
