@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testproc.Main(m, map[string]testproc.Program{"udsgrpc": tool, "greet": greet})
+	testproc.Main(m, map[string]testproc.Program{"udsgrpc": tool, "greet": greet, "call as odd": callAsOdd})
 }
 
 // tool is the program itself.

@@ -89,6 +89,8 @@ var errShown = errors.New("shown")
 // blind is the error of a server that shows nothing.
 type blind struct{ error }
 
+func (b blind) Unwrap() error { return b.error }
+
 func top(verb *cobra.Command, path string, o topOptions) error {
 	address, err := socket.ParseAddress(path)
 	if err != nil {
@@ -106,10 +108,9 @@ func top(verb *cobra.Command, path string, o topOptions) error {
 	default:
 		err = f.follow(verb.Context(), &topPrinter{topPicture: picture, once: o.once})
 	}
-	var b blind
 	switch {
-	case errors.As(err, &b):
-		return out.nothingToSee(verb.Context(), path, b.error)
+	case errors.As(err, new(blind)):
+		return out.nothingToSee(verb.Context(), path, err)
 	case errors.Is(err, errShown), verb.Context().Err() != nil:
 		return nil
 	default:

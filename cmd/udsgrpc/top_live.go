@@ -99,7 +99,7 @@ func (v liveView) content() string {
 		text = fmt.Sprintf("%s: %s, waiting for a server\n\t%s\n\n", clean(v.path), v.bad(string(v.gone.Condition)), clean(v.gone.Detail))
 	}
 	if v.picture != nil {
-		text += v.draw(v.picture, max(v.height-1-strings.Count(text, "\n"), 1))
+		text += v.draw(v.picture, v.height-1-strings.Count(text, "\n"))
 	}
 	return text + "q ends it"
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,10 @@ type topPicture struct {
 	users *userNames
 }
 
-// draw returns a picture in at most as many lines as there are; 0 for no limit.
+// unlimited is for pictures that need not fit on a screen.
+const unlimited = math.MaxInt
+
+// draw returns a picture. What does not fit into the lines is left out of the tables, and then the tables are.
 func (o topPicture) draw(d *viewer.Difference, lines int) string {
 	var b strings.Builder
 	server := d.Now.GetServer()
@@ -35,22 +39,11 @@ func (o topPicture) draw(d *viewer.Difference, lines int) string {
 		d.Now.GetConnections().GetHalfOpen(), d.Now.GetConnections().GetViewers())
 	b.WriteString(o.totalLine(d.Now.GetTotals()))
 	left := lines - strings.Count(b.String(), "\n")
-	clientLines := 0
-	if lines > 0 {
-		clientLines = min(max(left/3, 3), len(d.Clients)+2) // with a heading and what is before it
-	}
-	methods := o.methodTable(d, limit(left-clientLines, lines))
+	forMethods := left - min(left/3, tableLines(len(d.Clients)))
+	methods := o.methodTable(d, max(forMethods, min(left, tableLines(2))))
 	b.WriteString(methods)
-	b.WriteString(o.clientTable(d, limit(left-strings.Count(methods, "\n"), lines)))
+	b.WriteString(o.clientTable(d, left-strings.Count(methods, "\n")))
 	return b.String()
-}
-
-// limit is how many lines there are, or 0 without a limit.
-func limit(left, lines int) int {
-	if lines == 0 {
-		return 0
-	}
-	return max(left, 1)
 }
 
 func (o topPicture) callLine(d *viewer.Difference) string {
@@ -170,12 +163,18 @@ func userOf(c *inspectv1.Caller, names *userNames) string {
 	return quote(names.of(int(c.GetUid())))
 }
 
-// table returns an empty line, a heading and the rows, in at most as many lines as there are; 0 for no limit.
-// Colours are for the last column, as they have no width.
+// tableLines is how many lines a table needs: an empty one, a heading and the rows.
+func tableLines(rows int) int { return 2 + rows }
+
+// table returns a table that fits into the lines, "" if not one row does. Colours are for the last column, as
+// they have no width.
 func table(heading string, rows, lines int, row func(int) string) string {
 	shown := rows
-	if lines > 0 && rows+2 > lines {
-		shown = max(lines-3, 0)
+	if tableLines(rows) > lines {
+		shown = lines - tableLines(1) // with a line that says how many are left out
+	}
+	if shown < min(rows, 1) {
+		return ""
 	}
 	var b strings.Builder
 	b.WriteByte('\n')
@@ -210,13 +209,13 @@ func rate(n uint64, d *viewer.Difference) string {
 	return strconv.FormatFloat(perSecond, 'f', 1, 64)
 }
 
-// took is a duration with two digits, as it is known to an eighth.
+// took is a duration with two digits, as it is known to an eighth; or to a second.
 func took(m viewer.Method, d time.Duration) string {
 	if m.Ended == 0 {
 		return "-"
 	}
 	unit := time.Duration(1)
-	for d >= 100*unit {
+	for d >= 100*unit && unit < time.Second {
 		unit *= 10
 	}
 	return d.Round(unit).String()

@@ -39,7 +39,7 @@ func (p *topPrinter) print(d *viewer.Difference) error {
 	if p.json {
 		return p.object(pictureOf(p.path, d))
 	}
-	text := p.draw(d, 0)
+	text := p.draw(d, unlimited)
 	if p.any {
 		text = "\n" + text
 	}
@@ -59,7 +59,7 @@ func (p *topPrinter) gone(d socket.Diagnosis) error {
 
 // nothingToSee says why a server shows nothing, and returns the status to exit with.
 func (o *output) nothingToSee(ctx context.Context, path string, err error) error {
-	if d := socket.Diagnose(ctx, path); d.Condition != socket.Ready && !isAnswer(err) {
+	if d := socket.Diagnose(ctx, path); d.Condition != socket.Ready && !errors.As(err, new(*inspectwire.DeniedError)) {
 		if err := o.diagnosis(path, d); err != nil {
 			return err
 		}
