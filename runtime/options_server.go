@@ -264,8 +264,8 @@ func AuditAllowedCalls() ServerOption {
 
 // EventLog writes a record for events that matter to an operator: the server serves, or drains; somebody
 // removed the socket file and it was bound again, or could not be; the socket was handed over to another
-// process, see [Takeover], or that failed, and why; a user is turned away, see [MaxConnsPerUser]. There is
-// none by default.
+// process, see [Takeover], or that failed, and why; a user is turned away, see [MaxConnsPerUser]; somebody
+// looks at what the server does, see [NoInspection]. There is none by default.
 func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
 }
