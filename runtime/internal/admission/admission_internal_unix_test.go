@@ -278,14 +278,18 @@ func TestUsersWithoutConnectionsAreForgotten(t *testing.T) {
 // Each way out of HalfOpen counts, and each connection that is closed gives back what it took.
 func TestConnectionTakesItsShareFromAcceptToClose(t *testing.T) {
 	r := newRig(t, 128, 0)
-	for _, next := range []State{HTTP2, Direct, Handover} {
+	open := map[State]Open{HTTP2: {HTTP2: 1}, Direct: {Direct: 1}, Viewer: {Viewers: 1}, Handover: {}}
+	for next, want := range open {
 		for _, uid := range []int{0, 1001} {
 			c := r.connect(uid)
-			if r.total != 1 || c.user.halfOpen.Len() != 1 {
+			if r.total != 1 || c.user.halfOpen.Len() != 1 || r.Open() != (Open{HalfOpen: 1}) {
 				t.Errorf("of one connection %d are counted, and %d are half-open", r.total, c.user.halfOpen.Len())
 			}
 			if got := c.Begin(next); got != next || c.user.halfOpen.Len() != 0 {
 				t.Errorf("to begin %v comes to %v, and %d are half-open", next, got, c.user.halfOpen.Len())
+			}
+			if got := r.Open(); got != want {
+				t.Errorf("in %v there are %+v", next, got)
 			}
 			if again := c.Begin(Direct); again != next {
 				t.Errorf("a connection in %v comes to %v", next, again)
@@ -295,6 +299,9 @@ func TestConnectionTakesItsShareFromAcceptToClose(t *testing.T) {
 			}
 			c.Close()
 			c.Close()
+			if got := r.Open(); got != (Open{}) {
+				t.Errorf("after the end of one in %v there are %+v", next, got)
+			}
 			if got := c.Begin(HTTP2); got != Closed || r.total != 0 || r.foreign != 0 || c.user.total != 0 || r.direct.own+r.direct.foreign+c.user.direct != 0 {
 				t.Errorf("a connection that was in %v and closed is in %v, and %d are counted", next, got, r.total)
 			}

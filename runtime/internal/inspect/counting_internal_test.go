@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -84,6 +85,19 @@ func TestClientsThatHaveGoneQuietAreForgotten(t *testing.T) {
 	c.forget(time.Now().Add(2 * forgetAfter))
 	if n := c.clients.count.Load(); n != 0 {
 		t.Errorf("%d clients are left", n)
+	}
+}
+
+func TestCallAllocatesNothingWhoeverLooks(t *testing.T) {
+	i := New(Config{Caller: func(context.Context) Caller { return Caller{UID: 1000, PID: 1000} }})
+	handle := func(any, context.Context, func(any) error, grpc.UnaryServerInterceptor) (any, error) { return nil, nil }
+	call := i.recordUnary("/s/m", handle)
+	ctx := context.Background()
+	for _, who := range []string{"nobody", "somebody"} {
+		if n := testing.AllocsPerRun(100, func() { call(nil, ctx, nil, nil) }); n != 0 {
+			t.Errorf("while %s looks, a call allocates %v times", who, n)
+		}
+		i.enter()
 	}
 }
 
