@@ -22,7 +22,8 @@ import (
 // and with which outcome, but no message; no policy changes who may. The [EventLog] tells of each viewer.
 // Nothing is counted for them while there are none.
 //
-// There is no inspection either where other credentials were given with [GRPCServerOptions].
+// There is no inspection either where other credentials were given with [GRPCServerOptions], and nobody may
+// look where the kernel does not tell who connects, on Windows.
 func NoInspection() ServerOption {
 	return func(c *serverConfig) { c.noInspection = true }
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -189,15 +188,6 @@ func TestTopHasNoColorsWhereNobodyWantsThem(t *testing.T) {
 	if said += s.end(); strings.Contains(said, "\x1b") {
 		t.Errorf("on a dumb terminal it says %q", said)
 	}
-}
-
-// callAsOdd is a program whose name is an order to the terminal.
-func callAsOdd(args []string) error {
-	if err := os.WriteFile("/proc/self/comm", []byte("\x1b[2Jodd \xff"), 0); err != nil {
-		return err
-	}
-	run(context.Background(), []string{"call", args[0], "greeter.v1.Greeter/Greet"}, strings.NewReader(""), io.Discard, io.Discard)
-	return nil
 }
 
 func TestNamesOfProgramsAreNoOrders(t *testing.T) {

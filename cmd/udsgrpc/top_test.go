@@ -38,6 +38,15 @@ func keepCalling(t *testing.T, path, name string, opts ...runtime.DialOption) {
 	})
 }
 
+// callAsOdd is a program for Linux, whose name is an order to the terminal.
+func callAsOdd(args []string) error {
+	if err := os.WriteFile("/proc/self/comm", []byte("\x1b[2Jodd \xff"), 0); err != nil {
+		return err
+	}
+	run(context.Background(), []string{"call", args[0], "greeter.v1.Greeter/Greet"}, strings.NewReader(""), io.Discard, io.Discard)
+	return nil
+}
+
 // serveGreeter runs a greeter until it is stopped, or the test ends.
 func serveGreeter(t *testing.T, path string, opts ...runtime.ServerOption) (stop func()) {
 	t.Helper()

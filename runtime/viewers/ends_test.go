@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -39,8 +40,13 @@ func TestDrainEndsViewersAtOnceAndDoesNotWaitForThem(t *testing.T) {
 					break
 				}
 			}
-			if err := <-srv.Done; err != nil {
-				t.Error(err)
+			select {
+			case err := <-srv.Done:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(fixture.Guard):
+				t.Error("the server waits for viewers")
 			}
 			for _, conn := range silent {
 				if _, err := io.Copy(io.Discard, conn); err != nil && !strings.Contains(err.Error(), "reset") {

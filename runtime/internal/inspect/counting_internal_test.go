@@ -34,6 +34,15 @@ func snapshotOf(t *testing.T, c *counting) *inspectv1.SnapshotsResponse {
 func TestNamesThatClientsChooseAreLimited(t *testing.T) {
 	t.Parallel()
 	c := newCounting()
+	for _, name := range []string{strings.Repeat("x", maxName+1), "/\xff\xfe", ""} {
+		call := c.begin(name, Caller{UID: -1})
+		call.end(nil)
+	}
+	for _, m := range snapshotOf(t, c).GetMethods() {
+		if len(m.GetName()) > maxName {
+			t.Errorf("a name of %d bytes is told", len(m.GetName()))
+		}
+	}
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {
@@ -44,10 +53,6 @@ func TestNamesThatClientsChooseAreLimited(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for _, name := range []string{strings.Repeat("x", maxName+1), "/\xff\xfe", ""} {
-		call := c.begin(name, Caller{UID: -1})
-		call.end(nil)
-	}
 	s := snapshotOf(t, c)
 	started := uint64(0)
 	for _, m := range s.GetMethods() {
@@ -98,6 +103,21 @@ func TestCallAllocatesNothingWhoeverLooks(t *testing.T) {
 			t.Errorf("while %s looks, a call allocates %v times", who, n)
 		}
 		i.enter()
+	}
+}
+
+func TestNothingIsCountedWithoutViewers(t *testing.T) {
+	t.Parallel()
+	i := New(Config{})
+	i.enter()
+	i.enter()
+	i.leave()
+	if i.counting.Load() == nil {
+		t.Error("nothing is counted for the second viewer")
+	}
+	i.leave()
+	if i.counting.Load() != nil {
+		t.Error("calls are still counted when the last viewer has left")
 	}
 }
 

@@ -50,15 +50,12 @@ func New(config Config) *Inspection {
 const (
 	defaultInterval = time.Second
 	minInterval     = 100 * time.Millisecond
-
-	// openTimeout is how long a viewer may take to begin with HTTP/2.
-	openTimeout = 5 * time.Second
 )
 
 // Serve serves the viewer at the other end of conn until that hangs up, or Stop is called. Streams end when the
 // server drains, and the connection, too, if the viewer reads that. Serve closes conn.
 func (i *Inspection) Serve(conn *net.UnixConn) {
-	server := grpc.NewServer(grpc.ConnectionTimeout(openTimeout), grpc.WaitForHandlers(true))
+	server := grpc.NewServer(grpc.WaitForHandlers(true))
 	inspectv1.RegisterInspectServiceServer(server, i)
 	l := listenerOf(conn)
 	defer l.end()

@@ -42,11 +42,11 @@ type Client struct {
 	Total    uint64
 }
 
-// Between returns the difference of two snapshots. Where then is nil, or of another server or counting, all is
-// since the beginning of that.
+// Between returns the difference of two snapshots of one counting. Where then is nil, it is what was counted
+// before now.
 func Between(then, now *inspectv1.SnapshotsResponse) *Difference {
 	d := &Difference{Now: now}
-	if d.First = !follows(now, then); d.First {
+	if d.First = then == nil; d.First {
 		then = &inspectv1.SnapshotsResponse{Time: now.GetSince(), Totals: now.GetTotals()}
 	}
 	d.Seconds = max(now.GetTime().AsTime().Sub(then.GetTime().AsTime()).Seconds(), 0)
@@ -79,12 +79,6 @@ func Between(then, now *inspectv1.SnapshotsResponse) *Difference {
 	}
 	d.Refused = less(now.GetTotals().GetRefused(), then.GetTotals().GetRefused())
 	return d
-}
-
-// follows reports whether both snapshots are of one counting.
-func follows(now, then *inspectv1.SnapshotsResponse) bool {
-	return then != nil && now.GetServer().GetPid() == then.GetServer().GetPid() &&
-		now.GetSince().AsTime().Equal(then.GetSince().AsTime())
 }
 
 // less is a-b, or a if that began anew.

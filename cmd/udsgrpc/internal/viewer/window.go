@@ -12,6 +12,11 @@ type Window struct {
 	snapshots []*inspectv1.SnapshotsResponse
 }
 
+// follows reports whether both snapshots are of one counting.
+func follows(now, then *inspectv1.SnapshotsResponse) bool {
+	return now.GetServer().GetPid() == then.GetServer().GetPid() && now.GetSince().AsTime().Equal(then.GetSince().AsTime())
+}
+
 // Add adds a snapshot, and returns what has happened in the window up to it.
 func (w *Window) Add(s *inspectv1.SnapshotsResponse) *Difference {
 	if n := len(w.snapshots); n > 0 && !follows(s, w.snapshots[n-1]) {
