@@ -53,17 +53,17 @@ func (o topPicture) callLine(d *viewer.Difference) string {
 		inFlight += m.InFlight
 	}
 	calls := d.Calls.GetDirect() + d.Calls.GetHttp2() + d.Calls.GetRing()
-	line := fmt.Sprintf("calls/s  %s", rate(calls, d))
+	var transports strings.Builder
 	for name, n := range transportsInOrder(d.Calls) {
-		line += fmt.Sprintf("  %s %s", name, rate(n, d))
+		fmt.Fprintf(&transports, "  %s %s", name, rate(n, d))
 	}
-	return line + fmt.Sprintf("  in flight %d  failed/s %s  refused/s %s\n", inFlight,
+	return fmt.Sprintf("calls/s  %s%s  in flight %d  failed/s %s  refused/s %s\n", rate(calls, d), transports.String(), inFlight,
 		o.alarm(failed > 0, rate(failed, d)), o.alarm(d.Refused > 0, rate(d.Refused, d)))
 }
 
 // totalLine has what there should be none of, and handovers.
 func (o topPicture) totalLine(total *inspectv1.Totals) string {
-	line := "since its start"
+	var counts strings.Builder
 	for _, c := range []struct {
 		what string
 		n    uint64
@@ -79,10 +79,10 @@ func (o topPicture) totalLine(total *inspectv1.Totals) string {
 		{"handovers failed", total.GetHandoversFailed(), true},
 	} {
 		if c.n > 0 || c.bad && c.what == "refused" {
-			line += fmt.Sprintf("  %s %s", c.what, o.alarm(c.bad && c.n > 0, strconv.FormatUint(c.n, 10)))
+			fmt.Fprintf(&counts, "  %s %s", c.what, o.alarm(c.bad && c.n > 0, strconv.FormatUint(c.n, 10)))
 		}
 	}
-	return line + "\n"
+	return "since its start" + counts.String() + "\n"
 }
 
 func (o topPicture) alarm(bad bool, text string) string {

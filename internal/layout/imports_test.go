@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"cmd/protoc-gen-go-udsgrpc":    {"generator", "internal/version"},
 	"cmd/udsgrpc":                  {"cmd/udsgrpc/internal/...", "internal/inspectwire", "internal/version", "proto/...", "runtime", "runtime/socket"},
 	"cmd/udsgrpc/internal":         {},
+	"cmd/udsgrpc/internal/viewer":  {"internal/inspectwire", "proto/...", "runtime/socket"},
 	"examples":                     {"examples/...", "proto/...", "runtime", "runtime/socket"}, // with generated code
 	"generator":                    {"internal/version", "proto/..."},
 	"internal/inspectwire":         {}, // between runtime and cmd/udsgrpc

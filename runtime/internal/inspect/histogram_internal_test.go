@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -34,11 +35,11 @@ func TestHistogramTellsWhatWasAdded(t *testing.T) {
 	for _, d := range []time.Duration{-1, 0, 5, 5, time.Millisecond} {
 		h.add(d)
 	}
-	told := ""
+	var told strings.Builder
 	for _, b := range h.tell().GetBuckets() {
-		told += fmt.Sprintf("%d:%d ", b.GetUpTo(), b.GetCount())
+		fmt.Fprintf(&told, "%d:%d ", b.GetUpTo(), b.GetCount())
 	}
-	if want := fmt.Sprintf("0:2 5:2 %d:1 ", upTo(bucketOf(uint64(time.Millisecond)))); told != want {
-		t.Errorf("it tells %q, want %q", told, want)
+	if want := fmt.Sprintf("0:2 5:2 %d:1 ", upTo(bucketOf(uint64(time.Millisecond)))); told.String() != want {
+		t.Errorf("it tells %q, want %q", told.String(), want)
 	}
 }
