@@ -1,37 +1,37 @@
 package interop
 
 import (
-	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/udsgrpc/udsgrpc/runtime"
 )
 
 // foreignClients are clients in other languages; each program runs the interop cases and prints
 // a line for each.
 func foreignClients() []row {
-	return []row{
-		{name: "@grpc/grpc-js", run: func(c *cell) {
-			node := c.node("@grpc/grpc-js")
-			path := socketPath(c)
-			seen := c.serve(path)
-			c.reportsCases(exec.CommandContext(soon(c), node, "js/grpc-client.js", "unix:"+path, c.descriptors()))
-			c.sends(seen)
-		}},
+	var rows []row
+	for _, l := range languages() {
+		rows = append(rows, row{name: l.name, slow: l.slow, run: func(c *cell) {
+			client := l.client(c)
+			for _, opts := range [][]runtime.ServerOption{nil, {runtime.HTTP2Only()}} {
+				path := socketPath(c)
+				seen := c.serve(path, opts...)
+				c.reportsCases(client(soon(c), path))
+				if opts == nil {
+					c.sends(seen)
+				}
+			}
+		}})
+	}
+	return append(rows, []row{
 		{name: "@connectrpc/connect-node", slow: true, run: func(c *cell) {
 			node := c.node("@connectrpc/connect-node")
 			c.lateReply = `"got 1, want 4"` // Canceled
 			path := socketPath(c)
 			seen := c.serve(path)
 			c.reportsCases(exec.CommandContext(soon(c), node, "js/connect-client.js", path, c.descriptors()))
-			c.sends(seen)
-		}},
-		{name: "python3-grpcio", slow: true, run: func(c *cell) {
-			python := c.python()
-			path := socketPath(c)
-			seen := c.serve(path)
-			c.reportsCases(exec.CommandContext(soon(c), python, "python/client.py", "unix:"+path, c.descriptors()))
 			c.sends(seen)
 		}},
 		{name: "libgrpc++", slow: true, run: func(c *cell) {
@@ -48,7 +48,7 @@ func foreignClients() []row {
 			c.say("cannot dial a path with a comma")
 		}},
 		dotnetClient,
-	}
+	}...)
 }
 
 // reportsCases runs a program that prints "ok CASE" or "failed CASE: why" for every case. A
@@ -72,33 +72,4 @@ func (c *cell) reportsCases(cmd *exec.Cmd) {
 		}
 		c.check(ok, "%s", why)
 	}
-}
-
-// node returns the interpreter, if js/ has its packages; the version of one goes into the table.
-func (c *cell) node(pkg string) string {
-	c.Helper()
-	node := c.need("node", "nodejs")
-	manifest, err := os.ReadFile("js/node_modules/" + pkg + "/package.json")
-	if err != nil {
-		c.missing("the packages in js/package.json are not installed: run npm ci there, as install.sh does")
-	}
-	var installed struct{ Version string }
-	if err := json.Unmarshal(manifest, &installed); err != nil {
-		c.Fatalf("%v", err)
-	}
-	c.version = installed.Version + ", node " + strings.TrimPrefix(c.firstLine(node, "--version"), "v")
-	return node
-}
-
-// python returns Debian's interpreter: another one, if there is one, does not find Debian's
-// modules.
-func (c *cell) python() string {
-	c.Helper()
-	const python = "/usr/bin/python3"
-	version, err := exec.CommandContext(soon(c), python, "-c", "import grpc, google.protobuf; print(grpc.__version__)").Output()
-	if err != nil {
-		c.missing("Python's grpc or protobuf is missing: install Debian's packages python3-grpcio and python3-protobuf, as install.sh does")
-	}
-	c.version = strings.TrimSpace(string(version))
-	return python
 }

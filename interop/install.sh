@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the matrix needs from Debian and npm:
+# Installs what the matrix needs from Debian, npm, PyPI and Maven:
 #
 #	sh install.sh          # for all rows
 #	sh install.sh short    # for those of go test -short
@@ -13,6 +13,7 @@ packages='nginx socat curl'
 	g++ pkg-config protobuf-compiler libprotobuf-dev protobuf-compiler-grpc libgrpc++-dev"
 # Another node than Debian's will do.
 command -v npm >/dev/null || packages="$packages nodejs npm"
+python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 
 missing=
 for package in $packages; do
@@ -23,6 +24,16 @@ if [ -n "$missing" ]; then
 	[ "$(id -u)" -eq 0 ] || sudo=sudo
 	$sudo apt-get update -q
 	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+fi
+
+# What is not of Debian, and what is compiled, stays here for other clones, too.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/udsgrpc-interop
+mkdir -p "$cache"
+
+if ! cmp -s python/requirements.txt "$cache/python/.installed"; then
+	python3 -m venv --clear "$cache/python"
+	"$cache/python/bin/pip" install --quiet --require-hashes -r python/requirements.txt
+	cp python/requirements.txt "$cache/python/.installed"
 fi
 
 # npm ci starts anew each time, so only when something has changed.

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 
 	"google.golang.org/grpc"
+	_ "google.golang.org/grpc/encoding/gzip" // as a server has it whose clients compress
 	"google.golang.org/grpc/interop"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
@@ -85,16 +87,22 @@ func newServer(path string, opts ...runtime.ServerOption) (*runtime.Server, erro
 	return server, nil
 }
 
-// runServer is the program that a service manager starts: it serves args[0] until SIGTERM.
+// runServer is the program that a service manager starts: it serves args[0] until SIGTERM, and with a second
+// argument takes the path over.
 func runServer(args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("want the path of the socket, got %q", args)
+	if len(args) == 0 {
+		return errors.New("want the path of the socket")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	server, err := newServer(args[0])
+	var opts []runtime.ServerOption
+	if slices.Contains(args[1:], "takeover") {
+		opts = append(opts, runtime.Takeover())
+	}
+	server, err := newServer(args[0], opts...)
 	if err != nil {
 		return err
 	}
+	fmt.Println("serving")
 	return server.Serve(ctx)
 }

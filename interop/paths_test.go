@@ -35,23 +35,19 @@ func pathRows() []row {
 					"http://localhost/grpc.testing.TestService/EmptyCall")
 			}
 		}),
-		dials("@grpc/grpc-js", []string{"over 107 bytes"}, func(c *cell) func(path string) *exec.Cmd {
-			node, descriptors := c.node("@grpc/grpc-js"), c.descriptors()
-			return func(path string) *exec.Cmd {
-				return exec.Command(node, "js/grpc-client.js", "unix:"+path, descriptors, "empty_unary")
-			}
-		}),
-		dials("python3-grpcio", []string{"`,`", "`%41`", "`#`", "`?`", "over 107 bytes"}, func(c *cell) func(path string) *exec.Cmd {
-			python, descriptors := c.python(), c.descriptors()
-			return func(path string) *exec.Cmd {
-				return exec.Command(python, "python/client.py", "unix:"+path, descriptors, "empty_unary")
-			}
-		}),
 		{name: "forms of a path", run: formsOfPath},
 		{name: "abstract name", run: abstractName},
 	}
 	for i := range rows {
-		rows[i].slow = slices.Contains([]string{"dialled by buf curl", "dialled by python3-grpcio"}, rows[i].name)
+		rows[i].slow = rows[i].name == "dialled by buf curl"
+	}
+	for _, l := range languages() {
+		row := dials(l.name, l.cannotDial, func(c *cell) func(path string) *exec.Cmd {
+			client := l.client(c)
+			return func(path string) *exec.Cmd { return client(soon(c), path, "empty_unary") }
+		})
+		row.slow = true
+		rows = append(rows, row)
 	}
 	return rows
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
-	"strings"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
@@ -18,7 +17,7 @@ import (
 // servers are those that this project's client calls: by default, when it first finds out that
 // the server speaks HTTP/2 only, and with WithHTTP2Only.
 func servers() []row {
-	return []row{
+	rows := []row{
 		{name: "grpc-go", run: func(c *cell) {
 			c.version = moduleVersion(c, "google.golang.org/grpc")
 			path := socketPath(c)
@@ -29,23 +28,22 @@ func servers() []row {
 			path := socketPath(c)
 			c.sendsLocalhost(c.serveConnect(path), path)
 		}},
-		{name: "@grpc/grpc-js", run: func(c *cell) {
-			node := c.node("@grpc/grpc-js")
-			path := socketPath(c)
-			c.startServer(path, exec.Command(node, "js/grpc-server.js", "unix:"+path, c.descriptors()))
-			c.runBothWays(path)
-			err := c.callThrough("unix://"+path, grpc.WithAuthority(path))
-			c.check(err != nil, "it accepts a path as :authority")
-			c.say("refuses a path as `:authority`: " + status.Code(err).String())
-		}},
-		{name: "python3-grpcio", slow: true, run: func(c *cell) {
-			python := c.python()
-			path := socketPath(c)
-			c.startServer(path, exec.Command(python, "python/server.py", "unix:"+path, c.descriptors()))
-			c.runBothWays(path)
-		}},
 		dotnetServer,
 	}
+	for _, l := range languages() {
+		rows = append(rows, row{name: l.name, slow: l.slow, run: func(c *cell) {
+			path := socketPath(c)
+			c.odd = l.oddAsServer
+			c.startServer(path, l.server(c)(context.Background(), path))
+			c.runBothWays(path)
+			err := c.callThrough("unix://"+path, grpc.WithAuthority(path))
+			c.check((err != nil) == l.refusesPath, "with a path as :authority a call ends with %v", err)
+			if err != nil {
+				c.say("refuses a path as `:authority`: " + status.Code(err).String())
+			}
+		}})
+	}
+	return rows
 }
 
 // runBothWays calls a server that knows nothing of the direct transport.
@@ -67,18 +65,12 @@ func (c *cell) sendsLocalhost(seen *authorities, path string) {
 }
 
 // startServer starts a program that prints a line when it serves.
-func (c *cell) startServer(path string, cmd *exec.Cmd) {
+func (c *cell) startServer(path string, cmd *exec.Cmd) *daemon {
 	c.Helper()
 	d := c.start(cmd)
-	c.waitFor(cmd.Path+" to serve", func() bool {
-		select {
-		case <-d.exited:
-			c.Fatalf("%s has ended: %s", cmd.Path, d.log)
-		default:
-		}
-		return strings.Contains(d.log.String(), "serving\n")
-	})
+	c.says(d, "serving\n")
 	c.answers(d, "unix", path)
+	return d
 }
 
 // servePlainGRPC serves TestService with grpc-go and nothing else.

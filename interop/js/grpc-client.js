@@ -1,11 +1,13 @@
-// node grpc-client.js TARGET DESCRIPTORS [CASE...]: the interop cases through @grpc/grpc-js.
+// node grpc-client.js TARGET DESCRIPTORS [CASE... | load CALLERS | hold KEEPALIVE_MILLIS]: the interop cases
+// through @grpc/grpc-js.
 import grpc from "@grpc/grpc-js";
 import { run } from "./cases.js";
 import { load } from "./descriptors.js";
 
 const [target, descriptors, ...names] = process.argv.slice(2);
 const definitions = load(descriptors);
-const client = new grpc.Client(target, grpc.credentials.createInsecure());
+const options = names[0] === "hold" && Number(names[1]) ? { "grpc.keepalive_time_ms": Number(names[1]) } : {};
+const channel = new grpc.Client(target, grpc.credentials.createInsecure(), options);
 
 function find(path) {
   const [service, method] = path.split("/");
@@ -24,7 +26,12 @@ function fromError(e) {
 
 const first = (metadata) => (key) => metadata?.get(key)[0];
 
-await run({
+const adapter = (client) => ({
+  compressing() {
+    const algorithm = { "grpc.default_compression_algorithm": grpc.compressionAlgorithms.gzip };
+    return adapter(new grpc.Client(target, grpc.credentials.createInsecure(), algorithm));
+  },
+
   unary(path, request, metadata) {
     const { path: wire, requestSerialize, responseDeserialize } = find(path);
     return new Promise((resolve, reject) => {
@@ -68,5 +75,8 @@ await run({
       trailer: (key) => first(trailer)(key),
     };
   },
-}, names);
-client.close();
+});
+
+await run(adapter(channel), names);
+channel.close();
+process.exit();

@@ -1,5 +1,5 @@
 // node grpc-server.js TARGET DESCRIPTORS: grpc's TestService, served by @grpc/grpc-js. It
-// prints one line once it serves.
+// prints one line once it serves, and drains on SIGTERM.
 import grpc from "@grpc/grpc-js";
 import { load } from "./descriptors.js";
 
@@ -37,8 +37,11 @@ server.addService(definitions["grpc.testing.TestService"], {
     call.on("end", () => done(null, { aggregatedPayloadSize: sum }));
   },
 
-  StreamingOutputCall(call) {
-    for (const { size } of call.request.responseParameters) call.write(payload(size));
+  async StreamingOutputCall(call) {
+    for (const { size, intervalUs } of call.request.responseParameters) {
+      if (intervalUs) await new Promise((resolve) => setTimeout(resolve, intervalUs / 1000));
+      call.write(payload(size));
+    }
     call.end();
   },
 
@@ -57,4 +60,7 @@ server.bindAsync(target, grpc.ServerCredentials.createInsecure(), (e) => {
   if (e) throw e;
   console.log("serving");
 });
-process.on("SIGTERM", () => server.forceShutdown());
+process.on("SIGTERM", () => {
+  server.tryShutdown(() => process.exit());
+  setTimeout(() => server.forceShutdown(), 10_000);
+});

@@ -3,6 +3,14 @@
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 
+class Method:
+    """A method: what it is called, and how its messages become bytes and back."""
+
+    def __init__(self, path, request, reply, client_streams, server_streams):
+        self.path, self.request, self.reply = path, request, reply
+        self.client_streams, self.server_streams = client_streams, server_streams
+
+
 class Stubs:
     def __init__(self, path):
         self.pool = descriptor_pool.DescriptorPool()
@@ -18,33 +26,17 @@ class Stubs:
             return message_factory.GetMessageClass(descriptor)
         return message_factory.MessageFactory(self.pool).GetPrototype(descriptor)
 
-    def _codec(self, method):
-        """What a method has to do with bytes: the arguments of grpc's functions."""
-        return self._type(method.input_type), self._type(method.output_type)
-
-    def client(self, channel, service):
-        """The methods of a service by name, to be called."""
+    def methods(self, service):
+        """The methods of a service by name."""
         methods = {}
         for method in self.pool.FindServiceByName(service).methods:
-            request, reply = self._codec(method)
-            make = getattr(channel, _kind(method))
-            methods[method.name] = make(f"/{service}/{method.name}", request.SerializeToString, reply.FromString)
+            proto = descriptor_pb2.MethodDescriptorProto()
+            method.CopyToProto(proto)
+            methods[method.name] = Method(
+                f"/{service}/{method.name}",
+                self._type(method.input_type),
+                self._type(method.output_type),
+                proto.client_streaming,
+                proto.server_streaming,
+            )
         return methods
-
-    def handlers(self, grpc, service, implementations):
-        """What a server answers a service with."""
-        handlers = {}
-        for method in self.pool.FindServiceByName(service).methods:
-            if method.name in implementations:
-                request, reply = self._codec(method)
-                make = getattr(grpc, _kind(method) + "_rpc_method_handler")
-                handlers[method.name] = make(implementations[method.name], request.FromString, reply.SerializeToString)
-        return grpc.method_handlers_generic_handler(service, handlers)
-
-
-def _kind(method):
-    """unary_unary, unary_stream, stream_unary or stream_stream."""
-    proto = descriptor_pb2.MethodDescriptorProto()
-    method.CopyToProto(proto)
-    side = {False: "unary", True: "stream"}
-    return side[proto.client_streaming] + "_" + side[proto.server_streaming]
