@@ -36,7 +36,8 @@ func eachLanguage(run func(c *cell, l language)) []row {
 	return rows
 }
 
-// takeovers has servers take the path of a running one over while clients call. No call may fail.
+// takeovers has servers take the path of a running one over while clients call. No call may fail, or one of each
+// caller's at each takeover where a library knows no better.
 func takeovers(c *cell, l language) {
 	path := socketPath(c)
 	client := l.client(c)
@@ -57,7 +58,11 @@ func (c *cell) takeoversUnder(load *told, path string, server *daemon, mayLose b
 	c.pause()
 	got := c.endLoad(load)
 	c.check(got.Calls > got.Failed, "no call has succeeded: %s", load.log)
-	c.check(got.Failed == 0 || mayLose, "%v: %s", got, got.Text)
+	bound := 0
+	if mayLose {
+		bound = changes() * callers
+	}
+	c.check(got.Failed <= bound, "%v: %s", got, got.Text)
 	c.say(got.String())
 }
 

@@ -36,6 +36,9 @@ if ! cmp -s python/requirements.txt "$cache/python/.installed"; then
 	cp python/requirements.txt "$cache/python/.installed"
 fi
 
+# Debian's is too old. The test compiles what is in rust/.
+command -v cargo >/dev/null || echo 'There is no cargo: install Rust 1.88 or newer with rustup for the rows of tonic.' >&2
+
 # npm ci starts anew each time, so only when something has changed.
 if ! cmp -s js/package-lock.json js/node_modules/.installed; then
 	(cd js && npm ci --ignore-scripts)

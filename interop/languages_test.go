@@ -15,6 +15,7 @@ type language struct {
 
 	cannotDial  []string // kinds of paths
 	refusesPath bool     // its server wants no path as :authority
+	lateReply   string   // see cell
 	noKeepalive bool     // its client has no setting for it
 
 	// What its client, and this project's client of its server, says of cases that go otherwise than most.
@@ -65,6 +66,18 @@ func languages() []language {
 			name: "python3-grpcio", slow: true,
 			client: debianPython("client_grpcio.py"), server: debianPython("server_grpcio.py"),
 			cannotDial: urlOrComma, restartCodesAsServer: []string{"1"},
+		},
+		{
+			name: "tonic", client: rust("client"), server: rust("server"),
+			cannotDial: []string{"over 107 bytes"}, refusesPath: true,
+			lateReply: "got code 1, want 4", // Canceled
+			odd: map[string]string{
+				"reply_of_5_mib": "got code 11, want 8", // OutOfRange
+			},
+			lostInTakeovers: true, restartCodes: []string{"1", "13"},
+			oddAsServer: map[string]string{
+				"request_of_5_mib": "got code OutOfRange",
+			},
 		},
 		{
 			name: "@grpc/grpc-js", client: node("grpc-client.js"), server: node("grpc-server.js"),

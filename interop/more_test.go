@@ -169,7 +169,7 @@ func (c *cell) oddly(odd map[string]string, name string, ok bool, out string) {
 }
 
 // deadlineAsCancel is what clients say when the server has noticed the deadline first, and has reset the stream.
-var deadlineAsCancel = regexp.MustCompile(`got code 1, want 4: .*(RST_STREAM|CANCEL)`)
+var deadlineAsCancel = regexp.MustCompile(`got code 1, want 4: .*(RST_STREAM|CANCEL|h2 protocol error)`)
 
 // compression knows whether a compressed request has come.
 type compression struct{ atomic.Bool }

@@ -1,0 +1,5 @@
+//! grpc's TestService, generated.
+
+#![allow(clippy::all)]
+
+tonic::include_proto!("grpc.testing");
