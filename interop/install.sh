@@ -13,6 +13,8 @@ packages='nginx socat curl'
 	g++ pkg-config protobuf-compiler libprotobuf-dev protobuf-compiler-grpc libgrpc++-dev"
 # Another node than Debian's will do.
 command -v npm >/dev/null || packages="$packages nodejs npm"
+command -v mvn >/dev/null || packages="$packages maven"
+command -v javac >/dev/null || packages="$packages default-jdk-headless"
 python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 
 missing=
@@ -36,7 +38,17 @@ if ! cmp -s python/requirements.txt "$cache/python/.installed"; then
 	cp python/requirements.txt "$cache/python/.installed"
 fi
 
-# Debian's is too old. The test compiles what is in rust/.
+if ! cmp -s java/pom.xml "$cache/java/.installed"; then
+	rm -rf "$cache/java"
+	machine=$(uname -m)
+	[ "$machine" = aarch64 ] && machine=aarch_64
+	mvn --quiet --batch-mode --file java/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+		-DoutputDirectory="$cache/java" -Dprotoc.system="linux-$machine"
+	chmod +x "$cache"/java/protoc-*.exe
+	cp java/pom.xml "$cache/java/.installed"
+fi
+
+# Debian's Rust is too old. The test compiles what is in rust/.
 command -v cargo >/dev/null || echo 'There is no cargo: install Rust 1.88 or newer with rustup for the rows of tonic.' >&2
 
 # npm ci starts anew each time, so only when something has changed.

@@ -80,6 +80,10 @@ func languages() []language {
 			},
 		},
 		{
+			name: "grpc-java", client: java("Client"), server: java("Server"),
+			cannotDial: []string{"`ü`", "over 107 bytes"},
+		},
+		{
 			name: "@grpc/grpc-js", client: node("grpc-client.js"), server: node("grpc-server.js"),
 			cannotDial: []string{"over 107 bytes"}, refusesPath: true,
 		},

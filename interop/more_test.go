@@ -189,7 +189,7 @@ func refused(c *cell, l language) {
 	client := l.client(c)
 	path := socketPath(c)
 	c.serve(path, runtime.SocketMode(0o666), runtime.Authorize(runtime.AllowUID(4_000_000)))
-	out, _ := client(soon(c), path, "empty_unary").CombinedOutput()
+	out, _ := client(soon(c), path, "empty_unary").Output()
 	c.contains(string(out), "failed empty_unary", "uid 0", "4000000")
 	c.say(strings.TrimSpace(strings.TrimPrefix(string(out), "failed empty_unary:")))
 }
