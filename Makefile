@@ -99,12 +99,17 @@ vet: ## go vet, and compiling the tests, for every system and for 386; only Linu
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
 	cd examples/more && GOOS=windows $(GO) vet ./transport
 
-bench: ## compare with other ways to call a process, or with AGAINST=REVISION of this project; QUICK=1 is short, ARGS="-only …" a part; only a whole run writes docs/benchmarks
+bench: ## compare with other ways to call a process, or with AGAINST=REVISION of this project; QUICK=1 is short, ARGS="-only …" a part; only a whole run writes docs/benchmarks; LANGUAGES=1: clients in other languages instead
+ifeq ($(LANGUAGES),)
 	cd bench && $(GO) run . $(if $(QUICK),-quick) $(if $(AGAINST),-against '$(AGAINST)') $(ARGS)
+else
+	sh interop/install.sh short
+	cd interop && $(GO) test -count=1 -timeout 30m -run TestSpeed -speed ../docs/benchmarks/languages.md .
+endif
 
 interop: ## the clients, servers and bridges of docs/interop.md, installed and tried; SHORT=1 is quick and does not write it
 	sh interop/install.sh $(if $(SHORT),short)
-	cd interop && UDSGRPC_CI=1 $(GO) test -count=1 $(if $(SHORT),-short .,. -write ../docs/interop.md)
+	cd interop && UDSGRPC_CI=1 $(GO) test -count=1 $(if $(SHORT),-short .,-timeout 60m . -write ../docs/interop.md)
 
 snapshot: ## the archives of a release, made twice and checked; nothing is published
 	sh release/snapshot.sh

@@ -27,7 +27,7 @@ func java(class string) func(c *cell) program {
 		classes := compileJava(c, compiler, libraries)
 		c.version = regexp.MustCompile(`[0-9.]+[0-9]`).FindString(filepath.Base(jars[0])) + ", " + c.firstLine(interpreter, "--version")
 		return func(ctx context.Context, path string, args ...string) *exec.Cmd {
-			return exec.CommandContext(ctx, interpreter, append([]string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+			return exec.CommandContext(ctx, interpreter, append([]string{"-XX:+UseSerialGC",
 				"-Djava.util.logging.config.file=java/logging.properties",
 				"-cp", classes + ":" + libraries + "/*", class, path}, args...)...)
 		}

@@ -17,6 +17,7 @@ func TestMain(m *testing.M) {
 	programs := map[string]func(args []string) error{
 		"case":  runCase,
 		"serve": runServer,
+		"plain": runPlain,
 		"told":  runTold,
 	}
 	name, isChild := os.LookupEnv(programEnv)

@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os/exec"
@@ -124,4 +125,16 @@ func (c *cell) serveConnect(path string) *authorities {
 		}
 	})
 	return a
+}
+
+// runPlain is a program that serves with grpc-go and nothing else, until it is killed.
+func runPlain(args []string) error {
+	listener, err := net.Listen("unix", args[0])
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer()
+	testgrpc.RegisterTestServiceServer(server, interop.NewTestServer())
+	fmt.Println("serving")
+	return server.Serve(listener)
 }
