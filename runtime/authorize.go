@@ -93,7 +93,8 @@ func (a *authorization) policy(method string) Policy {
 
 // check returns PermissionDenied for a caller that the method's rule refuses.
 func (a *authorization) check(ctx context.Context, method string) error {
-	if a.allow(ctx, method) {
+	if a.permits(ctx, method) {
+		a.allowed(ctx, method)
 		return nil
 	}
 	info, _ := authInfoFrom(ctx)
@@ -104,19 +105,19 @@ func (a *authorization) check(ctx context.Context, method string) error {
 	return status.Errorf(codes.PermissionDenied, "%v may not call %s: the rule is %v", info.Peer, method, policy)
 }
 
-// allow reports whether the method's rule permits the caller. It counts and records only such a call: check does
-// that for the others.
-func (a *authorization) allow(ctx context.Context, method string) bool {
+// permits reports whether the method's rule permits the caller.
+func (a *authorization) permits(ctx context.Context, method string) bool {
 	info, _ := authInfoFrom(ctx) // without one, nothing is known of the peer
-	policy := a.ruleOf(method)
-	if !policy.Permits(info.Peer) {
-		return false
-	}
+	return a.ruleOf(method).Permits(info.Peer)
+}
+
+// allowed counts and records a call that the method's rule permits.
+func (a *authorization) allowed(ctx context.Context, method string) {
+	info, _ := authInfoFrom(ctx)
 	a.counters.calls.add(info.Direct)
 	if a.auditAll {
-		a.record(ctx, slog.LevelInfo, "call allowed", method, policy, info.Peer)
+		a.record(ctx, slog.LevelInfo, "call allowed", method, a.ruleOf(method), info.Peer)
 	}
-	return true
 }
 
 // ruleOf returns the rule of a method, when all are known.

@@ -134,14 +134,15 @@ func (s *Server) newDirectServer() *direct.Server {
 	if s.config.http2Only || len(s.config.raw) > 0 || !direct.Supported {
 		return nil
 	}
-	allow := s.auth.allow
+	permits := s.auth.permits
 	if len(s.config.unary) > 0 {
-		allow = nil // they run for every call
+		permits = nil // they run for every call
 	}
 	return direct.NewServer(direct.ServerConfig{
 		Base:     s.ending.Base(),
 		Unary:    append([]grpc.UnaryServerInterceptor{s.outerUnary()}, s.config.unary...),
-		Allow:    allow,
+		Permits:  permits,
+		Allowed:  s.auth.allowed,
 		Result:   s.result,
 		Stream:   append([]grpc.StreamServerInterceptor{s.inspection.RecordStreams(s.outerStream())}, s.config.stream...),
 		Stats:    s.config.stats,

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	greeterv1 "github.com/udsgrpc/udsgrpc/examples/greeter/gen/greeter/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
@@ -62,6 +63,24 @@ func TestAuditLogHasAllowedCallsOnRequest(t *testing.T) {
 	}
 	if line := fmt.Sprintf(`"method":"/greeter.v1.Greeter/Countdown","rule":"same user (uid %d)"`, os.Geteuid()); !strings.Contains(log.String(), line) {
 		t.Errorf("there is no %s in\n%s", line, log.String())
+	}
+}
+
+// A request that cannot be read is no call that was allowed, whichever transport it comes over.
+func TestUnreadableRequestIsNoAllowedCall(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]runtime.DialOption{"direct": nil, "HTTP/2": {runtime.WithHTTP2Only()}} {
+		t.Run(name, func(t *testing.T) {
+			path := fixture.FreePath(t)
+			log := &greetertest.Buffer{}
+			srv := greetertest.Serve(t, path, greetertest.New(), runtime.AuditLog(slog.New(slog.NewJSONHandler(log, nil))), runtime.AuditAllowedCalls())
+			_, conn := greetertest.Dial(t, path, opts...)
+			err := conn.Invoke(t.Context(), greeterv1.Greeter_Greet_FullMethodName, wrapperspb.Bytes([]byte{0xff}), &greeterv1.GreetResponse{})
+			greetertest.CheckCode(t, err, codes.Internal)
+			if counts, calls := countRecords(t, log, path), srv.Stats().Calls; counts["call allowed"] != 0 || calls != (runtime.ByTransport{}) {
+				t.Errorf("the statistics are %v, the records %v", calls, counts)
+			}
+		})
 	}
 }
 

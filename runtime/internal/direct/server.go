@@ -20,10 +20,12 @@ import (
 type ServerConfig struct {
 	Base  context.Context               // what the contexts of all calls derive from; nil for the background's
 	Unary []grpc.UnaryServerInterceptor // the first is the outermost
-	// Allow and Result are for a server where Unary only decides whether a call may be made, and makes its error fit
-	// for the client. If Allow reports that this one may, it is made without Unary, so that the stub need not make
-	// what interceptors get, and Result gets its error. Otherwise Unary does all. Both may be nil.
-	Allow    func(ctx context.Context, method string) bool
+	// Permits, Allowed and Result are for a server where Unary only decides whether a call may be made, and makes
+	// its error fit for the client. If Permits reports that this one may, it is made without Unary, so that the stub
+	// need not make what interceptors get; Allowed is called once the request is read, when Unary would be, and Result
+	// gets the error. Otherwise Unary does all. All may be nil.
+	Permits  func(ctx context.Context, method string) bool
+	Allowed  func(ctx context.Context, method string)
 	Result   func(error) error
 	Stream   []grpc.StreamServerInterceptor
 	Stats    handlers

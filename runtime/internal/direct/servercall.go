@@ -113,14 +113,27 @@ func (s *serverStream) tag() {
 	})
 }
 
+// recvAllowed reads the request of a call that is made without Unary.
+func (s *serverStream) recvAllowed(m any) error {
+	err := s.RecvMsg(m)
+	if err == nil {
+		s.conn.server.conf.Allowed(s.ctx, s.fullName)
+	}
+	return err
+}
+
 func (s *serverStream) handle() error {
 	server := s.conn.server
 	if m := s.method.unary; m != nil {
-		interceptor, result := server.unary, func(err error) error { return err }
-		if server.conf.Allow != nil && server.conf.Allow(s.ctx, s.fullName) {
-			interceptor, result = nil, server.conf.Result
+		var interceptor grpc.UnaryServerInterceptor
+		var receive func(any) error // made once: it is an allocation
+		result := func(err error) error { return err }
+		if server.conf.Permits != nil && server.conf.Permits(s.ctx, s.fullName) {
+			receive, result = s.recvAllowed, server.conf.Result
+		} else {
+			receive, interceptor = s.RecvMsg, server.unary
 		}
-		reply, err := m.Handler(s.method.impl, s.ctx, s.RecvMsg, interceptor)
+		reply, err := m.Handler(s.method.impl, s.ctx, receive, interceptor)
 		if err != nil {
 			filewalk.Discard(reply)
 			return result(err)
