@@ -15,7 +15,6 @@ type language struct {
 
 	cannotDial  []string // kinds of paths
 	refusesPath bool     // its server wants no path as :authority
-	lateReply   string   // see cell
 	fastServer  string   // why its own server is faster than this project's
 	noKeepalive bool     // its client has no setting for it
 
@@ -74,7 +73,6 @@ func languages() []language {
 				"caller has grpc-go and Go's scheduler: 20 % choose the next goroutine, 11 % grow the stack of a new goroutine for " +
 				"each call, 10 % are the goroutine that writes, 11 % system calls; this project's own functions have under 5 %.",
 			cannotDial: []string{"over 107 bytes"}, refusesPath: true,
-			lateReply: "got code 1, want 4", // Canceled
 			odd: map[string]string{
 				"reply_of_5_mib": "got code 11, want 8", // OutOfRange
 			},
