@@ -72,6 +72,9 @@ func (c *Client) greet(ctx context.Context, conn *conn, first *unary, late func(
 	}
 	answer, err := g.exchange(ctx)
 	if e := (errUncertain{}); errors.As(err, &e) {
+		if errors.Is(err, io.EOF) && first.ended() == nil && c.hangsUp(ctx) {
+			return answer, errPlain
+		}
 		if first.ended() == nil {
 			c.unsure.Store(true)
 			c.notAnswered()
@@ -85,6 +88,22 @@ func (c *Client) greet(ctx context.Context, conn *conn, first *unary, late func(
 		c.unsure.Store(false)
 	}
 	return answer, err
+}
+
+// hangsUp reports whether the server ends also a connection on which there is no call, without an answer. A server of
+// this protocol answers, so it is none: the call that has met the same end is unprocessed. net/http does so, when it
+// speaks HTTP/2 only.
+func (c *Client) hangsUp(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, prefaceTimeout)
+	defer cancel()
+	uds, _, err := c.conf.Dial(ctx)
+	if err != nil {
+		return false // it may have been there a moment ago
+	}
+	defer uds.Close()
+	g := greeting{Conn: uds, bytes: appendGreeting(nil, c.conf.MaxFiles), closing: c.closing}
+	_, err = g.exchange(ctx)
+	return errors.Is(err, errPlain) || errors.Is(err, io.EOF) || isReset(err)
 }
 
 // greeting is what a client sends first, and how long it waits for the answer.
@@ -162,7 +181,7 @@ func (g *greeting) waitLonger(ctx context.Context, b []byte, n int) (int, error)
 // If something that this end has sent was not read when the other end closed the connection, that is a reset.
 // The end of the call is the last that was sent, and no server begins a unary call before it has read that.
 // After an ordinary end everything was read. A server of this protocol answers before it begins a call. But the
-// answer may have been lost in something in between that passes on bytes, such as socat.
+// answer may have been lost in something in between that passes on bytes, such as socat; see hangsUp.
 func (g *greeting) unanswered(ctx context.Context, err error) error {
 	switch {
 	case isReset(err):

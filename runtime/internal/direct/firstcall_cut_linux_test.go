@@ -1,0 +1,101 @@
+package direct
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+// cutter passes on bytes, as socat does, until it has had so many of them.
+type cutter struct {
+	up, down int // how many it passes on
+	drops    int // how many more it reads of what the client sends
+}
+
+func (k cutter) accept(t testing.TB, h *host, runs *sync.WaitGroup) func(*net.UnixConn) {
+	return func(client *net.UnixConn) {
+		inner, server := pair(t)
+		h.accept(server)
+		runs.Go(func() {
+			defer client.Close()
+			defer inner.Close()
+			for _, c := range []*net.UnixConn{client, inner} {
+				c.SetDeadline(time.Now().Add(fixture.Guard))
+			}
+			var back sync.WaitGroup
+			back.Go(func() { io.CopyN(client, inner, int64(k.down)) })
+			io.CopyN(inner, client, int64(k.up))
+			back.Wait()
+			io.CopyN(io.Discard, client, int64(k.drops))
+		})
+	}
+}
+
+// Wherever something in between cuts the connection, no call runs twice: if it is to go over HTTP/2, it has not run,
+// and will not.
+func TestCallThatMayHaveRunDoesNotGoOverHTTP2(t *testing.T) {
+	var mu sync.Mutex
+	ran := map[string]int{}
+	h := newHost(t, service{unary: func(_ context.Context, m *blob) (*blob, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		ran[string(m.Value)]++
+		return m, nil
+	}}, ServerConfig{})
+	var proxies sync.WaitGroup
+	results := map[string]error{}
+	greeting := len(appendGreeting(nil, 0))
+	whole := greeting + len(unaryCall("12345"))
+	for up := greeting - 3; up <= whole; up++ {
+		for _, down := range []int{0, 1, wire.AnswerLen - 1, wire.AnswerLen, wire.AnswerLen + 1, wire.AnswerLen + 10} {
+			if up < whole && down > wire.AnswerLen {
+				continue // which never comes
+			}
+			for _, reads := range []bool{false, true} {
+				if up < whole && down > 0 && !reads {
+					continue // the same
+				}
+				content := fmt.Sprintf("%05d", len(results))
+				k := cutter{up: up, down: down}
+				if reads {
+					k.drops = whole - up
+				}
+				if up < greeting {
+					k.down = 0
+				}
+				c, _ := newClient(t, k.accept(t, h, &proxies))
+				results[content] = tell(c, t.Context(), content)
+				c.Close()
+			}
+		}
+	}
+	proxies.Wait()
+	h.Drain()
+	mu.Lock()
+	defer mu.Unlock()
+	kinds := map[string]int{}
+	for content, err := range results {
+		n := ran[content]
+		if n > 1 || errors.Is(err, ErrHTTP2) && n > 0 || err == nil && n == 0 {
+			t.Errorf("a call that comes to %v has run %d times", err, n)
+		}
+		kinds[fmt.Sprintf("%v %d", status.Code(err), n)]++
+	}
+	// Unknown is ErrHTTP2.
+	for _, kind := range []string{"Unknown 0", "Unavailable 0", "Unavailable 1"} {
+		if kinds[kind] == 0 {
+			t.Errorf("no call comes to %s: %v", kind, kinds)
+		}
+	}
+}
