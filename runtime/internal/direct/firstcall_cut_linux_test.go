@@ -2,15 +2,14 @@ package direct
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
