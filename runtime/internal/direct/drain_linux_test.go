@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -374,4 +375,25 @@ func TestConnectionsAfterTheEnd(t *testing.T) {
 	if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
 		t.Errorf("a call comes to %v", err)
 	}
+}
+
+// While Drain waits for the last connection, more may come at any moment, also just when that ends.
+func TestConnectionsMayComeWhileDrainWaits(t *testing.T) {
+	h := newHost(t, service{}, ServerConfig{})
+	var over atomic.Bool
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for !over.Load() {
+				h.Coming()()
+			}
+		})
+	}
+	for range 3000 {
+		last := h.Coming()
+		clients.Go(h.Drain)
+		last()
+	}
+	over.Store(true)
+	clients.Wait()
 }

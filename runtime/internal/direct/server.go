@@ -48,10 +48,11 @@ type Server struct {
 	budget  *budget
 	methods map[string]*method // by full name
 	known   map[string]bool    // names of services
-	serving sync.WaitGroup     // connections
 	files   serverFiles
 
-	mu       sync.Mutex
+	mu       sync.Mutex    // guards what follows
+	serving  int           // connections, also those that are coming
+	unserved chan struct{} // closed when serving becomes 0; nil if nobody waits for that
 	conns    map[*serverConn]struct{}
 	hangups  *hangups // nil until the first connection
 	draining bool     // connections end after their current call, or the first one they are about to have
@@ -123,8 +124,21 @@ func (s *Server) unimplemented(fullName string) *status.Status {
 // Coming announces a connection that another goroutine will pass to Serve or Decline, perhaps much later. Drain
 // waits for it until done is called.
 func (s *Server) Coming() (done func()) {
-	s.serving.Add(1)
-	return s.serving.Done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving++
+	return s.left
+}
+
+// left is called when a connection is no longer served. No WaitGroup counts them: one must not begin again while
+// somebody still waits for its end, and clients come at any time.
+func (s *Server) left() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serving--; s.serving == 0 && s.unserved != nil {
+		close(s.unserved)
+		s.unserved = nil
+	}
 }
 
 // Serve serves a connection whose preface was read, until either end closes it. The error says what the
@@ -169,7 +183,7 @@ func (s *Server) add(sc *serverConn) (full bool, err error) {
 	full = len(s.conns) >= s.conf.MaxConns
 	s.conns[sc] = struct{}{}
 	sc.draining = s.draining
-	s.serving.Add(1)
+	s.serving++
 	return full, nil
 }
 
@@ -184,7 +198,7 @@ func (s *Server) remove(sc *serverConn) {
 	delete(s.conns, sc)
 	s.mu.Unlock()
 	s.closeHangups()
-	s.serving.Done()
+	s.left()
 }
 
 // Drain lets running calls finish, accepts no new ones, and returns when they have ended. A connection
@@ -196,8 +210,14 @@ func (s *Server) Drain() {
 	for sc := range s.conns {
 		sc.drain()
 	}
+	if s.unserved == nil && s.serving > 0 {
+		s.unserved = make(chan struct{})
+	}
+	unserved := s.unserved
 	s.mu.Unlock()
-	s.serving.Wait()
+	if unserved != nil {
+		<-unserved
+	}
 	s.closeHangups()
 }
 
