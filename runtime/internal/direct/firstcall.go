@@ -111,12 +111,15 @@ type greeting struct {
 	net.Conn
 	bytes   []byte // the preface and the introduction, and perhaps a call
 	hasCall bool
+	closing context.Context // ends with the client
 
 	// For a call that waits longer than prefaceTimeout for the answer:
-	limit   time.Duration   // for how long; 0 for as long as its context lasts
-	late    func()          // called at the beginning
-	closing context.Context // ends with the client
+	limit time.Duration // for how long; 0 for as long as its context lasts
+	late  func()        // called at the beginning
 }
+
+// expire ends what waits for the other end.
+func (g *greeting) expire() { g.SetDeadline(time.Unix(0, 0)) }
 
 // errUncertain is for a call that was sent, when it is not known whether it was processed.
 type errUncertain struct{ error }
@@ -127,9 +130,10 @@ func (e errUncertain) Unwrap() error { return e.error }
 // server may have processed the call.
 func (g *greeting) exchange(ctx context.Context) (wire.Answer, error) {
 	g.SetDeadline(sooner(ctx, time.Now().Add(prefaceTimeout)))
+	defer context.AfterFunc(g.closing, g.expire)()
 	stop := func() bool { return true }
 	if ctx.Done() != nil {
-		stop = context.AfterFunc(ctx, func() { g.SetDeadline(time.Unix(0, 0)) })
+		stop = context.AfterFunc(ctx, g.expire)
 		defer stop()
 	}
 	if _, err := g.Write(g.bytes); err != nil {
@@ -163,14 +167,13 @@ func (g *greeting) exchange(ctx context.Context) (wire.Answer, error) {
 // waitLonger continues to read the answer, of which n bytes have come.
 func (g *greeting) waitLonger(ctx context.Context, b []byte, n int) (int, error) {
 	g.late()
-	defer context.AfterFunc(g.closing, func() { g.SetDeadline(time.Unix(0, 0)) })()
 	until := time.Time{}
 	if g.limit > 0 {
 		until = time.Now().Add(g.limit)
 	}
 	g.SetDeadline(sooner(ctx, until))
 	if ctx.Err() != nil || g.closing.Err() != nil { // the function that ends the wait may have run before
-		g.SetDeadline(time.Unix(0, 0))
+		g.expire()
 	}
 	m, err := io.ReadFull(g.Conn, b[n:])
 	return n + m, err

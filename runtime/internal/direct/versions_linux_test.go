@@ -253,12 +253,44 @@ func TestGreetEndsWithItsContext(t *testing.T) {
 		io.WriteString(server, wire.ServerMagic[:3])
 		cancel()
 	}()
-	g := greeting{Conn: client, bytes: appendGreeting(nil, 0)}
+	g := greeting{Conn: client, bytes: appendGreeting(nil, 0), closing: t.Context()}
 	_, err := g.exchange(ctx)
 	if !errors.Is(err, errNoAnswer) || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the handshake comes to %v", err)
 	}
 	if _, err := client.Read(make([]byte, 1)); err == nil {
 		t.Error("the connection is still good")
+	}
+}
+
+// Close does not wait until a server that hangs has had its time to answer: neither for a call that was sent nor for
+// what only connects.
+func TestCloseEndsAHandshake(t *testing.T) {
+	for name, tc := range map[string]struct {
+		call func(*Client) error
+		want codes.Code
+	}{
+		"with a call":    {func(c *Client) error { return tell(c, t.Context(), "x") }, codes.Canceled},
+		"without a call": {func(c *Client) error { return c.Connect(t.Context()) }, codes.Unknown}, // ErrHTTP2
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := make(chan struct{})
+			c, _ := newClient(t, unanswering(t, func(w *rawConn) {
+				close(asked)
+				io.Copy(io.Discard, w.in)
+			}))
+			result := make(chan error, 1)
+			go func() { result <- tc.call(c) }()
+			await(t, "the server", asked)
+			start := time.Now()
+			c.Close()
+			if err := await(t, "the end", result); status.Code(err) != tc.want {
+				t.Errorf("it ends with %v", err)
+			}
+			if d := time.Since(start); d > prefaceTimeout/2 {
+				t.Errorf("Close takes effect after %v", d)
+			}
+		})
 	}
 }
