@@ -3,7 +3,6 @@ package direct
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"time"
 
@@ -140,7 +139,7 @@ func (g *greeting) exchange(ctx context.Context) (wire.Answer, error) {
 		return wire.Answer{}, noAnswer(err) // the end of the call was not sent, so no server has begun it
 	}
 	var b [wire.AnswerLen]byte
-	n, err := io.ReadFull(g.Conn, b[:])
+	n, err := g.read(b[:], 0)
 	if g.hasCall && isTimeout(err) && ctx.Err() == nil && !isOver(ctx) {
 		n, err = g.waitLonger(ctx, b[:], n)
 	}
@@ -175,8 +174,20 @@ func (g *greeting) waitLonger(ctx context.Context, b []byte, n int) (int, error)
 	if ctx.Err() != nil || g.closing.Err() != nil { // the function that ends the wait may have run before
 		g.expire()
 	}
-	m, err := io.ReadFull(g.Conn, b[n:])
-	return n + m, err
+	return g.read(b, n)
+}
+
+// read fills b, of which n bytes are there. It ends early if they begin no answer: who speaks another protocol may
+// say less than b and wait.
+func (g *greeting) read(b []byte, n int) (int, error) {
+	for n < len(b) && wire.BeginsAnswer(b[:n]) {
+		m, err := g.Read(b[n:])
+		n += m
+		if err != nil && n < len(b) {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // unanswered returns why there is no answer.

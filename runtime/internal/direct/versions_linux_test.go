@@ -294,3 +294,21 @@ func TestCloseEndsAHandshake(t *testing.T) {
 		})
 	}
 }
+
+// A server that says little in another protocol, and then waits, is not waited for.
+func TestFewBytesOfAnotherProtocolAreEnough(t *testing.T) {
+	over := make(chan struct{})
+	c, _ := newClient(t, unanswering(t, func(w *rawConn) {
+		io.WriteString(w, "220 hi\r\n")
+		<-over
+	}))
+	c.answerTimeout = time.Hour
+	start := time.Now()
+	if _, err := invoke(t, c, "x"); err != ErrHTTP2 || !c.plain() {
+		t.Errorf("the call comes to %v", err)
+	}
+	if d := time.Since(start); d > prefaceTimeout/2 {
+		t.Errorf("that took %v", d)
+	}
+	close(over)
+}
