@@ -3,6 +3,7 @@ package direct
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"time"
 
@@ -91,7 +92,8 @@ func (c *Client) greet(ctx context.Context, conn *conn, first *unary, late func(
 
 // hangsUp reports whether the server ends also a connection on which there is no call, without an answer. A server of
 // this protocol answers, so it is none: the call that has met the same end is unprocessed. net/http does so, when it
-// speaks HTTP/2 only.
+// speaks HTTP/2 only. A reset is not the same end: socat resets a connection whose server has gone, perhaps after it
+// had processed the call.
 func (c *Client) hangsUp(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, prefaceTimeout)
 	defer cancel()
@@ -102,7 +104,7 @@ func (c *Client) hangsUp(ctx context.Context) bool {
 	defer uds.Close()
 	g := greeting{Conn: uds, bytes: appendGreeting(nil, c.conf.MaxFiles), closing: c.closing}
 	_, err = g.exchange(ctx)
-	return errors.Is(err, errPlain) || errors.Is(err, io.EOF) || isReset(err)
+	return errors.Is(err, errPlain) || errors.Is(err, io.EOF)
 }
 
 // greeting is what a client sends first, and how long it waits for the answer.
@@ -183,7 +185,11 @@ func (g *greeting) read(b []byte, n int) (int, error) {
 	for n < len(b) && wire.BeginsAnswer(b[:n]) {
 		m, err := g.Read(b[n:])
 		n += m
-		if err != nil && n < len(b) {
+		switch {
+		case n == len(b) || err == nil:
+		case err == io.EOF && n > 0:
+			return n, io.ErrUnexpectedEOF
+		default:
 			return n, err
 		}
 	}

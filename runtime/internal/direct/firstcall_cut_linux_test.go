@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
@@ -96,5 +98,41 @@ func TestCallThatMayHaveRunDoesNotGoOverHTTP2(t *testing.T) {
 		if kinds[kind] == 0 {
 			t.Errorf("no call comes to %s: %v", kind, kinds)
 		}
+	}
+}
+
+// Something in between may lose the answer to a call that was processed, and then find no server for another
+// connection. It has not read what came on that when it closes it.
+func TestCallThatMayHaveRunIsNotUnprocessedBecauseTheServerHasGone(t *testing.T) {
+	var ran, conns atomic.Int32
+	processed := make(chan struct{})
+	h := newHost(t, service{unary: func(_ context.Context, m *blob) (*blob, error) {
+		ran.Add(1)
+		close(processed)
+		return m, nil
+	}}, ServerConfig{})
+	var proxies sync.WaitGroup
+	c, _ := newClient(t, func(client *net.UnixConn) {
+		last := conns.Add(1) > 1
+		proxies.Go(func() {
+			defer client.Close()
+			client.SetDeadline(time.Now().Add(fixture.Guard))
+			if last {
+				io.ReadFull(client, make([]byte, 1)) // the rest has arrived, too
+				return
+			}
+			inner, server := pair(t)
+			defer inner.Close()
+			h.accept(server)
+			io.CopyN(inner, client, int64(len(appendGreeting(nil, 0))+len(unaryCall("x"))))
+			await(t, "the call", processed)
+		})
+	})
+	if err := tell(c, t.Context(), "x"); status.Code(err) != codes.Unavailable {
+		t.Errorf("the call comes to %v, want Unavailable", err)
+	}
+	proxies.Wait()
+	if n := ran.Load(); n != 1 {
+		t.Errorf("the call has run %d times", n)
 	}
 }
