@@ -24,8 +24,15 @@ type cutter struct {
 	drops    int // how many more it reads of what the client sends
 }
 
+// accept cuts the first connection. Others lead to the server itself.
 func (k cutter) accept(t testing.TB, h *host, runs *sync.WaitGroup) func(*net.UnixConn) {
+	var cut bool
 	return func(client *net.UnixConn) {
+		if cut {
+			h.accept(client)
+			return
+		}
+		cut = true
 		inner, server := pair(t)
 		h.accept(server)
 		runs.Go(func() {
