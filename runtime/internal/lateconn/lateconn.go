@@ -9,7 +9,9 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
 )
 
 // Conn is a *grpc.ClientConn that is made when it is first needed. Until then it looks like one that is idle.
@@ -47,6 +49,9 @@ func (c *Conn) Get() (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
+// errClosing is what grpc returns.
+var errClosing = status.Error(codes.Canceled, "grpc: the client connection is closing")
+
 // Close closes the connection, if it was made. Closing again returns grpc's error for that.
 func (c *Conn) Close() error {
 	c.mu.Lock()
@@ -57,7 +62,7 @@ func (c *Conn) Close() error {
 		return conn.Close()
 	}
 	if again {
-		return grpc.ErrClientConnClosing
+		return errClosing
 	}
 	return nil
 }
