@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"runtime/internal/childproc":   {"runtime/internal/descriptors", "runtime/internal/listener", "runtime/internal/sockerr"},
 	"runtime/internal/clientstate": {"runtime/socket"},
 	"runtime/internal/descriptors": {"runtime/internal/sockerr"},
-	"runtime/internal/direct":      {"internal/openfile", "runtime/internal/direct/...", "runtime/internal/filewalk"},
+	"runtime/internal/direct":      {"internal/openfile", "runtime/internal/direct/...", "runtime/internal/filewalk", "runtime/internal/ring"},
 	"runtime/internal/direct/wire": {},
 	"runtime/internal/filewalk":    {"internal/openfile", "proto/..."},
 	"runtime/internal/filewatch":   {},
@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"runtime/internal/pathmode":    {},
 	"runtime/internal/peek":        {"runtime/internal/sockerr"},
 	"runtime/internal/peercred":    {"runtime/internal/sockerr", "runtime/internal/userns"},
+	"runtime/internal/ring":        {},
 	"runtime/internal/sdnotify":    {},
 	"runtime/internal/sockerr":     {},
 	"runtime/internal/userns":      {},
@@ -82,7 +83,7 @@ var (
 	withoutGRPC = []string{"cmd/protoc-gen-go-udsgrpc", "generator", "internal/...", "proto/udsgrpc/v1",
 		"runtime/internal/admission", "runtime/internal/childproc", "runtime/internal/descriptors", "runtime/internal/filewatch",
 		"runtime/internal/listener", "runtime/internal/methodname", "runtime/internal/opendir", "runtime/internal/pathmode",
-		"runtime/internal/peek", "runtime/internal/peercred", "runtime/internal/sdnotify", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
+		"runtime/internal/peek", "runtime/internal/peercred", "runtime/internal/ring", "runtime/internal/sdnotify", "runtime/internal/sockerr", "runtime/internal/userns", "runtime/socket"}
 )
 
 // goPackage is what go list says of a package, without its tests.

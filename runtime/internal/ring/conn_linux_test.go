@@ -1,0 +1,120 @@
+package ring_test
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ring"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// end is one end of a connection, with its socket.
+type end struct {
+	*ring.Conn
+	socket *net.UnixConn
+}
+
+func (e *end) close() {
+	e.Close()
+	e.socket.Close()
+}
+
+// pair returns both ends of a connection.
+func pair(t testing.TB) (server, client *end) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, fd, err := ring.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := ring.Open(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spinners := ring.NewSpinners()
+	return newEnd(t, fds[0], memory, ring.Server, spinners), newEnd(t, fds[1], opened, ring.Client, spinners)
+}
+
+func newEnd(t testing.TB, fd int, m *ring.Memory, which ring.End, spinners *ring.Spinners) *end {
+	t.Helper()
+	f := os.NewFile(uintptr(fd), "socket")
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := c.(*net.UnixConn)
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &end{ring.NewConn(m, which, ring.Socket{Raw: raw}, spinners), socket}
+	t.Cleanup(e.close)
+	return e
+}
+
+// writeAll writes all of b, in pieces of random sizes.
+func (e *end) writeAll(b []byte, random *rand.Rand) error {
+	for len(b) > 0 {
+		var pieces [][]byte
+		for rest := b; len(rest) > 0 && len(pieces) < 5; {
+			n := min(len(rest), random.IntN(1<<random.IntN(18)))
+			pieces = append(pieces, rest[:n])
+			rest = rest[n:]
+		}
+		n, err := e.Write(pieces, true)
+		b = b[n:]
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestBytesArriveAsTheyWereSentBothWays(t *testing.T) {
+	t.Parallel()
+	server, client := pair(t)
+	content := make([]byte, 8<<20)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range content {
+		content[i] = byte(random.Uint32())
+	}
+	failed := make(chan error, 4)
+	for i, e := range []*end{server, client} {
+		go func() { failed <- e.writeAll(content, rand.New(rand.NewPCG(3, uint64(i)))) }()
+		go func() {
+			random := rand.New(rand.NewPCG(4, uint64(i)))
+			got := make([]byte, 0, len(content))
+			for len(got) < len(content) {
+				room := got[len(got):cap(got)]
+				n, err := e.Read(room[:min(len(room), 1+random.IntN(1<<random.IntN(18)))])
+				if err != nil {
+					failed <- err
+					return
+				}
+				got = got[:len(got)+n]
+			}
+			if !bytes.Equal(got, content) {
+				failed <- io.ErrNoProgress
+				return
+			}
+			failed <- nil
+		}()
+	}
+	for range 4 {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+}

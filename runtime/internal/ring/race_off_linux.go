@@ -1,0 +1,6 @@
+//go:build !race
+
+package ring
+
+func (c *Conn) release() {}
+func (c *Conn) acquire() {}
