@@ -1,7 +1,6 @@
 package ring
 
 import (
-	"io"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -45,8 +44,12 @@ func NewConn(m *Memory, end End, s Socket, spinners *Spinners) *Conn {
 	if c.socket.Receive == nil {
 		c.socket.Receive = syscall.Read
 	}
-	c.data = waiter{flag: c.in.readerSleeps, ready: c.dataReady, wake: make(chan struct{}, 1), other: &c.room}
-	c.room = waiter{flag: c.out.writerSleeps, ready: c.roomReady, wake: make(chan struct{}, 1), other: &c.data}
+	c.data.flag, c.data.rang, c.data.ready, c.data.other = c.in.readerSleeps, c.in.rangReader, c.dataReady, &c.room
+	c.room.flag, c.room.rang, c.room.ready, c.room.other = c.out.writerSleeps, c.out.rangWriter, c.roomReady, &c.data
+	for _, w := range []*waiter{&c.data, &c.room} {
+		w.wake = make(chan struct{}, 1)
+		w.woken.Store(noCore)
+	}
 	c.ringBell = func(fd uintptr) { syscall.Write(int(fd), []byte{Doorbell}) }
 	c.readBell = c.readBellOnce
 	return c
@@ -91,18 +94,15 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 	if err := c.interrupt.Load(); err != nil {
 		return 0, *err
 	}
-	stopped := c.in.stopped.Load()
 	n, err := c.in.read(p)
 	if n > 0 {
 		c.acquire()
 		if c.in.known == 0 || ringSize-int(c.in.known) >= wakeWriterFor {
-			c.wakeOther(c.in.writerSleeps)
+			c.ring(c.in.writerSleeps, c.in.rangWriter)
 		}
+		return n, nil
 	}
-	if n == 0 && err == nil && stopped && len(p) > 0 {
-		err = io.EOF
-	}
-	return n, err
+	return 0, err
 }
 
 // Write copies pieces for the other end, as far as there is room. If wait is set, it waits until there is room for
@@ -141,7 +141,7 @@ func (c *Conn) Write(pieces [][]byte, wait bool) (n int, err error) {
 			}
 			continue
 		}
-		c.wakeOther(c.out.readerSleeps)
+		c.ring(c.out.readerSleeps, c.out.rangReader)
 		n += part
 		for part > 0 {
 			of := min(part, len(pieces[0])-offset)
@@ -160,6 +160,18 @@ func (c *Conn) Unread() int {
 	}
 	defer c.memory.leave()
 	return c.out.unread()
+}
+
+// Recall takes back what Write has taken and the other end has not read. It returns how many bytes that is; the other
+// end reads none of them any more, whatever it is doing, and Write returns [syscall.EPIPE]. So a client whose server
+// has hung up knows for certain whether its call can be made elsewhere. After Close it is 0.
+func (c *Conn) Recall() int {
+	c.shut.Store(true)
+	if !c.memory.use() {
+		return 0
+	}
+	defer c.memory.leave()
+	return c.out.recall()
 }
 
 // Empty reports whether there is nothing to read now. The reading goroutine calls it.
@@ -203,7 +215,7 @@ func (c *Conn) Stop() {
 	defer c.memory.leave()
 	c.in.stop()
 	c.data.nudge()
-	c.wakeOther(c.in.writerSleeps)
+	c.ring(c.in.writerSleeps, c.in.rangWriter)
 }
 
 // Shutdown is Stop, and ends Write with [syscall.EPIPE]. The caller shuts the socket down after it.
@@ -236,11 +248,4 @@ func (c *Conn) dataReady() bool {
 func (c *Conn) roomReady() bool {
 	return c.out.lane.head.Load() != c.out.head || c.out.lane.tail.Load() != c.out.tail.Load() ||
 		c.interrupt.Load() != nil || c.shut.Load()
-}
-
-// wakeOther rings if the other end sleeps, or is about to.
-func (c *Conn) wakeOther(sleeps *atomic.Uint32) {
-	if sleeps.Load() != 0 && sleeps.Swap(0) != 0 {
-		c.socket.Raw.Control(c.ringBell) // if there is no room for it, there are doorbells that it has not heard yet
-	}
 }

@@ -5,16 +5,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"testing"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/ring"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // end is one end of a connection, with its socket.
 type end struct {
@@ -43,24 +39,19 @@ func pair(t testing.TB) (server, client *end) {
 		t.Fatal(err)
 	}
 	spinners := ring.NewSpinners()
-	return newEnd(t, fds[0], memory, ring.Server, spinners), newEnd(t, fds[1], opened, ring.Client, spinners)
+	return newEnd(t, socketOf(fds[0]), memory, ring.Server, spinners), newEnd(t, socketOf(fds[1]), opened, ring.Client, spinners)
 }
 
-func newEnd(t testing.TB, fd int, m *ring.Memory, which ring.End, spinners *ring.Spinners) *end {
-	t.Helper()
-	f := os.NewFile(uintptr(fd), "socket")
-	defer f.Close()
-	c, err := net.FileConn(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := c.(*net.UnixConn)
+// newEnd returns an end, which is closed with the test; without one, by its user.
+func newEnd(t testing.TB, socket *net.UnixConn, m *ring.Memory, which ring.End, spinners *ring.Spinners) *end {
 	raw, err := socket.SyscallConn()
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	e := &end{ring.NewConn(m, which, ring.Socket{Raw: raw}, spinners), socket}
-	t.Cleanup(e.close)
+	if t != nil {
+		t.Cleanup(e.close)
+	}
 	return e
 }
 

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"io"
 	"sync/atomic"
 	"unsafe"
 )
@@ -10,31 +11,40 @@ import (
 //
 //	offset  word
 //	0       tail: how many bytes were written, modulo 2^31; bit 31 is set by the reader, which then reads nothing more
-//	128     head: how many bytes were read, modulo 2^31
-//	256     1: the reader sleeps, or is about to, and wants a doorbell when there are bytes
-//	384     1: the writer sleeps, or is about to, and wants a doorbell when there is room
+//	128     head: how many bytes were read, modulo 2^31; bit 31 is set by the writer, which then takes back the rest
+//	256     not 0: the reader sleeps, or is about to, and wants a doorbell when there are bytes
+//	320     when the doorbell was rung for the reader
+//	384     not 0: the writer sleeps, or is about to, and wants a doorbell when there is room
+//	448     when the doorbell was rung for the writer
+//
+// Who rings sets the word to 0 before that. What it was is one more than the core where the thread that sleeps ran,
+// or 0x80000000. The time is the low half of the nanoseconds since 1970. Both only help to decide how to wait.
 //
 // The lane from the client to the server has its words at 0 and its bytes at headerSize; the other lane has them 512
 // and ringSize behind those.
 //
-// The writer changes tail by compare-and-swap, never by a plain store. So either the reader's bit comes first and the
-// bytes do not count, or the bytes come first and the reader sees them: both ends always know which.
+// The writer changes tail by compare-and-swap, never by a plain store, and the reader head. So either the other end's
+// bit comes first and the bytes do not count, or they come first and the other end sees that: both always know which.
 const (
 	tailAt        = 0
 	headAt        = 128
 	readerSleeps  = 256
+	rangReader    = 320
 	writerSleeps  = 384
+	rangWriter    = 448
 	laneWords     = 512
-	stopped       = 1 << 31
-	positionMask  = stopped - 1
+	ended         = 1 << 31
+	positionMask  = ended - 1
 	pieceAtOnce   = ringSize / 4 // is copied between two looks at the other end
 	wakeWriterFor = ringSize / 2 // bytes of room
 )
 
 // lane has the words of a direction, and its bytes. The other process may change all of that at any time.
 type lane struct {
-	tail, head, readerSleeps, writerSleeps *atomic.Uint32
-	bytes                                  []byte
+	tail, head               *atomic.Uint32
+	readerSleeps, rangReader *atomic.Uint32
+	writerSleeps, rangWriter *atomic.Uint32
+	bytes                    []byte
 }
 
 func laneAt(memory []byte, n int) lane {
@@ -42,7 +52,8 @@ func laneAt(memory []byte, n int) lane {
 		return (*atomic.Uint32)(unsafe.Pointer(&memory[n*laneWords+offset]))
 	}
 	begin := headerSize + n*ringSize
-	return lane{word(tailAt), word(headAt), word(readerSleeps), word(writerSleeps), memory[begin : begin+ringSize : begin+ringSize]}
+	return lane{word(tailAt), word(headAt), word(readerSleeps), word(rangReader), word(writerSleeps), word(rangWriter),
+		memory[begin : begin+ringSize : begin+ringSize]}
 }
 
 // writer is the writing end of a lane. One goroutine uses it at a time, but for unread.
@@ -97,16 +108,21 @@ func (w *writer) publish(from, to uint32) error {
 		w.tail.Store(to)
 		return nil
 	}
-	if now := w.lane.tail.Load(); now != from|stopped {
+	if now := w.lane.tail.Load(); now != from|ended {
 		return fmt.Errorf("%w: what this end has written to %#x is now %#x", ErrViolation, from, now)
 	}
 	return ErrStopped
 }
 
 // unread returns how much the other end has not read. Any goroutine may call it.
-func (w *writer) unread() int {
-	return int(min((w.tail.Load()-w.lane.head.Load())&positionMask, ringSize))
+func (w *writer) unread() int { return w.unreadAt(w.lane.head.Load()) }
+
+func (w *writer) unreadAt(head uint32) int {
+	return int(min((w.tail.Load()-head)&positionMask, ringSize))
 }
+
+// recall takes back what the other end has not read, and returns how much that is. Any goroutine may call it.
+func (w *writer) recall() int { return w.unreadAt(w.lane.head.Or(ended)) }
 
 // reader is the reading end of a lane. One goroutine uses it at a time, but for stop.
 type reader struct {
@@ -114,22 +130,25 @@ type reader struct {
 	head  uint32 // how much was read
 	known uint32 // how much of what comes then was there at the last look
 
-	stopping, stopped atomic.Bool // around setting the bit
+	stopping, stopped atomic.Bool // set before and after the bit in tail
 }
 
-// available returns how much there is to read.
+// available returns how much there is to read. The error is io.EOF if there will be nothing more.
 func (r *reader) available() (int, error) {
-	stopping := r.stopping.Load()
+	stopped := r.stopped.Load() // before the look at tail, which does not change any more then
 	tail := r.lane.tail.Load()
 	there := (tail - r.head) & positionMask
-	if there > ringSize || there < r.known || tail&stopped != 0 && !stopping && !r.stopping.Load() {
-		return 0, fmt.Errorf("%w: it has written up to %#x, and this end has read up to %#x", ErrViolation, tail, r.head)
+	if there > ringSize || there < r.known || tail&ended != 0 && !r.stopping.Load() {
+		return 0, fmt.Errorf("%w: it has written up to %#x, and this end has read up to %#x of %#x", ErrViolation, tail, r.head, r.head+r.known)
 	}
 	r.known = there
+	if there == 0 && (stopped || tail&ended != 0) {
+		return 0, io.EOF
+	}
 	return int(there), nil
 }
 
-// read copies what there is to b.
+// read copies what there is to b. The error is io.EOF if there will be nothing more.
 func (r *reader) read(b []byte) (n int, err error) {
 	for n < len(b) {
 		there, err := r.available()
@@ -139,17 +158,29 @@ func (r *reader) read(b []byte) (n int, err error) {
 		part := b[n:][:min(there, len(b)-n, pieceAtOnce)]
 		copied := copy(part, r.bytes[r.head&(ringSize-1):])
 		copy(part[copied:], r.bytes)
-		r.head = (r.head + uint32(len(part))) & positionMask
+		if err := r.publish((r.head + uint32(len(part))) & positionMask); err != nil {
+			return n, err
+		}
 		r.known -= uint32(len(part))
-		r.lane.head.Store(r.head)
 		n += len(part)
 	}
 	return n, nil
 }
 
+func (r *reader) publish(to uint32) error {
+	if r.lane.head.CompareAndSwap(r.head, to) {
+		r.head = to
+		return nil
+	}
+	if now := r.lane.head.Load(); now != r.head|ended {
+		return fmt.Errorf("%w: what this end has read to %#x is now %#x", ErrViolation, r.head, now)
+	}
+	return io.EOF
+}
+
 // stop tells the other end that nothing more is read than what is there now.
 func (r *reader) stop() {
 	r.stopping.Store(true)
-	r.lane.tail.Or(stopped)
+	r.lane.tail.Or(ended)
 	r.stopped.Store(true)
 }

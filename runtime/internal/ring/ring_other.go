@@ -49,6 +49,9 @@ func (*Conn) Write([][]byte, bool) (int, error) { return 0, errors.ErrUnsupporte
 // Unread returns 0.
 func (*Conn) Unread() int { return 0 }
 
+// Recall returns 0.
+func (*Conn) Recall() int { return 0 }
+
 // Empty reports true.
 func (*Conn) Empty() bool { return true }
 

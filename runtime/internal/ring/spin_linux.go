@@ -6,33 +6,158 @@ import (
 	"time"
 )
 
+const (
+	// firstSpin is how long an end looks before it sleeps until it is known what waking costs here.
+	firstSpin = 20 * time.Microsecond
+	minSpin   = 10 * time.Microsecond
+	maxSpin   = 100 * time.Microsecond
+
+	// quantum is how long a goroutine may go on without sleeping. While a goroutine of every processor of Go does,
+	// nobody looks which other sockets there is something to read from.
+	quantum = time.Millisecond
+
+	// yieldEvery is how often it lets other goroutines run where Go uses one processor.
+	yieldEvery = 10 * time.Microsecond
+
+	// quickLooks are done without a look at the clock. A busy other end answers in that time.
+	quickLooks = 16
+	// looks are done between two looks at the clock.
+	looks = 8
+
+	// maxSkip is how many waits are not begun with spinning after a row of misses.
+	maxSkip = 64
+)
+
 // Spinners are the goroutines of one client, or of one server, that look again and again whether there is something
-// to read, instead of sleeping. All its connections share them.
+// to read, or room to write, instead of sleeping. All its connections share them.
+//
+// As many may spin at a time as leave one of Go's processors, and one of the cores, to others. Each spins for about
+// as long as waking costs here, which is measured. One that spins in vain does it more seldom.
 type Spinners struct {
+	cores   int
+	limit   int32 // at a time
+	single  bool  // Go uses one processor
+	aside   stepper
 	running atomic.Int32
+	waking  atomic.Int64 // what waking costs, in nanoseconds; 0 if it is not known yet
 }
 
-// NewSpinners returns an object for the connections of one client or server.
-func NewSpinners() *Spinners { return &Spinners{} }
+// NewSpinners returns an object for the connections of one client or server. It reads how many cores the process may
+// use, which takes as long as reading some files in /proc and /sys.
+func NewSpinners() *Spinners {
+	cores, procs := usableCores(), runtime.GOMAXPROCS(0)
+	s := &Spinners{cores: cores, single: procs == 1}
+	s.limit = int32(max(1, min(cores, procs)-1))
+	s.aside.init()
+	return s
+}
 
-// Worthwhile reports whether rings are faster than the socket here: not where the process may use one core only.
-func (s *Spinners) Worthwhile() bool { return true }
+// Worthwhile reports whether rings are faster than the socket here. They are not where the process may use one core
+// only, because of its affinity or a limit of its cgroup.
+func (s *Spinners) Worthwhile() bool { return s.cores > 1 }
 
-// history says whether spinning has helped.
-type history struct{}
+// history says what spinning has done for a waiter.
+type history struct {
+	misses int           // in a row
+	skip   int           // waits that sleep at once
+	hits   int           // ever
+	slept  time.Duration // when it last slept, or yielded
+	yield  time.Duration
+}
 
-// spin looks for a while whether ready is true.
-func (s *Spinners) spin(h *history, ready func() bool) bool {
-	begin := time.Now()
-	for {
-		for range 4 {
-			if ready() {
+// spin looks for a while whether w is ready, and reports whether it is.
+func (s *Spinners) spin(w *waiter) bool {
+	h := &w.history
+	if s.cores < 2 {
+		return false
+	}
+	if h.skip > 0 {
+		h.skip--
+		return false
+	}
+	if s.running.Add(1) > s.limit {
+		s.running.Add(-1)
+		return false
+	}
+	defer s.running.Add(-1)
+	if s.look(w) {
+		h.misses = 0
+		h.hits++
+		return true
+	}
+	return false
+}
+
+func (s *Spinners) look(w *waiter) bool {
+	h := &w.history
+	if h.hits%quickLooks == 0 && !s.mayGoOn(h, sinceStart()) {
+		return false
+	}
+	for range quickLooks {
+		if w.ready() {
+			return true
+		}
+		pause()
+	}
+	begin := sinceStart()
+	for now := begin; now < begin+s.howLong(); now = sinceStart() {
+		if !s.mayGoOn(h, now) {
+			return w.ready()
+		}
+		for range looks {
+			if w.ready() {
 				return true
 			}
-			runtime.Gosched()
-		}
-		if time.Since(begin) > 20*time.Microsecond {
-			return ready()
+			pause()
 		}
 	}
+	if s.stepAside(w) {
+		return w.ready()
+	}
+	if h.misses++; h.misses > 1 {
+		h.skip = min(1<<(h.misses-2), maxSkip)
+	}
+	return w.ready()
 }
+
+// mayGoOn lets other goroutines run if it is time for that. It reports false if it is time to sleep.
+func (s *Spinners) mayGoOn(h *history, now time.Duration) bool {
+	if now-h.slept > quantum {
+		return false
+	}
+	if s.single && now-h.yield > yieldEvery {
+		runtime.Gosched()
+		h.yield = sinceStart()
+	}
+	return true
+}
+
+// howLong returns how long to look before sleeping: twice what waking costs, so that spinning in vain costs little
+// more than that.
+func (s *Spinners) howLong() time.Duration {
+	if waking := time.Duration(s.waking.Load()); waking > 0 {
+		return min(max(2*waking, minSpin), maxSpin)
+	}
+	return firstSpin
+}
+
+// woke records how long a doorbell took to wake a goroutine. An unusually long time counts little: the cores were
+// busy.
+func (s *Spinners) woke(took time.Duration) {
+	if took <= 0 || took > 10*maxSpin { // or the clock was set
+		return
+	}
+	switch known := time.Duration(s.waking.Load()); {
+	case known == 0:
+		s.waking.Store(int64(min(took, firstSpin)))
+	case took < known:
+		s.waking.Store(int64(known - (known-took)/4))
+	default:
+		s.waking.Store(int64(known + min(took-known, known)/16))
+	}
+}
+
+// start is what sinceStart counts from; the clock that goes on evenly can be read in no other way.
+var start = time.Now()
+
+func sinceStart() time.Duration { return time.Since(start) }

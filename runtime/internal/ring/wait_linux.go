@@ -6,15 +6,18 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // waiter is the reading or the writing goroutine when it waits.
 type waiter struct {
-	flag  *atomic.Uint32 // tells the other end that it sleeps
-	ready func() bool    // there is nothing to wait for
-	wake  chan struct{}  // by the other goroutine of this end
-	other *waiter
-	spins history
+	flag    *atomic.Uint32 // tells the other end that it sleeps, and where: 1 more than the core, or 0 if not
+	rang    *atomic.Uint32 // when the other end has rung, on the clock of clock
+	ready   func() bool    // there is nothing to wait for
+	wake    chan struct{}  // by the other goroutine of this end
+	other   *waiter
+	history history
+	woken   atomic.Int32 // the core where the other end slept that was woken last; noCore if it was awake
 }
 
 // nudge lets the waiter look again.
@@ -25,20 +28,31 @@ func (w *waiter) nudge() {
 	}
 }
 
+// clock returns a time that both ends read alike. It begins again at 0 every four seconds.
+func clock() uint32 { return uint32(time.Now().UnixNano()) }
+
 // wait waits until w is ready. The error is of the socket.
 func (c *Conn) wait(w *waiter) error {
-	if c.spinners.spin(&w.spins, w.ready) {
+	if c.spinners.spin(w) {
 		return nil
 	}
-	return c.sleep(w)
+	w.woken.Store(noCore)
+	err := c.sleep(w)
+	w.history.slept = sinceStart()
+	return err
 }
 
 // sleep waits for a doorbell. As one goroutine at a time can wait for the socket, the other waits for that one, which
 // nudges it after every doorbell: nobody knows for whom it was.
 func (c *Conn) sleep(w *waiter) (err error) {
-	defer w.flag.Store(0)
+	asleep := uint32(c.spinners.aside.core()) + 1
+	defer func() {
+		if w.flag.Swap(0) == 0 && err == nil { // the other end has rung
+			c.spinners.woke(time.Duration(clock() - w.rang.Load()))
+		}
+	}()
 	for {
-		w.flag.Store(1)
+		w.flag.Store(asleep)
 		if w.ready() {
 			return nil
 		}
@@ -52,9 +66,28 @@ func (c *Conn) sleep(w *waiter) (err error) {
 			}
 			<-c.bells
 			w.other.nudge()
+			if w.ready() {
+				return nil
+			}
 		case <-w.wake:
 		}
 	}
+}
+
+// ring wakes the other end if it sleeps, or is about to.
+func (c *Conn) ring(sleeps, rang *atomic.Uint32) {
+	if sleeps.Load() == 0 {
+		return
+	}
+	asleep := sleeps.Swap(0)
+	if asleep == 0 {
+		return
+	}
+	rang.Store(clock())
+	core := int32((asleep - 1) & noCore)
+	c.data.woken.Store(core)
+	c.room.woken.Store(core)
+	c.socket.Raw.Control(c.ringBell) // if there is no room for it, there are doorbells that it has not heard yet
 }
 
 // hear waits for a doorbell.

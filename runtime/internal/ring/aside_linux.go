@@ -1,0 +1,80 @@
+package ring
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// stepper moves a spinning thread to another core. The kernel likes to wake a thread on the core of the one that wakes
+// it, as that one mostly sleeps soon. One that spins does not: the thread that it has woken waits for the core, and
+// the spinning one for that thread. While all cores are busy, the kernel does not look for a better one.
+//
+// This takes sched_setaffinity(2). A filter of system calls may kill a process for it, so it is not used under one. It
+// is not used either in a process that is kept off a core, because it would have to put back what it found, and could
+// so undo what somebody else has changed in between.
+type stepper struct {
+	allowed bool
+	last    atomic.Int64 // when, since start
+}
+
+// stepPause is how often a thread moves at most.
+const stepPause = 2 * time.Millisecond
+
+// noCore says that it is not known on which core the other end sleeps.
+const noCore = 1<<31 - 1
+
+func (s *stepper) init() {
+	status, err := os.ReadFile("/proc/thread-self/status")
+	s.allowed = err == nil && bytes.Contains(status, []byte("\nSeccomp:\t0\n")) && everyCore()
+}
+
+// everyCore reports whether the process may use all cores of the machine.
+func everyCore() bool {
+	var allowed unix.CPUSet
+	online, err := os.ReadFile("/sys/devices/system/cpu/online")
+	return err == nil && unix.SchedGetaffinity(0, &allowed) == nil && allowed.Count() == countList(string(bytes.TrimSpace(online)))
+}
+
+// core returns the core that the calling thread runs on now.
+func (s *stepper) core() int32 {
+	if !s.allowed {
+		return noCore
+	}
+	var core uint32
+	if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&core)), 0, 0); errno != 0 {
+		return noCore
+	}
+	return int32(core)
+}
+
+// stepAside moves the thread to another core if the other end, which was woken for this wait, sleeps on this one. It
+// reports whether it did.
+func (s *Spinners) stepAside(w *waiter) bool {
+	woken := w.woken.Swap(noCore)
+	if woken == noCore || s.aside.core() != woken {
+		return false
+	}
+	now, last := sinceStart(), s.aside.last.Load()
+	if now-time.Duration(last) < stepPause || !s.aside.last.CompareAndSwap(last, int64(now)) {
+		return false
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var every, others unix.CPUSet
+	every.Fill()
+	if unix.SchedGetaffinity(0, &others) != nil {
+		return false
+	}
+	others.Clear(int(woken))
+	if others.Count() == 0 || unix.SchedSetaffinity(0, &others) != nil {
+		return false
+	}
+	unix.SchedSetaffinity(0, &every)
+	return true
+}
