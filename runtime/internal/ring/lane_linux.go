@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"syscall"
 	"unsafe"
 )
 
@@ -33,8 +34,8 @@ const (
 	writerSleeps  = 384
 	rangWriter    = 448
 	laneWords     = 512
-	ended         = 1 << 31
-	positionMask  = ended - 1
+	endBit        = 1 << 31
+	positionMask  = endBit - 1
 	pieceAtOnce   = ringSize / 4 // is copied between two looks at the other end
 	wakeWriterFor = ringSize / 2 // bytes of room
 )
@@ -56,18 +57,23 @@ func laneAt(memory []byte, n int) lane {
 		memory[begin : begin+ringSize : begin+ringSize]}
 }
 
-// writer is the writing end of a lane. One goroutine uses it at a time, but for unread.
+// writer is the writing end of a lane. One goroutine uses it at a time, but for unread and recall.
 type writer struct {
 	lane
 	tail atomic.Uint32 // how much was written; changed by the writing goroutine alone
 	head uint32        // where the reader was at the last look
+
+	recalling atomic.Bool // set before the bit in head
 }
 
 // room returns how much there is room for.
 func (w *writer) room() (int, error) {
 	tail, head := w.tail.Load(), w.lane.head.Load()
 	used := (tail - head) & positionMask
-	if head > positionMask || used > (tail-w.head)&positionMask {
+	if head&endBit != 0 && w.recalling.Load() {
+		return 0, syscall.EPIPE
+	}
+	if head&endBit != 0 || used > (tail-w.head)&positionMask {
 		return 0, fmt.Errorf("%w: of %d bytes it has read those up to %#x, and before to %#x", ErrViolation, tail, head, w.head)
 	}
 	w.head = head
@@ -95,7 +101,7 @@ func (w *writer) write(pieces [][]byte, offset int) (n int, err error) {
 		}
 	}
 	if n == 0 {
-		return 0, nil
+		return 0, w.ended(tail)
 	}
 	if err := w.publish(tail, (tail+uint32(n))&positionMask); err != nil {
 		return 0, err
@@ -104,14 +110,27 @@ func (w *writer) write(pieces [][]byte, offset int) (n int, err error) {
 }
 
 func (w *writer) publish(from, to uint32) error {
+	w.tail.Store(to) // first, as the other end may have read it before the next line
 	if w.lane.tail.CompareAndSwap(from, to) {
-		w.tail.Store(to)
 		return nil
 	}
-	if now := w.lane.tail.Load(); now != from|ended {
-		return fmt.Errorf("%w: what this end has written to %#x is now %#x", ErrViolation, from, now)
+	w.tail.Store(from)
+	if err := w.ended(from); err != nil {
+		return err
 	}
-	return ErrStopped
+	return fmt.Errorf("%w: what this end has written to %#x was changed for a moment", ErrViolation, from)
+}
+
+// ended returns an error if tail is not where this end has left it.
+func (w *writer) ended(left uint32) error {
+	switch now := w.lane.tail.Load(); now {
+	case left:
+		return nil
+	case left | endBit:
+		return ErrStopped
+	default:
+		return fmt.Errorf("%w: what this end has written to %#x is now %#x", ErrViolation, left, now)
+	}
 }
 
 // unread returns how much the other end has not read. Any goroutine may call it.
@@ -122,7 +141,10 @@ func (w *writer) unreadAt(head uint32) int {
 }
 
 // recall takes back what the other end has not read, and returns how much that is. Any goroutine may call it.
-func (w *writer) recall() int { return w.unreadAt(w.lane.head.Or(ended)) }
+func (w *writer) recall() int {
+	w.recalling.Store(true)
+	return w.unreadAt(w.lane.head.Or(endBit))
+}
 
 // reader is the reading end of a lane. One goroutine uses it at a time, but for stop.
 type reader struct {
@@ -138,11 +160,11 @@ func (r *reader) available() (int, error) {
 	stopped := r.stopped.Load() // before the look at tail, which does not change any more then
 	tail := r.lane.tail.Load()
 	there := (tail - r.head) & positionMask
-	if there > ringSize || there < r.known || tail&ended != 0 && !r.stopping.Load() {
+	if there > ringSize || there < r.known || tail&endBit != 0 && !r.stopping.Load() {
 		return 0, fmt.Errorf("%w: it has written up to %#x, and this end has read up to %#x of %#x", ErrViolation, tail, r.head, r.head+r.known)
 	}
 	r.known = there
-	if there == 0 && (stopped || tail&ended != 0) {
+	if there == 0 && (stopped || tail&endBit != 0) {
 		return 0, io.EOF
 	}
 	return int(there), nil
@@ -172,7 +194,7 @@ func (r *reader) publish(to uint32) error {
 		r.head = to
 		return nil
 	}
-	if now := r.lane.head.Load(); now != r.head|ended {
+	if now := r.lane.head.Load(); now != r.head|endBit {
 		return fmt.Errorf("%w: what this end has read to %#x is now %#x", ErrViolation, r.head, now)
 	}
 	return io.EOF
@@ -181,6 +203,6 @@ func (r *reader) publish(to uint32) error {
 // stop tells the other end that nothing more is read than what is there now.
 func (r *reader) stop() {
 	r.stopping.Store(true)
-	r.lane.tail.Or(ended)
+	r.lane.tail.Or(endBit)
 	r.stopped.Store(true)
 }

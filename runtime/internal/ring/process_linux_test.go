@@ -21,7 +21,7 @@ import (
 const role = "UDSGRPC_RING_TEST"
 
 // roles are what a process of this test binary can do. It has the sockets and memories from descriptor 3 on.
-var roles = map[string]func(args []string){"echo": echoRole}
+var roles = map[string]func(args []string){"echo": echoRole, "limited": limitedRole, "mirror": mirrorRole, "flood": floodRole}
 
 func TestMain(m *testing.M) {
 	if run := roles[os.Getenv(role)]; run != nil {
@@ -38,13 +38,17 @@ type process struct {
 	memories []*ring.Memory
 }
 
+func command(name string, args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), role+"="+name)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	return c
+}
+
 // start starts a process with n connections.
 func start(t testing.TB, name string, n int, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0], args...)}
-	p.Env = append(os.Environ(), role+"="+name)
-	p.Stderr = os.Stderr
-	p.Stdout = os.Stdout
+	p := &process{Cmd: command(name, args...)}
 	for range n {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
