@@ -30,6 +30,9 @@ type Conn struct {
 	bell     [1]byte // used by who has put a value into bells, as are:
 	bellN    int
 	bellErr  error
+	since    uint32
+
+	heard atomic.Uint32 // how many doorbells Hear has taken
 }
 
 // NewConn returns an end of a connection. The memory is the Conn's from then on.
@@ -172,6 +175,15 @@ func (c *Conn) Recall() int {
 	}
 	defer c.memory.leave()
 	return c.out.recall()
+}
+
+// Arrived returns how many bytes the other end has written that were not read, as it says.
+func (c *Conn) Arrived() int {
+	if !c.memory.use() {
+		return 0
+	}
+	defer c.memory.leave()
+	return int(min((c.in.lane.tail.Load()-c.in.lane.head.Load())&positionMask, ringSize))
 }
 
 // Empty reports whether there is nothing to read now. The reading goroutine calls it.

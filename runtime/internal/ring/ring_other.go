@@ -46,8 +46,14 @@ func (*Conn) TryRead([]byte) (int, error) { return 0, errors.ErrUnsupported }
 // Write fails.
 func (*Conn) Write([][]byte, bool) (int, error) { return 0, errors.ErrUnsupported }
 
+// Hear does nothing.
+func (*Conn) Hear(func() bool) {}
+
 // Unread returns 0.
 func (*Conn) Unread() int { return 0 }
+
+// Arrived returns 0.
+func (*Conn) Arrived() int { return 0 }
 
 // Recall returns 0.
 func (*Conn) Recall() int { return 0 }

@@ -61,6 +61,7 @@ func (c *Conn) sleep(w *waiter) (err error) {
 		}
 		select {
 		case c.bells <- struct{}{}:
+			c.since = c.heard.Load()
 			if !w.ready() {
 				err = c.hear()
 			}
@@ -96,6 +97,8 @@ func (c *Conn) hear() error {
 	switch {
 	case err != nil:
 		return err
+	case c.bellErr == syscall.EAGAIN:
+		return nil // Hear has taken it
 	case c.bellErr != nil:
 		return os.NewSyscallError("read", c.bellErr)
 	case c.bellN == 0:
@@ -108,7 +111,26 @@ func (c *Conn) hear() error {
 
 func (c *Conn) readBellOnce(fd uintptr) bool {
 	c.bellN, c.bellErr = c.receive(int(fd))
-	return c.bellErr != syscall.EAGAIN
+	return c.bellErr != syscall.EAGAIN || c.heard.Load() != c.since
+}
+
+// Hear takes doorbells off the socket, as long as there are some and enough is false. It does not wait. The reading
+// goroutine calls it for what comes with doorbells.
+func (c *Conn) Hear(enough func() bool) {
+	c.socket.Raw.Control(func(fd uintptr) {
+		var b [1]byte
+		for !enough() {
+			n, err := c.socket.Receive(int(fd), b[:])
+			if err == syscall.EINTR {
+				continue
+			}
+			if err != nil || n == 0 {
+				return
+			}
+			c.heard.Add(1)
+		}
+	})
+	c.room.nudge()
 }
 
 func (c *Conn) receive(fd int) (n int, err error) {
