@@ -21,7 +21,7 @@ import (
 const role = "UDSGRPC_RING_TEST"
 
 // roles are what a process of this test binary can do. It has the sockets and memories from descriptor 3 on.
-var roles = map[string]func(args []string){"echo": echoRole, "limited": limitedRole, "mirror": mirrorRole, "flood": floodRole}
+var roles = map[string]func(args []string){"echo": echoRole, "limited": limitedRole, "mirror": mirrorRole, "flood": floodRole, "timers": timersRole}
 
 func TestMain(m *testing.M) {
 	if run := roles[os.Getenv(role)]; run != nil {
@@ -48,27 +48,34 @@ func command(name string, args ...string) *exec.Cmd {
 // start starts a process with n connections.
 func start(t testing.TB, name string, n int, args ...string) *process {
 	t.Helper()
+	p, err := startProcess(name, n, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func startProcess(name string, n int, args ...string) (*process, error) {
 	p := &process{Cmd: command(name, args...)}
+	defer func() {
+		for _, f := range p.ExtraFiles {
+			f.Close()
+		}
+	}()
 	for range n {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		p.sockets = append(p.sockets, socketOf(fds[0]))
 		m, fd, err := ring.New()
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		p.memories = append(p.memories, m)
 		p.ExtraFiles = append(p.ExtraFiles, os.NewFile(uintptr(fds[1]), "socket"), os.NewFile(uintptr(fd), "memory"))
 	}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range p.ExtraFiles {
-		f.Close()
-	}
-	return p
+	return p, p.Start()
 }
 
 // end returns this end of a connection.

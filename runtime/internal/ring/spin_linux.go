@@ -16,8 +16,10 @@ const (
 	// nobody looks which other sockets there is something to read from.
 	quantum = time.Millisecond
 
-	// yieldEvery is how often it lets other goroutines run where Go uses one processor.
-	yieldEvery = 10 * time.Microsecond
+	// yieldEvery is how often a spinning goroutine lets others run. It does that more often while every processor of
+	// Go has one that spins. Otherwise it costs more, as it wakes a processor that has nothing to do.
+	yieldEvery     = 100 * time.Microsecond
+	yieldEveryFull = 10 * time.Microsecond
 
 	// quickLooks are done without a look at the clock. A busy other end answers in that time.
 	quickLooks = 16
@@ -31,12 +33,12 @@ const (
 // Spinners are the goroutines of one client, or of one server, that look again and again whether there is something
 // to read, or room to write, instead of sleeping. All its connections share them.
 //
-// As many may spin at a time as leave one of Go's processors, and one of the cores, to others. Each spins for about
-// as long as waking costs here, which is measured. One that spins in vain does it more seldom.
+// As many may spin at a time as half of the cores, because the other end is on the same machine and spins, too. Each
+// spins for about as long as waking costs here, which is measured. One that spins in vain does it more seldom.
 type Spinners struct {
 	cores   int
-	limit   int32 // at a time
-	single  bool  // Go uses one processor
+	procs   int32 // processors of Go
+	limit   int32 // how many may spin at a time
 	aside   stepper
 	running atomic.Int32
 	waking  atomic.Int64 // what waking costs, in nanoseconds; 0 if it is not known yet
@@ -45,9 +47,8 @@ type Spinners struct {
 // NewSpinners returns an object for the connections of one client or server. It reads how many cores the process may
 // use, which takes as long as reading some files in /proc and /sys.
 func NewSpinners() *Spinners {
-	cores, procs := usableCores(), runtime.GOMAXPROCS(0)
-	s := &Spinners{cores: cores, single: procs == 1}
-	s.limit = int32(max(1, min(cores, procs)-1))
+	s := &Spinners{cores: usableCores(), procs: int32(runtime.GOMAXPROCS(0))}
+	s.limit = int32(max(1, min(s.cores/2, int(s.procs))))
 	s.aside.init()
 	return s
 }
@@ -61,8 +62,8 @@ type history struct {
 	misses int           // in a row
 	skip   int           // waits that sleep at once
 	hits   int           // ever
-	slept  time.Duration // when it last slept, or yielded
-	yield  time.Duration
+	slept  time.Duration // when it last slept
+	yield  time.Duration // when it last let others run
 }
 
 // spin looks for a while whether w is ready, and reports whether it is.
@@ -125,7 +126,11 @@ func (s *Spinners) mayGoOn(h *history, now time.Duration) bool {
 	if now-h.slept > quantum {
 		return false
 	}
-	if s.single && now-h.yield > yieldEvery {
+	every := yieldEvery
+	if s.running.Load() >= s.procs {
+		every = yieldEveryFull
+	}
+	if now-h.yield > every {
 		runtime.Gosched()
 		h.yield = sinceStart()
 	}
