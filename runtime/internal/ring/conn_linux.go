@@ -51,6 +51,7 @@ func NewConn(m *Memory, end End, s Socket, spinners *Spinners) *Conn {
 	c.room.flag, c.room.rang, c.room.ready, c.room.other = c.out.writerSleeps, c.out.rangWriter, c.roomReady, &c.data
 	for _, w := range []*waiter{&c.data, &c.room} {
 		w.wake = make(chan struct{}, 1)
+		w.number = spinners.followers.next.Add(1)
 		w.woken.Store(noCore)
 	}
 	c.ringBell = func(fd uintptr) { syscall.Write(int(fd), []byte{Doorbell}) }

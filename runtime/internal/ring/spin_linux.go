@@ -36,12 +36,14 @@ const (
 // As many may spin at a time as half of the cores, because the other end is on the same machine and spins, too. Each
 // spins for about as long as waking costs here, which is measured. One that spins in vain does it more seldom.
 type Spinners struct {
-	cores   int
-	procs   int32 // processors of Go
-	limit   int32 // how many may spin at a time
-	aside   stepper
-	running atomic.Int32
-	waking  atomic.Int64 // what waking costs, in nanoseconds; 0 if it is not known yet
+	cores  int
+	procs  int32 // processors of Go
+	limit  int32 // how many may spin at a time
+	aside  stepper
+	waking atomic.Int64 // what waking costs, in nanoseconds; 0 if it is not known yet
+	alone  atomic.Int32 // how many spin that nobody follows
+
+	followers followers // and who leads them
 }
 
 // NewSpinners returns an object for the connections of one client or server. It reads how many cores the process may
@@ -66,50 +68,75 @@ type history struct {
 	yield  time.Duration // when it last let others run
 }
 
-// spin looks for a while whether w is ready, and reports whether it is.
+// spin looks for a while whether w is ready, or follows another that looks. It reports whether w is ready.
 func (s *Spinners) spin(w *waiter) bool {
-	h := &w.history
 	if s.cores < 2 {
 		return false
 	}
-	if h.skip > 0 {
-		h.skip--
-		return false
+	leads := false
+	if w.history.skip > 0 {
+		w.history.skip--
+		if !s.followers.led.Load() {
+			return false
+		}
+	} else {
+		leads = s.followers.led.CompareAndSwap(false, true)
+		if !leads && s.alone.Load() < s.limit-1 {
+			s.alone.Add(1)
+			defer s.alone.Add(-1)
+			return s.look(w, false)
+		}
 	}
-	if s.running.Add(1) > s.limit {
-		s.running.Add(-1)
-		return false
+	if !leads {
+		switch s.follow(w) {
+		case goOn:
+			return true
+		case goToSleep:
+			return false
+		}
 	}
-	defer s.running.Add(-1)
-	if s.look(w) {
-		h.misses = 0
-		h.hits++
+	if s.look(w, true) {
+		s.followers.passOn()
 		return true
 	}
-	return false
+	s.followers.disband()
+	return w.ready()
 }
 
-func (s *Spinners) look(w *waiter) bool {
+func (s *Spinners) look(w *waiter, leads bool) bool {
 	h := &w.history
-	if h.hits%quickLooks == 0 && !s.mayGoOn(h, sinceStart()) {
+	if h.hits++; h.hits%quickLooks == 0 && !s.mayGoOn(h, sinceStart()) {
 		return false
 	}
-	for range quickLooks {
+	var now time.Duration
+	for n, until := 0, time.Duration(0); ; n++ {
 		if w.ready() {
+			h.misses = 0
 			return true
 		}
-		pause()
-	}
-	begin := sinceStart()
-	for now := begin; now < begin+s.howLong(); now = sinceStart() {
-		if !s.mayGoOn(h, now) {
-			return w.ready()
-		}
-		for range looks {
-			if w.ready() {
-				return true
+		if leads && s.followers.count.Load() > 0 {
+			if now == 0 {
+				now = sinceStart()
 			}
-			pause()
+			if s.followers.rouse(now) {
+				runtime.Gosched()
+				h.yield = sinceStart()
+				until = 0
+				n = quickLooks - 1
+			}
+		}
+		pause()
+		if n < quickLooks || n%looks != 0 {
+			continue
+		}
+		now = sinceStart()
+		if until == 0 {
+			until = now + s.howLong()
+		} else if now > until {
+			break
+		}
+		if !s.mayGoOn(h, now) {
+			return false
 		}
 	}
 	if s.stepAside(w) {
@@ -123,11 +150,17 @@ func (s *Spinners) look(w *waiter) bool {
 
 // mayGoOn lets other goroutines run if it is time for that. It reports false if it is time to sleep.
 func (s *Spinners) mayGoOn(h *history, now time.Duration) bool {
-	if now-h.slept > quantum {
+	busy := s.alone.Load()+1 >= s.procs
+	switch {
+	case now-h.slept <= quantum:
+	case s.followers.count.Load() == 0:
 		return false
+	case busy:
+		time.Sleep(rest)
+		h.slept = sinceStart()
 	}
 	every := yieldEvery
-	if s.running.Load() >= s.procs {
+	if busy {
 		every = yieldEveryFull
 	}
 	if now-h.yield > every {

@@ -17,6 +17,9 @@ type waiter struct {
 	wake    chan struct{}  // by the other goroutine of this end
 	other   *waiter
 	history history
+	number  uint32       // where it follows
+	order   atomic.Int32 // while it follows
+	since   time.Duration
 	woken   atomic.Int32 // the core where the other end slept that was woken last; noCore if it was awake
 }
 
