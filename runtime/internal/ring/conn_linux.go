@@ -178,7 +178,8 @@ func (c *Conn) Recall() int {
 	return c.out.recall()
 }
 
-// Arrived returns how many bytes the other end has written that were not read, as it says.
+// Arrived returns how many bytes the other end says that it has written and that were not read. Any goroutine may
+// call it.
 func (c *Conn) Arrived() int {
 	if !c.memory.use() {
 		return 0

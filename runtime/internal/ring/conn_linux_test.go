@@ -26,6 +26,13 @@ func (e *end) close() {
 // pair returns both ends of a connection.
 func pair(t testing.TB) (server, client *end) {
 	t.Helper()
+	spinners := ring.NewSpinners()
+	return pairWith(t, spinners, spinners)
+}
+
+// pairWith is pair with the spinners of each end.
+func pairWith(t testing.TB, ofServer, ofClient *ring.Spinners) (server, client *end) {
+	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -38,8 +45,7 @@ func pair(t testing.TB) (server, client *end) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spinners := ring.NewSpinners()
-	return newEnd(t, socketOf(fds[0]), memory, ring.Server, spinners), newEnd(t, socketOf(fds[1]), opened, ring.Client, spinners)
+	return newEnd(t, socketOf(fds[0]), memory, ring.Server, ofServer), newEnd(t, socketOf(fds[1]), opened, ring.Client, ofClient)
 }
 
 // newEnd returns an end, which is closed with the test; without one, by its user.

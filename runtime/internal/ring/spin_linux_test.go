@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/ring"
 )
 
@@ -81,4 +82,77 @@ func TestSpinningLetsTimersRun(t *testing.T) {
 			t.Error("timers are late")
 		})
 	}
+}
+
+// echoes returns on e what it receives there, until the end.
+func echoes(e *end) {
+	for b := make([]byte, 64); ; {
+		n, err := e.Read(b)
+		if err != nil || e.writeOut(b[:n]) != nil {
+			return
+		}
+	}
+}
+
+// One goroutine looks for all that wait, so all of them go on, whoever it is.
+func TestManyConnectionsWaitTogether(t *testing.T) {
+	t.Parallel()
+	const conns = 300 // more than can follow
+	here, there := ring.NewSpinners(), ring.NewSpinners()
+	var all sync.WaitGroup
+	for i := range conns {
+		server, client := pairWith(t, there, here)
+		all.Go(func() { echoes(server) })
+		all.Go(func() {
+			defer client.close()
+			for n := range 100 {
+				b := []byte{byte(i), byte(n)}
+				if err := client.writeOut(b); err != nil {
+					t.Error(err)
+					return
+				}
+				got := make([]byte, 2)
+				if _, err := io.ReadFull(client, got); err != nil || string(got) != string(b) {
+					t.Errorf("got %v and %v, want %v", got, err, b)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// A goroutine for which another looks does not wait for its socket itself.
+func TestOneThatWaitsWithOthersSeesTheEndOfItsSocket(t *testing.T) {
+	t.Parallel()
+	spinners := ring.NewSpinners()
+	var busy sync.WaitGroup
+	var stop atomic.Bool
+	for range 3 {
+		server, client := pairWith(t, ring.NewSpinners(), spinners)
+		busy.Go(func() { echoes(server) })
+		busy.Go(func() {
+			defer client.close()
+			for b := make([]byte, 64); !stop.Load(); {
+				client.writeOut(b)
+				if _, err := io.ReadFull(client, b); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 20 {
+		server, client := pairWith(t, ring.NewSpinners(), spinners)
+		read := make(chan error)
+		go func() { _, err := client.Read(make([]byte, 1)); read <- err }()
+		server.socket.Close() // as a killed process does
+		select {
+		case <-read:
+		case <-time.After(fixture.Guard):
+			t.Fatal("the end of the socket went unnoticed")
+		}
+	}
+	stop.Store(true)
+	busy.Wait()
 }
