@@ -47,10 +47,10 @@ func NewConn(m *Memory, end End, s Socket, spinners *Spinners) *Conn {
 	if c.socket.Receive == nil {
 		c.socket.Receive = syscall.Read
 	}
-	c.data.flag, c.data.rang, c.data.ready, c.data.other = c.in.readerSleeps, c.in.rangReader, c.dataReady, &c.room
-	c.room.flag, c.room.rang, c.room.ready, c.room.other = c.out.writerSleeps, c.out.rangWriter, c.roomReady, &c.data
+	c.data.flag, c.data.rang, c.data.ready = c.in.readerSleeps, c.in.rangReader, c.dataReady
+	c.room.flag, c.room.rang, c.room.ready = c.out.writerSleeps, c.out.rangWriter, c.roomReady
 	for _, w := range []*waiter{&c.data, &c.room} {
-		w.wake = make(chan struct{}, 1)
+		w.orders = make(chan order, 1)
 		w.number = spinners.followers.next.Add(1)
 		w.woken.Store(noCore)
 	}
@@ -228,7 +228,6 @@ func (c *Conn) Stop() {
 	}
 	defer c.memory.leave()
 	c.in.stop()
-	c.data.nudge()
 	c.ring(c.in.writerSleeps, c.in.rangWriter)
 }
 

@@ -16,6 +16,7 @@ import (
 type end struct {
 	*ring.Conn
 	socket *net.UnixConn
+	memory []byte // of pair: what both share
 }
 
 func (e *end) close() {
@@ -41,11 +42,19 @@ func pairWith(t testing.TB, ofServer, ofClient *ring.Spinners) (server, client *
 	if err != nil {
 		t.Fatal(err)
 	}
+	bytes, err := unix.Mmap(fd, 0, ring.Size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(bytes) })
 	opened, err := ring.Open(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newEnd(t, socketOf(fds[0]), memory, ring.Server, ofServer), newEnd(t, socketOf(fds[1]), opened, ring.Client, ofClient)
+	server = newEnd(t, socketOf(fds[0]), memory, ring.Server, ofServer)
+	client = newEnd(t, socketOf(fds[1]), opened, ring.Client, ofClient)
+	server.memory, client.memory = bytes, bytes
+	return server, client
 }
 
 // newEnd returns an end, which is closed with the test; without one, by its user.
@@ -54,7 +63,7 @@ func newEnd(t testing.TB, socket *net.UnixConn, m *ring.Memory, which ring.End, 
 	if err != nil {
 		panic(err)
 	}
-	e := &end{ring.NewConn(m, which, ring.Socket{Raw: raw}, spinners), socket}
+	e := &end{ring.NewConn(m, which, ring.Socket{Raw: raw}, spinners), socket, nil}
 	if t != nil {
 		t.Cleanup(e.close)
 	}

@@ -6,12 +6,15 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/ring"
 )
 
@@ -74,8 +77,8 @@ func TestAClosedConnectionSaysSo(t *testing.T) {
 }
 
 func TestMemoryIsThereUntilNobodyUsesIt(t *testing.T) {
-	before := mappings(t)
 	server, client := pair(t)
+	before := mappings(t) - 2
 	read := make(chan error)
 	go func() { _, err := server.Read(make([]byte, 1)); read <- err }()
 	client.close()
@@ -123,6 +126,7 @@ func TestStopWakesAWriterThatWaitsForRoom(t *testing.T) {
 	full(t, client)
 	written := make(chan error)
 	go func() { _, err := client.Write([][]byte{{1}}, true); written <- err }()
+	awaitSleep(t, client.memory, 384)
 	server.Stop()
 	if err := <-written; !errors.Is(err, ring.ErrStopped) {
 		t.Errorf("got %v", err)
@@ -166,7 +170,9 @@ func TestAWriterSleepsUntilThereIsRoom(t *testing.T) {
 	n = full(t, client)
 	read := make(chan error)
 	go func() { _, err := client.Read(make([]byte, 1)); read <- err }()
+	awaitSleep(t, client.memory, 768)
 	go func() { _, err := client.Write([][]byte{{1}}, true); written <- err }()
+	awaitSleep(t, client.memory, 384)
 	if _, err := io.CopyN(io.Discard, server, int64(n)); err != nil {
 		t.Fatal(err)
 	}
@@ -179,6 +185,14 @@ func TestAWriterSleepsUntilThereIsRoom(t *testing.T) {
 	if err := <-read; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// awaitSleep waits until the goroutine whose word that is sleeps, or is about to.
+func awaitSleep(t *testing.T, memory []byte, word int) {
+	t.Helper()
+	fixture.Eventually(t, "a goroutine to sleep", func() bool {
+		return (*atomic.Uint32)(unsafe.Pointer(&memory[word])).Load() != 0
+	})
 }
 
 func TestShutdownLeavesWhatHasArrived(t *testing.T) {

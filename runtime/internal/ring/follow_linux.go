@@ -23,12 +23,11 @@ const (
 )
 
 // order is what a goroutine that follows is to do.
-type order int32
+type order int8
 
 const (
-	follow order = iota // wait for another order
-	goOn                // there is nothing to wait for any more
-	lead                // and look for the others
+	goOn order = iota // there is nothing to wait for any more
+	lead              // and look for the others
 	goToSleep
 )
 
@@ -43,7 +42,6 @@ type followers struct {
 
 // enter puts w into a place. It reports false if there is none.
 func (f *followers) enter(w *waiter, now time.Duration) bool {
-	w.order.Store(int32(follow))
 	w.since = now
 	for i := range uint32(8) {
 		at := (w.number + i) % places
@@ -70,8 +68,7 @@ func (f *followers) each(use func(at int, w *waiter) bool) {
 func (f *followers) dismiss(at int, w *waiter, o order) {
 	f.place[at].Store(nil)
 	f.count.Add(-1)
-	w.order.Store(int32(o))
-	w.nudge()
+	w.orders <- o
 }
 
 // rouse lets those go on that need not wait any more. It reports whether there were any.
@@ -139,12 +136,8 @@ func (s *Spinners) follow(w *waiter) order {
 			}
 			return other != w
 		})
-		return lead // also if the last one has dismissed it just before
+		<-w.orders // which the last leader may have given, too
+		return lead
 	}
-	for {
-		<-w.wake
-		if o := order(w.order.Load()); o != follow {
-			return o
-		}
-	}
+	return <-w.orders
 }

@@ -81,6 +81,9 @@ func TestForeignMemoryIsRefused(t *testing.T) {
 			if !errors.Is(err, ring.ErrForeign) && !(sealed && errors.Is(err, syscall.EPERM)) {
 				t.Error("is not ErrForeign")
 			}
+			if name == "huge pages" && !strings.Contains(err.Error(), "file system of type 0x958458f6") {
+				t.Error("does not say of which kind it is")
+			}
 		})
 	}
 }
@@ -194,4 +197,25 @@ func mappings(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return strings.Count(string(maps), "memfd:udsgrpc-ring")
+}
+
+func TestNobodyCanRunTheMemoryAsAProgram(t *testing.T) {
+	t.Parallel()
+	probe, err := unix.MemfdCreate("test", unix.MFD_NOEXEC_SEAL|unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Skip("Linux before 6.3")
+	}
+	unix.Close(probe)
+	m, fd, err := ring.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	defer m.Close()
+	if seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_EXEC == 0 {
+		t.Errorf("got the seals %#x, error %v", seals, err)
+	}
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("got the flags %#x, error %v: programs that are started inherit it", flags, err)
+	}
 }

@@ -14,21 +14,11 @@ type waiter struct {
 	flag    *atomic.Uint32 // tells the other end that it sleeps, and where: 1 more than the core, or 0 if not
 	rang    *atomic.Uint32 // when the other end has rung, on the clock of clock
 	ready   func() bool    // there is nothing to wait for
-	wake    chan struct{}  // by the other goroutine of this end
-	other   *waiter
 	history history
-	number  uint32       // where it follows
-	order   atomic.Int32 // while it follows
-	since   time.Duration
-	woken   atomic.Int32 // the core where the other end slept that was woken last; noCore if it was awake
-}
-
-// nudge lets the waiter look again.
-func (w *waiter) nudge() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	number  uint32        // where it follows
+	since   time.Duration // when it began to
+	orders  chan order    // gets one each time
+	woken   atomic.Int32  // the core where the other end slept that was woken last; noCore if it was awake
 }
 
 // clock returns a time that both ends read alike. It begins again at 0 every four seconds.
@@ -45,8 +35,8 @@ func (c *Conn) wait(w *waiter) error {
 	return err
 }
 
-// sleep waits for a doorbell. As one goroutine at a time can wait for the socket, the other waits for that one, which
-// nudges it after every doorbell: nobody knows for whom it was.
+// sleep waits for a doorbell. One goroutine at a time can wait for the socket. The other waits for that one to hear a
+// doorbell, and then looks itself and takes over the socket: nobody knows for whom it was.
 func (c *Conn) sleep(w *waiter) (err error) {
 	asleep := uint32(c.spinners.aside.core()) + 1
 	defer func() {
@@ -62,18 +52,14 @@ func (c *Conn) sleep(w *waiter) (err error) {
 		if err != nil {
 			return err
 		}
-		select {
-		case c.bells <- struct{}{}:
-			c.since = c.heard.Load()
-			if !w.ready() {
-				err = c.hear()
-			}
-			<-c.bells
-			w.other.nudge()
-			if w.ready() {
-				return nil
-			}
-		case <-w.wake:
+		c.bells <- struct{}{}
+		c.since = c.heard.Load()
+		if !w.ready() {
+			err = c.hear()
+		}
+		<-c.bells // the other goroutine gets it, if that waits
+		if w.ready() {
+			return nil
 		}
 	}
 }
@@ -133,7 +119,6 @@ func (c *Conn) Hear(enough func() bool) {
 			c.heard.Add(1)
 		}
 	})
-	c.room.nudge()
 }
 
 func (c *Conn) receive(fd int) (n int, err error) {
