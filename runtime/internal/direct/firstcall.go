@@ -102,7 +102,7 @@ func (c *Client) hangsUp(ctx context.Context) bool {
 		return false // it may have been there a moment ago
 	}
 	defer uds.Close()
-	g := greeting{Conn: uds, bytes: appendGreeting(nil, c.conf.MaxFiles), closing: c.closing}
+	g := greeting{Conn: uds, bytes: appendGreeting(nil, c.conf.MaxFiles, false), closing: c.closing}
 	_, err = g.exchange(ctx)
 	return errors.Is(err, errPlain) || errors.Is(err, io.EOF)
 }

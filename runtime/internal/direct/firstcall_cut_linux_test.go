@@ -63,7 +63,7 @@ func TestCallThatMayHaveRunDoesNotGoOverHTTP2(t *testing.T) {
 	}}, ServerConfig{})
 	var proxies sync.WaitGroup
 	results := map[string]error{}
-	greeting := len(appendGreeting(nil, 0))
+	greeting := len(appendGreeting(nil, 0, false))
 	whole := greeting + len(unaryCall("12345"))
 	for up := greeting - 3; up <= whole; up++ {
 		for _, down := range []int{0, 1, wire.AnswerLen - 1, wire.AnswerLen, wire.AnswerLen + 1, wire.AnswerLen + 10} {
