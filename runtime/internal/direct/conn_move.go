@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,6 +32,10 @@ func (o *outgoing) begin() (before uint32, moved bool) {
 		s := o.Load()
 		if s == outMoved {
 			return s, true
+		}
+		if s&outBusy != 0 {
+			runtime.Gosched() // the reading goroutine answers a ring frame, which takes a moment
+			continue
 		}
 		if o.CompareAndSwap(s, s|outBusy) {
 			return s, false
