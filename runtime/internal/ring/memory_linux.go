@@ -90,7 +90,7 @@ func check(fd int) error {
 		return fmt.Errorf("%w: %w", ErrForeign, os.NewSyscallError("fstatfs", err))
 	}
 	if int64(fs.Type) != unix.TMPFS_MAGIC {
-		return fmt.Errorf("%w: it is on a file system of type %#x, not in shared memory", ErrForeign, fs.Type)
+		return fmt.Errorf("%w: it is on a file system of type %#x, not in shared memory", ErrForeign, uint32(fs.Type))
 	}
 	got, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	if err != nil {
