@@ -1,7 +1,6 @@
 package ring
 
 import (
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -16,59 +15,19 @@ func usableCores() int {
 	if unix.SchedGetaffinity(0, &set) != nil {
 		return 1
 	}
-	mounts, _ := os.ReadFile("/proc/self/mountinfo")
-	groups, _ := os.ReadFile("/proc/self/cgroup")
-	return max(1, min(set.Count(), quota(string(mounts), string(groups), readFile)))
-}
-
-func readFile(name string) string {
-	b, _ := os.ReadFile(name)
-	return strings.TrimSpace(string(b))
+	return max(1, min(set.Count(), quota(ownCgroups("cpu"), readFile)))
 }
 
 const unlimited = 1 << 30
 
-// quota returns how many whole cores the cgroups of a process allow. It is given what /proc says of them, and how to
-// read a file, which gives "" if there is none.
-func quota(mounts, groups string, read func(name string) string) int {
+// quota returns how many whole cores cgroups allow.
+func quota(dirs []string, read func(name string) string) int {
 	cores := unlimited
-	for line := range strings.Lines(groups) {
-		// 4:cpu,cpuacct:/path, or 0::/path in version 2
-		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(fields) != 3 || fields[1] != "" && !hasField(fields[1], "cpu") {
-			continue
-		}
-		root, point := cgroupMount(mounts, fields[1] == "")
-		dir, ok := strings.CutPrefix(fields[2], root)
-		if point == "" || !ok {
-			dir = "" // of a container that sees no more than itself
-		}
-		for dir = path.Join("/", dir); point != ""; dir = path.Dir(dir) {
-			cores = min(cores, quotaOf(path.Join(point, dir), read))
-			if dir == "/" {
-				break
-			}
-		}
+	for _, dir := range dirs {
+		cores = min(cores, quotaOf(dir, read))
 	}
 	return cores
 }
-
-// cgroupMount returns where cgroups are mounted that limit cpu time, and from which of them on.
-func cgroupMount(mounts string, version2 bool) (root, point string) {
-	for line := range strings.Lines(mounts) {
-		before, after, _ := strings.Cut(line, " - ")
-		fields, kind := strings.Fields(before), strings.Fields(after)
-		if len(fields) < 5 || len(kind) < 3 {
-			continue
-		}
-		if version2 && kind[0] == "cgroup2" || !version2 && kind[0] == "cgroup" && hasField(kind[2], "cpu") {
-			return strings.TrimSuffix(fields[3], "/"), fields[4]
-		}
-	}
-	return "", ""
-}
-
-func hasField(list, field string) bool { return strings.Contains(","+list+",", ","+field+",") }
 
 // quotaOf returns how many whole cores one cgroup allows.
 func quotaOf(dir string, read func(string) string) int {

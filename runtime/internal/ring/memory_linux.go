@@ -32,6 +32,9 @@ const closing = 1 << 30
 // descriptor and closes it. The memory is there in full: no access to it fails later for want of memory. The error
 // says why the system gives none; the connection then goes on without rings.
 func New() (m *Memory, fd int, err error) {
+	if err := checkMemory(ownCgroups("memory"), readFile); err != nil {
+		return nil, -1, fmt.Errorf("making memory for a ring: %w", err)
+	}
 	fd, err = create()
 	if err != nil {
 		return nil, -1, err

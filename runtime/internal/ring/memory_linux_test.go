@@ -112,6 +112,7 @@ func TestMemoryThatTheSystemDoesNotGive(t *testing.T) {
 		"EPERM":       "making memory for a ring: memfd_create: operation not permitted",
 		"ENOSYS":      "making memory for a ring: memfd_create: function not implemented",
 		"noexec":      "",
+		"cgroup":      "cannot allocate memory",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +130,12 @@ func TestMemoryThatTheSystemDoesNotGive(t *testing.T) {
 			}
 			if string(out) == "skip" {
 				t.Skip("not on this kernel")
+			}
+			if name == "cgroup" {
+				if !strings.HasPrefix(string(out), "making memory for a ring: the cgroup ") || !strings.HasSuffix(string(out), want) {
+					t.Errorf("got %q", out)
+				}
+				return
 			}
 			if string(out) != want {
 				t.Errorf("got %q, want %q", out, want)
@@ -153,6 +160,13 @@ func limitedRole(args []string) {
 		must(denyMemfd(uint32(syscall.EPERM)))
 	case "ENOSYS":
 		must(denyMemfd(uint32(syscall.ENOSYS)))
+	case "cgroup":
+		leave := fullCgroup()
+		if leave == nil {
+			fmt.Print("skip")
+			return
+		}
+		defer leave()
 	case "noexec":
 		if os.WriteFile("/proc/sys/vm/memfd_noexec", []byte("2"), 0) != nil {
 			fmt.Print("skip")
@@ -218,4 +232,34 @@ func TestNobodyCanRunTheMemoryAsAProgram(t *testing.T) {
 	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("got the flags %#x, error %v: programs that are started inherit it", flags, err)
 	}
+}
+
+// fullCgroup moves the process to a cgroup with little memory and uses nearly all of that. It returns a function that
+// undoes it, or nil if that cannot be done here.
+func fullCgroup() (leave func()) {
+	const limit = 64 << 20
+	for parent, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
+		dir := filepath.Join(parent, fmt.Sprint("udsgrpc-ring-test-", os.Getpid()))
+		if os.Mkdir(dir, 0o700) != nil {
+			continue
+		}
+		self := []byte(fmt.Sprint(os.Getpid()))
+		leave = func() {
+			os.WriteFile(filepath.Join(parent, "cgroup.procs"), self, 0)
+			os.Remove(dir)
+		}
+		if os.WriteFile(filepath.Join(dir, file), []byte(fmt.Sprint(limit)), 0) != nil || os.WriteFile(filepath.Join(dir, "cgroup.procs"), self, 0) != nil {
+			leave()
+			continue
+		}
+		memory, err := unix.Mmap(-1, 0, limit-1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if err != nil {
+			panic(err)
+		}
+		for i := 0; i < len(memory); i += 4096 {
+			memory[i] = 1
+		}
+		return leave
+	}
+	return nil
 }

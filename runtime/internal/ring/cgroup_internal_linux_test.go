@@ -1,6 +1,11 @@
 package ring
 
-import "testing"
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+)
 
 func TestQuotaOfCgroups(t *testing.T) {
 	t.Parallel()
@@ -28,7 +33,7 @@ func TestQuotaOfCgroups(t *testing.T) {
 		"nonsense":       {v2, "0::/a\nx\n", map[string]string{"/sys/fs/cgroup/a/cpu.max": "1 0"}, unlimited},
 	} {
 		read := func(name string) string { return c.files[name] }
-		if got := quota(c.mounts, c.groups, read); got != c.want {
+		if got := quota(cgroups(c.mounts, c.groups, "cpu"), read); got != c.want {
 			t.Errorf("%s: got %d, want %d", name, got, c.want)
 		}
 	}
@@ -39,6 +44,35 @@ func TestListsOfCores(t *testing.T) {
 	for list, want := range map[string]int{"0": 1, "0-3": 4, "0-1,4,6-7": 5, "": 0, "x": 0, "0-x": 0} {
 		if got := countList(list); got != want {
 			t.Errorf("%q: got %d, want %d", list, got, want)
+		}
+	}
+}
+
+func TestMemoryIsNotTakenFromACgroupThatHasNone(t *testing.T) {
+	t.Parallel()
+	const limit = 1 << 30
+	v2 := func(used, cache int) map[string]string {
+		return map[string]string{"/g/memory.max": fmt.Sprint(limit), "/g/memory.current": fmt.Sprint(used), "/g/memory.stat": fmt.Sprintf("anon 1\ninactive_file %d\nx 2", cache)}
+	}
+	v1 := func(used, cache int) map[string]string {
+		return map[string]string{"/g/memory.limit_in_bytes": fmt.Sprint(limit), "/g/memory.usage_in_bytes": fmt.Sprint(used), "/g/memory.stat": fmt.Sprintf("inactive_file 0\ntotal_inactive_file %d\n", cache)}
+	}
+	for name, c := range map[string]struct {
+		files map[string]string
+		full  bool
+	}{
+		"nothing known":              {nil, false},
+		"no limit":                   {map[string]string{"/g/memory.max": "max", "/g/memory.current": "5"}, false},
+		"version 2, enough":          {v2(limit/2, 0), false},
+		"version 2, full":            {v2(limit-Size, 0), true},
+		"version 2, full of a cache": {v2(limit, limit/2), false},
+		"version 1, enough":          {v1(limit/2, 0), false},
+		"version 1, full":            {v1(limit-Size, 0), true},
+		"version 1, full of a cache": {v1(limit, limit/2), false},
+	} {
+		err := checkMemory([]string{"/g", "/"}, func(name string) string { return c.files[name] })
+		if (err != nil) != c.full || c.full && !errors.Is(err, syscall.ENOMEM) {
+			t.Errorf("%s: got the error %v", name, err)
 		}
 	}
 }
