@@ -243,12 +243,12 @@ func fullCgroup() (leave func()) {
 		if os.Mkdir(dir, 0o700) != nil {
 			continue
 		}
-		self := []byte(fmt.Sprint(os.Getpid()))
+		self := fmt.Append(nil, os.Getpid())
 		leave = func() {
 			os.WriteFile(filepath.Join(parent, "cgroup.procs"), self, 0)
 			os.Remove(dir)
 		}
-		if os.WriteFile(filepath.Join(dir, file), []byte(fmt.Sprint(limit)), 0) != nil || os.WriteFile(filepath.Join(dir, "cgroup.procs"), self, 0) != nil {
+		if os.WriteFile(filepath.Join(dir, file), fmt.Append(nil, limit), 0) != nil || os.WriteFile(filepath.Join(dir, "cgroup.procs"), self, 0) != nil {
 			leave()
 			continue
 		}
