@@ -144,6 +144,14 @@ func (c *conn) writeSocket(wait bool) (n int, all bool, err error) {
 	return c.wrote, c.wrote == n, c.writeErr
 }
 
+// toWrite returns how many bytes pieces have.
+func (c *conn) toWrite() (n int) {
+	for _, p := range c.pieces {
+		n += len(p)
+	}
+	return n
+}
+
 // writeAll writes b, then data and the frames after it. It returns how much the kernel has accepted.
 func (c *conn) writeAll(b []byte, data wire.Payload, after []byte) (taken int, err error) {
 	c.pieces = append(c.pieces[:0], b)

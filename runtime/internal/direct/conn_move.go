@@ -82,7 +82,7 @@ func (c *conn) writeOrMove(wait, whole bool) (n int, all bool, err error) {
 	if !moved && before&outPartial == 0 {
 		if before&outWanted != 0 {
 			moved, err = c.answerRing(wait)
-		} else if c.offers && c.earns.enough(c.ringUse.after) {
+		} else if c.offers && c.earns.enough(c.ringUse.after, c.toWrite()) {
 			c.offerRings()
 		}
 	}
@@ -152,10 +152,22 @@ const (
 	// them than it takes to make them.
 	earnAfter  = 16
 	earnWithin = 100 * time.Millisecond
+
+	// earnSize is how large a write may be that earns rings. They save what it costs to wake a process, which is little
+	// beside copying a larger one.
+	earnSize = 4 << 10
+
+	// maxRings is how many connections of a server have rings at once. More of them do not help: only as many ends as
+	// there are cores can wait for them without sleeping, and each has memory of its own.
+	maxRings = 64
 )
 
-// enough counts a write, and reports whether there were enough of them.
-func (e *earning) enough(after int) bool {
+// enough counts a write of size bytes, and reports whether there were enough of them.
+func (e *earning) enough(after, size int) bool {
+	if size > earnSize && after > 1 {
+		e.writes = 0
+		return false
+	}
 	if e.writes++; e.writes < after {
 		return false
 	}
@@ -168,6 +180,9 @@ func (e *earning) enough(after int) bool {
 // offerRings makes rings and offers them to the client, once. The caller has the right to write to the socket,
 // between two frames.
 func (c *conn) offerRings() {
+	if c.ringUse.now.Load() >= maxRings && !c.ringUse.always {
+		return // others may give theirs back
+	}
 	c.offers = false
 	if !c.ringUse.worthwhile() {
 		return
