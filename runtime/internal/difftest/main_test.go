@@ -4,11 +4,6 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-
-	"github.com/udsgrpc/udsgrpc/runtime/internal/ringtest"
 )
 
-func TestMain(m *testing.M) {
-	ringtest.Begin()
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -206,11 +206,10 @@ func (o *outbox) write(wait bool) {
 	var refusal error
 	for o.queued > 0 && o.err == nil && o.conn != nil && o.life != outboxClosed {
 		c := o.conn
-		var whole bool
-		c.pieces, whole = o.gather(c.pieces[:0])
+		c.pieces = o.gather(c.pieces[:0])
 		files := o.filesToPass()
 		o.mu.Unlock()
-		n, all, err := c.writeWith(files, wait, whole)
+		n, all, err := c.writeWith(files, wait)
 		clear(c.pieces)
 		o.mu.Lock()
 		o.took(n)
@@ -262,8 +261,8 @@ func (o *outbox) startFlusher() {
 	}()
 }
 
-// gather returns what is to be written next, and whether it is all that is queued.
-func (o *outbox) gather(to [][]byte) (pieces [][]byte, whole bool) {
+// gather returns what is to be written next.
+func (o *outbox) gather(to [][]byte) [][]byte {
 	n, offset := 0, o.offset
 	for i := o.next; i < len(o.pieces) && n < writeAtMost; i++ {
 		if n > 0 && o.pieces[i].hasFilesToPass() {
@@ -277,7 +276,7 @@ func (o *outbox) gather(to [][]byte) (pieces [][]byte, whole bool) {
 			n += len(b)
 		}
 	}
-	return to, n == o.queued
+	return to
 }
 
 // took records that the kernel has accepted the next n bytes.

@@ -99,7 +99,7 @@ func (sc *serverConn) end(s *serverStream) {
 	sc.busy, sc.call = false, nil
 	if sc.expired {
 		sc.expired = false
-		sc.resume()
+		sc.SetDeadline(time.Time{})
 	}
 	if sc.draining {
 		sc.endRead()
@@ -112,7 +112,7 @@ func (sc *serverConn) expire(s *serverStream) {
 	defer sc.mu.Unlock()
 	if sc.call == s {
 		sc.expired = true
-		sc.conn.expire()
+		sc.SetDeadline(time.Unix(0, 0))
 	}
 }
 
@@ -184,7 +184,7 @@ func (sc *serverConn) stopWaiting() {
 
 func (sc *serverConn) endRead() {
 	sc.readEnded = true
-	sc.closeRead()
+	sc.CloseRead()
 }
 
 // hungUp is called when the client has closed the connection.
@@ -199,7 +199,7 @@ func (sc *serverConn) hungUp() {
 
 // goAway tells the client that its call is unprocessed.
 func (sc *serverConn) goAway() {
-	sc.writeAll(wire.AppendFrameHeader(nil, wire.KindGoAway, 0), wire.Payload{}, nil)
+	sc.Write(wire.AppendFrameHeader(nil, wire.KindGoAway, 0))
 	sc.discard()
 }
 
@@ -216,5 +216,5 @@ func (sc *serverConn) discard() {
 		sc.endRead()
 	})
 	defer end.Stop()
-	io.Copy(io.Discard, onlyReader{sc.conn})
+	io.Copy(io.Discard, sc.UnixConn)
 }

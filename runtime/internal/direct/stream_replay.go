@@ -28,7 +28,7 @@ const (
 // not read. The caller holds mu.
 func (s *clientStream) mustHaveBegun() bool {
 	n := s.out.kept()
-	return n > replayLimit && n > s.conn.sendBuffer()+largestBuffer+ringRoom
+	return n > replayLimit && n > s.conn.sendBuffer()+largestBuffer
 }
 
 // readPause is how often a Send looks whether the server has read the open files before.
@@ -98,15 +98,13 @@ func (s *clientStream) sendAgain(readErr error) (again bool, err error) {
 // unprocessed reports whether the call is unprocessed and may be sent again. If so, everything is queued
 // for the next connection.
 func (s *clientStream) unprocessed(readErr error) bool {
-	s.conn.shutDown() // ends a write that waits
-	defer s.conn.Close()
+	s.conn.Close() // ends a write that waits
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.out.writing {
 		s.mu.wait()
 	}
-	unread := readErr != nil && s.conn.unread(readErr)
-	unknown := readErr != nil && s.state.processing != processingUntaken && !unread // the server may have read what was accepted
+	unknown := readErr != nil && s.state.processing != processingUntaken // the server may have read what the kernel has accepted
 	if unknown || s.tries == maxTries || s.client.pool.isClosed() || !s.state.step(eventUnprocessed) {
 		return false
 	}

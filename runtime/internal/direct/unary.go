@@ -144,7 +144,7 @@ func (u *unary) exchange(conn *conn) error {
 	}
 	switch {
 	case errors.Is(err, errUnprocessed):
-	case clean && writeErr == nil && conn.settled():
+	case clean && writeErr == nil && conn.rd.Empty():
 		conn.trim()
 		conn.rd.FreeBuffer()
 		u.client.pool.put(conn)
@@ -230,7 +230,7 @@ func (u *unary) receive(conn *conn, taken int) (clean bool, err error) {
 	rd := &conn.rd
 	for first := true; ; first = false {
 		k, n, err := conn.next()
-		if first && (err != nil && (taken == 0 || conn.unread(err)) || err == nil && k == wire.KindGoAway) {
+		if first && (err != nil && taken == 0 || err == nil && k == wire.KindGoAway) {
 			return false, errUnprocessed
 		}
 		if err == nil && conn.waited && u.caller.Err() != nil {
