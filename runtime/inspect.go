@@ -28,6 +28,20 @@ func NoInspection() ServerOption {
 	return func(c *serverConfig) { c.noInspection = true }
 }
 
+// InspectMessages lets viewers see what is in calls, too, with "udsgrpc tap --messages": the metadata of
+// requests, the messages in JSON, and the texts of statuses. Who may look is as for [NoInspection]. Think of what is
+// in them: root of a container that has the socket mounted may be root here, too.
+//
+// In the place of secrets they see "[redacted]": of fields that have the option debug_redact, or an option of an enum whose value
+// has it; of binary metadata, and of that whose name says that it is secret, such as authorization. The texts of
+// statuses, and fields without those options, are shown as they are. The [EventLog] tells of each who asks for
+// messages. Calls take longer while somebody does. More than 64 KiB of a call are not shown.
+//
+// It is an error of NewServer together with NoInspection.
+func InspectMessages() ServerOption {
+	return func(c *serverConfig) { c.inspectMessages = true }
+}
+
 // newInspection returns the service for viewers; nil if it is turned off.
 func (s *Server) newInspection() *inspect.Inspection {
 	if s.config.noInspection {
@@ -42,6 +56,7 @@ func (s *Server) newInspection() *inspect.Inspection {
 		},
 		Draining:    s.draining,
 		Caller:      callerOf,
+		Transport:   transportOf,
 		Totals:      s.totals,
 		Connections: s.openConnections,
 	})
@@ -50,6 +65,13 @@ func (s *Server) newInspection() *inspect.Inspection {
 func callerOf(ctx context.Context) inspect.Caller {
 	info, _ := authInfoFrom(ctx)
 	return inspect.Caller{UID: info.Peer.UID, PID: info.Peer.PID}
+}
+
+func transportOf(ctx context.Context) inspectv1.Transport {
+	if info, _ := authInfoFrom(ctx); info.Direct {
+		return inspectv1.Transport_TRANSPORT_DIRECT
+	}
+	return inspectv1.Transport_TRANSPORT_HTTP2
 }
 
 // dispatchViewer answers a viewer, and serves it if it may look.
@@ -91,8 +113,16 @@ func (s *Server) serveViewer(c *admission.Conn, info AuthInfo) {
 		return
 	}
 	s.config.event(slog.LevelInfo, "viewer came", peerAttr(info.Peer))
-	s.inspection.Serve(c.UnixConn)
+	s.inspection.Serve(c.UnixConn, s.showMessages(info.Peer))
 	s.config.event(slog.LevelInfo, "viewer left", peerAttr(info.Peer))
+}
+
+// showMessages returns what is called when a viewer asks for messages; nil if it may not.
+func (s *Server) showMessages(to socket.Peer) func() {
+	if !s.config.inspectMessages {
+		return nil
+	}
+	return func() { s.config.event(slog.LevelWarn, "viewer sees messages", peerAttr(to)) }
 }
 
 // totals is Stats as viewers are told.

@@ -64,6 +64,7 @@ type serverConfig struct {
 	health          bool
 	reflection      bool
 	noInspection    bool
+	inspectMessages bool
 	unary           []grpc.UnaryServerInterceptor
 	stream          []grpc.StreamServerInterceptor
 	stats           []stats.Handler
@@ -101,6 +102,9 @@ func (c *serverConfig) checkOptions() {
 	}
 	if c.listen.DirMode&0o022 != 0 && !c.listen.AllowUnsafeDir {
 		c.reject("directory mode %#o: others could replace the socket: take the write permission of group and others away", c.listen.DirMode)
+	}
+	if c.inspectMessages && c.noInspection {
+		c.reject("InspectMessages with NoInspection: nobody can see them")
 	}
 	if c.auth.auditAll && c.auth.audit == nil {
 		c.reject("AuditAllowedCalls without AuditLog: there is no log to record calls in")

@@ -10,7 +10,10 @@
 //	counting.go   what is counted
 //	table.go      a map of limited size that calls do not wait for
 //	histogram.go  how long calls took
-//	snapshot.go   what viewers are told
+//	snapshot.go   what viewers are told of all calls
+//	tap.go        viewers that are told of each call
+//	tapped.go     a call that they are told of
+//	encode.go     how it is told
 //
 // # Goroutines
 //
@@ -18,5 +21,6 @@
 //     grpc-go, one of which runs the handler, and one that waits for the drain. They end when the viewer
 //     hangs up, after Stop, and most often when the server drains.
 //
-// A call never waits for a viewer. Inspection.mu is held for a moment when a viewer comes or goes.
+// A call never waits for a viewer. Inspection.mu and counting.tapsMu are held for a moment when a viewer comes or
+// goes, tap.mu while the bytes of a call are copied.
 package inspect

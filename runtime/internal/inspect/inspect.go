@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	inspectv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/inspect/v1"
 )
@@ -21,6 +19,8 @@ type Config struct {
 
 	// Caller returns who makes the call whose context it is.
 	Caller func(context.Context) Caller
+	// Transport returns what carries the call whose context it is.
+	Transport func(context.Context) inspectv1.Transport
 	// Totals and Connections tell what the server counts by itself.
 	Totals      func() *inspectv1.Totals
 	Connections func() *inspectv1.Connections
@@ -29,7 +29,6 @@ type Config struct {
 // Inspection is the service for viewers of one server. Its methods may be called concurrently. A nil
 // *Inspection counts nothing.
 type Inspection struct {
-	inspectv1.UnimplementedInspectServiceServer
 	config Config
 
 	counting atomic.Pointer[counting] // nil while nobody looks; changed with mu held
@@ -52,11 +51,19 @@ const (
 	minInterval     = 100 * time.Millisecond
 )
 
+// viewer is the service for one connection.
+type viewer struct {
+	inspectv1.UnimplementedInspectServiceServer
+	*Inspection
+	contents func() // is called when it asks for what is in calls; nil if it may not see that
+}
+
 // Serve serves the viewer at the other end of conn until that hangs up, or Stop is called. Streams end when the
-// server drains, and the connection, too, if the viewer reads that. Serve closes conn.
-func (i *Inspection) Serve(conn *net.UnixConn) {
+// server drains, and the connection, too, if the viewer reads that. Serve closes conn. It calls contents
+// each time before the viewer sees what is in calls, which it may not if that is nil.
+func (i *Inspection) Serve(conn *net.UnixConn, contents func()) {
 	server := grpc.NewServer(grpc.WaitForHandlers(true))
-	inspectv1.RegisterInspectServiceServer(server, i)
+	inspectv1.RegisterInspectServiceServer(server, viewer{Inspection: i, contents: contents})
 	l := listenerOf(conn)
 	defer l.end()
 	// It closes the connection, too, which grpc waits for while it has no HTTP/2.
@@ -84,26 +91,22 @@ func (i *Inspection) Stop() {
 }
 
 // Snapshots implements the service.
-func (i *Inspection) Snapshots(req *inspectv1.SnapshotsRequest, stream grpc.ServerStreamingServer[inspectv1.SnapshotsResponse]) error {
+func (v viewer) Snapshots(req *inspectv1.SnapshotsRequest, stream grpc.ServerStreamingServer[inspectv1.SnapshotsResponse]) error {
 	interval := defaultInterval
 	if req.GetInterval() != nil {
 		interval = max(req.GetInterval().AsDuration(), minInterval)
 	}
-	c := i.enter()
-	defer i.leave()
+	c := v.enter()
+	defer v.leave()
 	next := time.NewTicker(interval)
 	defer next.Stop()
 	for {
 		// It waits for the viewer, and the ticker does not wait for it.
-		if err := stream.Send(i.snapshot(c)); err != nil {
+		if err := stream.Send(v.snapshot(c)); err != nil {
 			return err
 		}
-		select {
-		case <-next.C:
-		case <-i.config.Draining:
-			return status.Error(codes.Unavailable, "the server drains")
-		case <-stream.Context().Done():
-			return status.FromContextError(stream.Context().Err()).Err()
+		if err := wait(v.Inspection, stream, next.C); err != nil {
+			return err
 		}
 	}
 }

@@ -31,6 +31,15 @@ func (i *Inspection) recordUnary(name string, handle grpc.MethodHandler) grpc.Me
 		if counting == nil {
 			return handle(srv, ctx, decode, interceptor)
 		}
+		if taps := counting.taps.Load(); taps != nil {
+			t := i.beginTapped(ctx, counting, *taps, name)
+			reply, err := handle(srv, ctx, func(m any) error { return t.request(m, decode(m)) }, interceptor)
+			if err == nil {
+				t.response(reply, nil)
+			}
+			t.end(err)
+			return reply, err
+		}
 		call := counting.begin(name, i.config.Caller(ctx))
 		reply, err := handle(srv, ctx, decode, interceptor)
 		call.end(err)
@@ -47,6 +56,12 @@ func (i *Inspection) RecordStreams(intercept grpc.StreamServerInterceptor) grpc.
 		counting := i.counting.Load()
 		if counting == nil {
 			return intercept(srv, ss, info, handler)
+		}
+		if taps := counting.taps.Load(); taps != nil {
+			t := i.beginTapped(ss.Context(), counting, *taps, info.FullMethod)
+			err := intercept(srv, tappedStream{ss, t}, info, handler)
+			t.end(err)
+			return err
 		}
 		call := counting.begin(info.FullMethod, i.config.Caller(ss.Context()))
 		err := intercept(srv, ss, info, handler)

@@ -854,7 +854,9 @@ func (x *Caller) GetProgram() string {
 }
 
 type CallsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Also what is in the calls. It is PERMISSION_DENIED unless the program says runtime.InspectMessages().
+	Contents      bool `protobuf:"varint,1,opt,name=contents,proto3" json:"contents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -887,6 +889,13 @@ func (x *CallsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use CallsRequest.ProtoReflect.Descriptor instead.
 func (*CallsRequest) Descriptor() ([]byte, []int) {
 	return file_udsgrpc_inspect_v1_inspect_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CallsRequest) GetContents() bool {
+	if x != nil {
+		return x.Contents
+	}
+	return false
 }
 
 type CallsResponse struct {
@@ -951,14 +960,16 @@ type Call struct {
 	Method    string                 `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
 	Transport Transport              `protobuf:"varint,4,opt,name=transport,proto3,enum=udsgrpc.inspect.v1.Transport" json:"transport,omitempty"`
 	Caller    *Caller                `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`
-	// Messages from and to the client, and their bytes without framing.
+	// Messages from and to the client, and their bytes without framing or compression. The bytes of messages
+	// that are not of protobuf are unknown, and count as 0.
 	Requests      uint64 `protobuf:"varint,6,opt,name=requests,proto3" json:"requests,omitempty"`
 	RequestBytes  uint64 `protobuf:"varint,7,opt,name=request_bytes,json=requestBytes,proto3" json:"request_bytes,omitempty"`
 	Responses     uint64 `protobuf:"varint,8,opt,name=responses,proto3" json:"responses,omitempty"`
 	ResponseBytes uint64 `protobuf:"varint,9,opt,name=response_bytes,json=responseBytes,proto3" json:"response_bytes,omitempty"`
 	// The status: code 0 is OK.
-	Code          uint32 `protobuf:"varint,10,opt,name=code,proto3" json:"code,omitempty"`
-	Message       string `protobuf:"bytes,11,opt,name=message,proto3" json:"message,omitempty"`
+	Code uint32 `protobuf:"varint,10,opt,name=code,proto3" json:"code,omitempty"`
+	// Only if contents were asked for.
+	Contents      *Contents `protobuf:"bytes,11,opt,name=contents,proto3" json:"contents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1063,9 +1074,189 @@ func (x *Call) GetCode() uint32 {
 	return 0
 }
 
-func (x *Call) GetMessage() string {
+func (x *Call) GetContents() *Contents {
 	if x != nil {
-		return x.Message
+		return x.Contents
+	}
+	return nil
+}
+
+// What is in a call. Secrets are replaced in the server: fields with the option debug_redact, and what may be one
+// in metadata.
+type Contents struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The text of the status.
+	StatusMessage string `protobuf:"bytes,1,opt,name=status_message,json=statusMessage,proto3" json:"status_message,omitempty"`
+	// The metadata of the request.
+	Headers []*Header `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty"`
+	// The messages in the order in which the server got or sent them, as far as there is room for them.
+	Messages []*Message `protobuf:"bytes,3,rep,name=messages,proto3" json:"messages,omitempty"`
+	// How many more there were.
+	LeftOut       uint64 `protobuf:"varint,4,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Contents) Reset() {
+	*x = Contents{}
+	mi := &file_udsgrpc_inspect_v1_inspect_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Contents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Contents) ProtoMessage() {}
+
+func (x *Contents) ProtoReflect() protoreflect.Message {
+	mi := &file_udsgrpc_inspect_v1_inspect_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Contents.ProtoReflect.Descriptor instead.
+func (*Contents) Descriptor() ([]byte, []int) {
+	return file_udsgrpc_inspect_v1_inspect_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Contents) GetStatusMessage() string {
+	if x != nil {
+		return x.StatusMessage
+	}
+	return ""
+}
+
+func (x *Contents) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *Contents) GetMessages() []*Message {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *Contents) GetLeftOut() uint64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
+type Header struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Header) Reset() {
+	*x = Header{}
+	mi := &file_udsgrpc_inspect_v1_inspect_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Header) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Header) ProtoMessage() {}
+
+func (x *Header) ProtoReflect() protoreflect.Message {
+	mi := &file_udsgrpc_inspect_v1_inspect_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Header.ProtoReflect.Descriptor instead.
+func (*Header) Descriptor() ([]byte, []int) {
+	return file_udsgrpc_inspect_v1_inspect_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Header) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Header) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type Message struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the server sent it. If not, it is the client's.
+	Response bool `protobuf:"varint,1,opt,name=response,proto3" json:"response,omitempty"`
+	// In the JSON of protobuf, with "[redacted]" in the place of each secret.
+	Json          string `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Message) Reset() {
+	*x = Message{}
+	mi := &file_udsgrpc_inspect_v1_inspect_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Message) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Message) ProtoMessage() {}
+
+func (x *Message) ProtoReflect() protoreflect.Message {
+	mi := &file_udsgrpc_inspect_v1_inspect_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Message.ProtoReflect.Descriptor instead.
+func (*Message) Descriptor() ([]byte, []int) {
+	return file_udsgrpc_inspect_v1_inspect_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Message) GetResponse() bool {
+	if x != nil {
+		return x.Response
+	}
+	return false
+}
+
+func (x *Message) GetJson() string {
+	if x != nil {
+		return x.Json
 	}
 	return ""
 }
@@ -1136,11 +1327,12 @@ const file_udsgrpc_inspect_v1_inspect_proto_rawDesc = "" +
 	"\x03pid\x18\x02 \x01(\x03H\x01R\x03pid\x88\x01\x01\x12\x18\n" +
 	"\aprogram\x18\x03 \x01(\tR\aprogramB\x06\n" +
 	"\x04_uidB\x06\n" +
-	"\x04_pid\"\x0e\n" +
-	"\fCallsRequest\"Y\n" +
+	"\x04_pid\"*\n" +
+	"\fCallsRequest\x12\x1a\n" +
+	"\bcontents\x18\x01 \x01(\bR\bcontents\"Y\n" +
 	"\rCallsResponse\x12.\n" +
 	"\x05calls\x18\x01 \x03(\v2\x18.udsgrpc.inspect.v1.CallR\x05calls\x12\x18\n" +
-	"\adropped\x18\x02 \x01(\x04R\adropped\"\xaa\x03\n" +
+	"\adropped\x18\x02 \x01(\x04R\adropped\"\xca\x03\n" +
 	"\x04Call\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x125\n" +
 	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
@@ -1152,8 +1344,19 @@ const file_udsgrpc_inspect_v1_inspect_proto_rawDesc = "" +
 	"\tresponses\x18\b \x01(\x04R\tresponses\x12%\n" +
 	"\x0eresponse_bytes\x18\t \x01(\x04R\rresponseBytes\x12\x12\n" +
 	"\x04code\x18\n" +
-	" \x01(\rR\x04code\x12\x18\n" +
-	"\amessage\x18\v \x01(\tR\amessage*e\n" +
+	" \x01(\rR\x04code\x128\n" +
+	"\bcontents\x18\v \x01(\v2\x1c.udsgrpc.inspect.v1.ContentsR\bcontents\"\xbb\x01\n" +
+	"\bContents\x12%\n" +
+	"\x0estatus_message\x18\x01 \x01(\tR\rstatusMessage\x124\n" +
+	"\aheaders\x18\x02 \x03(\v2\x1a.udsgrpc.inspect.v1.HeaderR\aheaders\x127\n" +
+	"\bmessages\x18\x03 \x03(\v2\x1b.udsgrpc.inspect.v1.MessageR\bmessages\x12\x19\n" +
+	"\bleft_out\x18\x04 \x01(\x04R\aleftOut\"0\n" +
+	"\x06Header\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"9\n" +
+	"\aMessage\x12\x1a\n" +
+	"\bresponse\x18\x01 \x01(\bR\bresponse\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\tR\x04json*e\n" +
 	"\tTransport\x12\x19\n" +
 	"\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10TRANSPORT_DIRECT\x10\x01\x12\x13\n" +
@@ -1176,7 +1379,7 @@ func file_udsgrpc_inspect_v1_inspect_proto_rawDescGZIP() []byte {
 }
 
 var file_udsgrpc_inspect_v1_inspect_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_udsgrpc_inspect_v1_inspect_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_udsgrpc_inspect_v1_inspect_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_udsgrpc_inspect_v1_inspect_proto_goTypes = []any{
 	(Transport)(0),                // 0: udsgrpc.inspect.v1.Transport
 	(*SnapshotsRequest)(nil),      // 1: udsgrpc.inspect.v1.SnapshotsRequest
@@ -1193,41 +1396,47 @@ var file_udsgrpc_inspect_v1_inspect_proto_goTypes = []any{
 	(*CallsRequest)(nil),          // 12: udsgrpc.inspect.v1.CallsRequest
 	(*CallsResponse)(nil),         // 13: udsgrpc.inspect.v1.CallsResponse
 	(*Call)(nil),                  // 14: udsgrpc.inspect.v1.Call
-	nil,                           // 15: udsgrpc.inspect.v1.Method.CodesEntry
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*Contents)(nil),              // 15: udsgrpc.inspect.v1.Contents
+	(*Header)(nil),                // 16: udsgrpc.inspect.v1.Header
+	(*Message)(nil),               // 17: udsgrpc.inspect.v1.Message
+	nil,                           // 18: udsgrpc.inspect.v1.Method.CodesEntry
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
 }
 var file_udsgrpc_inspect_v1_inspect_proto_depIdxs = []int32{
-	16, // 0: udsgrpc.inspect.v1.SnapshotsRequest.interval:type_name -> google.protobuf.Duration
-	17, // 1: udsgrpc.inspect.v1.SnapshotsResponse.time:type_name -> google.protobuf.Timestamp
+	19, // 0: udsgrpc.inspect.v1.SnapshotsRequest.interval:type_name -> google.protobuf.Duration
+	20, // 1: udsgrpc.inspect.v1.SnapshotsResponse.time:type_name -> google.protobuf.Timestamp
 	3,  // 2: udsgrpc.inspect.v1.SnapshotsResponse.server:type_name -> udsgrpc.inspect.v1.Server
-	17, // 3: udsgrpc.inspect.v1.SnapshotsResponse.since:type_name -> google.protobuf.Timestamp
+	20, // 3: udsgrpc.inspect.v1.SnapshotsResponse.since:type_name -> google.protobuf.Timestamp
 	7,  // 4: udsgrpc.inspect.v1.SnapshotsResponse.methods:type_name -> udsgrpc.inspect.v1.Method
 	10, // 5: udsgrpc.inspect.v1.SnapshotsResponse.clients:type_name -> udsgrpc.inspect.v1.Client
 	4,  // 6: udsgrpc.inspect.v1.SnapshotsResponse.totals:type_name -> udsgrpc.inspect.v1.Totals
 	6,  // 7: udsgrpc.inspect.v1.SnapshotsResponse.connections:type_name -> udsgrpc.inspect.v1.Connections
-	17, // 8: udsgrpc.inspect.v1.Server.started:type_name -> google.protobuf.Timestamp
+	20, // 8: udsgrpc.inspect.v1.Server.started:type_name -> google.protobuf.Timestamp
 	5,  // 9: udsgrpc.inspect.v1.Totals.calls:type_name -> udsgrpc.inspect.v1.ByTransport
 	5,  // 10: udsgrpc.inspect.v1.Totals.connections:type_name -> udsgrpc.inspect.v1.ByTransport
 	5,  // 11: udsgrpc.inspect.v1.Connections.open:type_name -> udsgrpc.inspect.v1.ByTransport
-	15, // 12: udsgrpc.inspect.v1.Method.codes:type_name -> udsgrpc.inspect.v1.Method.CodesEntry
+	18, // 12: udsgrpc.inspect.v1.Method.codes:type_name -> udsgrpc.inspect.v1.Method.CodesEntry
 	8,  // 13: udsgrpc.inspect.v1.Method.latency:type_name -> udsgrpc.inspect.v1.Histogram
 	9,  // 14: udsgrpc.inspect.v1.Histogram.buckets:type_name -> udsgrpc.inspect.v1.Bucket
 	11, // 15: udsgrpc.inspect.v1.Client.caller:type_name -> udsgrpc.inspect.v1.Caller
 	14, // 16: udsgrpc.inspect.v1.CallsResponse.calls:type_name -> udsgrpc.inspect.v1.Call
-	17, // 17: udsgrpc.inspect.v1.Call.time:type_name -> google.protobuf.Timestamp
-	16, // 18: udsgrpc.inspect.v1.Call.duration:type_name -> google.protobuf.Duration
+	20, // 17: udsgrpc.inspect.v1.Call.time:type_name -> google.protobuf.Timestamp
+	19, // 18: udsgrpc.inspect.v1.Call.duration:type_name -> google.protobuf.Duration
 	0,  // 19: udsgrpc.inspect.v1.Call.transport:type_name -> udsgrpc.inspect.v1.Transport
 	11, // 20: udsgrpc.inspect.v1.Call.caller:type_name -> udsgrpc.inspect.v1.Caller
-	1,  // 21: udsgrpc.inspect.v1.InspectService.Snapshots:input_type -> udsgrpc.inspect.v1.SnapshotsRequest
-	12, // 22: udsgrpc.inspect.v1.InspectService.Calls:input_type -> udsgrpc.inspect.v1.CallsRequest
-	2,  // 23: udsgrpc.inspect.v1.InspectService.Snapshots:output_type -> udsgrpc.inspect.v1.SnapshotsResponse
-	13, // 24: udsgrpc.inspect.v1.InspectService.Calls:output_type -> udsgrpc.inspect.v1.CallsResponse
-	23, // [23:25] is the sub-list for method output_type
-	21, // [21:23] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	15, // 21: udsgrpc.inspect.v1.Call.contents:type_name -> udsgrpc.inspect.v1.Contents
+	16, // 22: udsgrpc.inspect.v1.Contents.headers:type_name -> udsgrpc.inspect.v1.Header
+	17, // 23: udsgrpc.inspect.v1.Contents.messages:type_name -> udsgrpc.inspect.v1.Message
+	1,  // 24: udsgrpc.inspect.v1.InspectService.Snapshots:input_type -> udsgrpc.inspect.v1.SnapshotsRequest
+	12, // 25: udsgrpc.inspect.v1.InspectService.Calls:input_type -> udsgrpc.inspect.v1.CallsRequest
+	2,  // 26: udsgrpc.inspect.v1.InspectService.Snapshots:output_type -> udsgrpc.inspect.v1.SnapshotsResponse
+	13, // 27: udsgrpc.inspect.v1.InspectService.Calls:output_type -> udsgrpc.inspect.v1.CallsResponse
+	26, // [26:28] is the sub-list for method output_type
+	24, // [24:26] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_udsgrpc_inspect_v1_inspect_proto_init() }
@@ -1242,7 +1451,7 @@ func file_udsgrpc_inspect_v1_inspect_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_udsgrpc_inspect_v1_inspect_proto_rawDesc), len(file_udsgrpc_inspect_v1_inspect_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
