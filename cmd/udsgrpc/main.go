@@ -6,12 +6,13 @@
 //	udsgrpc ls [DIR...]
 //	udsgrpc call PATH SERVICE/METHOD
 //	udsgrpc top PATH
+//	udsgrpc tap PATH
 //	udsgrpc completion SHELL
 //	udsgrpc --version
 //
 // doctor says in what condition sockets are and what to do about it, wait waits until servers answer, health
-// asks a server how it is, ls lists the sockets of the machine, call calls a method, and top shows what a server
-// does. Exit statuses tell scripts the result; --help of each verb lists them, and --json prints it as JSON
+// asks a server how it is, ls lists the sockets of the machine, call calls a method, top shows what a server
+// does, and tap each of its calls. Exit statuses tell scripts the result; --help of each verb lists them, and --json prints it as JSON
 // Lines. See docs/tool.md of the project.
 package main
 
@@ -68,6 +69,6 @@ unix:///run/app.sock, @name, unix-abstract:name.`,
 	}
 	root.SetVersionTemplate("udsgrpc {{.Version}}\n")
 	root.SetFlagErrorFunc(explainFlag)
-	root.AddCommand(newDoctor(), newWait(), newHealth(), newLs(), newCall(), newTop(), newCompletion())
+	root.AddCommand(newDoctor(), newWait(), newHealth(), newLs(), newCall(), newTop(), newTap(), newCompletion())
 	return root
 }

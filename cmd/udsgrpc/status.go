@@ -14,6 +14,8 @@ import (
 const (
 	// statusDiffer is for several paths of which not all are in the same condition.
 	statusDiffer = 1
+	// statusFile is for a file or directory that cannot be read or written.
+	statusFile = 1
 	// statusUsage is for who does not say what to do, or says it wrongly.
 	statusUsage = 2
 	// statusNotServing is for a server that answers that it does not serve.

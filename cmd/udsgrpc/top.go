@@ -11,7 +11,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/udsgrpc/udsgrpc/cmd/udsgrpc/internal/viewer"
-	"github.com/udsgrpc/udsgrpc/internal/inspectwire"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -79,17 +78,31 @@ type topOptions struct {
 type display interface {
 	// show shows a picture. Its error ends top.
 	show(*viewer.Difference) error
-	// gone is called when the server has ended and the next is waited for.
+	// gone is that of looker.
 	gone(socket.Diagnosis) error
 }
 
-// errShown ends top when everything is shown.
-var errShown = errors.New("shown")
+// topLooker makes pictures.
+type topLooker struct {
+	display
+	interval time.Duration
+	window   viewer.Window
+}
 
-// blind is the error of a server that shows nothing.
-type blind struct{ error }
-
-func (b blind) Unwrap() error { return b.error }
+func (l *topLooker) look(ctx context.Context, v *viewer.Viewer) error {
+	for s, err := range v.Snapshots(ctx, l.interval) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return blind{err}
+		}
+		if err := l.show(l.window.Add(s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func top(verb *cobra.Command, path string, o topOptions) error {
 	address, err := socket.ParseAddress(path)
@@ -99,104 +112,19 @@ func top(verb *cobra.Command, path string, o topOptions) error {
 	path = address.String()
 	out := outputOf(verb)
 	picture := topPicture{out, path, new(userNames)}
-	f := &follower{path: path, options: o}
+	f := &follower{path: path, once: o.once}
 	err = f.connect(verb.Context())
 	switch {
 	case err != nil:
 	case !out.json && !o.once && isTerminal(verb.OutOrStdout()) && isTerminal(verb.InOrStdin()) && os.Getenv("TERM") != "dumb":
-		err = topLive(verb, picture, f)
+		err = topLive(verb, picture, f, o.interval)
 	default:
-		err = f.follow(verb.Context(), &topPrinter{topPicture: picture, once: o.once})
+		err = f.follow(verb.Context(), &topLooker{display: &topPrinter{topPicture: picture, once: o.once}, interval: o.interval})
 	}
-	switch {
-	case errors.As(err, new(blind)):
-		return out.nothingToSee(verb.Context(), path, err)
-	case errors.Is(err, errShown), verb.Context().Err() != nil:
-		return nil
-	default:
-		return err
-	}
+	return followed(verb.Context(), out, path, err)
 }
 
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// follower looks at a server, and at those that come after it.
-type follower struct {
-	path    string
-	options topOptions
-	window  viewer.Window
-	viewer  *viewer.Viewer
-}
-
-func (f *follower) connect(ctx context.Context) (err error) {
-	if f.viewer, err = viewer.Connect(ctx, f.path); err != nil {
-		return blind{err}
-	}
-	return nil
-}
-
-// follow shows pictures until ctx ends, or there are no more.
-func (f *follower) follow(ctx context.Context, d display) error {
-	for {
-		err := f.look(ctx, d)
-		f.viewer.Close()
-		if f.options.once || !errors.Is(err, viewer.ErrGone) {
-			return err
-		}
-		if err := f.connectAgain(ctx, d); err != nil {
-			return err
-		}
-	}
-}
-
-// look shows pictures until the server ends.
-func (f *follower) look(ctx context.Context, d display) error {
-	for s, err := range f.viewer.Snapshots(ctx, f.options.interval) {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			return blind{err}
-		}
-		if err := d.show(f.window.Add(s)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// againPause is how long to wait for a server that is there and does not let anybody look, as one that drains.
-const againPause = 50 * time.Millisecond
-
-// connectAgain waits for the next server.
-func (f *follower) connectAgain(ctx context.Context, d display) error {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for told := false; ; told = true {
-		err := f.connect(ctx)
-		if err == nil || isAnswer(err) {
-			return err
-		}
-		if !told {
-			if err := d.gone(socket.Diagnose(ctx, f.path)); err != nil {
-				return err
-			}
-		}
-		pause.Reset(againPause)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		await(ctx, f.path)
-	}
-}
-
-// isAnswer reports whether it is known that the server shows nothing.
-func isAnswer(err error) bool {
-	var denied *inspectwire.DeniedError
-	return errors.Is(err, inspectwire.ErrNone) || errors.As(err, &denied) && denied.Answer != inspectwire.Draining
 }

@@ -18,15 +18,16 @@ import (
 const liveWindow = 5 * time.Second
 
 // topLive shows pictures on the terminal, until the user ends it or there are no more.
-func topLive(verb *cobra.Command, picture topPicture, f *follower) error {
+func topLive(verb *cobra.Command, picture topPicture, f *follower, interval time.Duration) error {
 	ctx, cancel := context.WithCancel(verb.Context())
 	defer cancel()
-	f.window.Length = liveWindow
 	program := tea.NewProgram(liveView{topPicture: picture}, tea.WithContext(ctx),
 		tea.WithInput(verb.InOrStdin()), tea.WithOutput(verb.OutOrStdout()), tea.WithoutSignalHandler())
 	followed := make(chan error, 1)
 	go func() { // ends when the view does
-		followed <- f.follow(ctx, liveDisplay{program})
+		followed <- f.follow(ctx, &topLooker{
+			display: liveDisplay{program}, interval: interval, window: viewer.Window{Length: liveWindow},
+		})
 		program.Quit()
 	}()
 	_, err := program.Run()

@@ -147,7 +147,7 @@ func (o topPicture) clientTable(d *viewer.Difference, lines int) string {
 
 func programOf(c *inspectv1.Caller) string {
 	switch {
-	case c.Pid == nil:
+	case c == nil || c.Pid == nil:
 		return "others"
 	case c.GetProgram() == "":
 		return strconv.FormatInt(c.GetPid(), 10)
@@ -157,7 +157,7 @@ func programOf(c *inspectv1.Caller) string {
 }
 
 func userOf(c *inspectv1.Caller, names *userNames) string {
-	if c.Uid == nil {
+	if c == nil || c.Uid == nil {
 		return "-"
 	}
 	return quote(names.of(int(c.GetUid())))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func explainBlind(err error) (codes.Code, string) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return codes.Unavailable, fmt.Sprintf("it does not say whether it lets you look, in %v", viewer.AskTimeout)
 	default:
-		s := status.Convert(err)
+		s := status.Convert(cmp.Or(errors.Unwrap(err), err)) // without blind, whose text would be added
 		return s.Code(), s.Message()
 	}
 }

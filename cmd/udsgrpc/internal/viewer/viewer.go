@@ -93,18 +93,23 @@ func (v *Viewer) Snapshots(ctx context.Context, interval time.Duration) iter.Seq
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		stream, err := v.InspectServiceClient.Snapshots(ctx, &inspectv1.SnapshotsRequest{Interval: durationpb.New(interval)})
-		for {
-			var s *inspectv1.SnapshotsResponse
-			if err == nil {
-				s, err = stream.Recv()
-			}
-			if err != nil {
-				yield(nil, explain(ctx, err))
-				return
-			}
-			if !yield(s, nil) {
-				return
-			}
+		receive(ctx, stream, err, yield)
+	}
+}
+
+// receive yields what comes, and then the error.
+func receive[T any](ctx context.Context, stream grpc.ServerStreamingClient[T], err error, yield func(*T, error) bool) {
+	for {
+		var resp *T
+		if err == nil {
+			resp, err = stream.Recv()
+		}
+		if err != nil {
+			yield(nil, explain(ctx, err))
+			return
+		}
+		if !yield(resp, nil) {
+			return
 		}
 	}
 }
