@@ -31,8 +31,8 @@ func (i *Inspection) recordUnary(name string, handle grpc.MethodHandler) grpc.Me
 		if counting == nil {
 			return handle(srv, ctx, decode, interceptor)
 		}
-		if taps := counting.taps.Load(); taps != nil {
-			t := i.beginTapped(ctx, counting, *taps, name)
+		if taps := counting.admitting(); taps != nil {
+			t := i.beginTapped(ctx, counting, taps, name)
 			reply, err := handle(srv, ctx, func(m any) error { return t.request(m, decode(m)) }, interceptor)
 			if err == nil {
 				t.response(reply, nil)
@@ -57,8 +57,8 @@ func (i *Inspection) RecordStreams(intercept grpc.StreamServerInterceptor) grpc.
 		if counting == nil {
 			return intercept(srv, ss, info, handler)
 		}
-		if taps := counting.taps.Load(); taps != nil {
-			t := i.beginTapped(ss.Context(), counting, *taps, info.FullMethod)
+		if taps := counting.admitting(); taps != nil {
+			t := i.beginTapped(ss.Context(), counting, taps, info.FullMethod)
 			err := intercept(srv, tappedStream{ss, t}, info, handler)
 			t.end(err)
 			return err

@@ -3,6 +3,7 @@ package inspect
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -13,41 +14,81 @@ import (
 )
 
 const (
-	// maxPending is how many bytes wait for a viewer at most.
+	// callsPerSecond is how many calls a viewer is told of, so that those of a busy server go on as without it: what
+	// is told costs both processes time. maxBurst is how many it is told of after it was told of fewer.
+	callsPerSecond = 10_000
+	maxBurst       = 4096
+	// maxPending is how many bytes wait for a viewer.
 	maxPending = 1 << 20
 	// pause is the time from one response to the next at least. What comes after a pause is told at once; what
-	// comes often is told together, as each response costs more than many calls.
+	// comes often is told together, as each response costs as much as many calls.
 	pause = 20 * time.Millisecond
 )
 
-// tap is a viewer of calls, and what it has yet to be told. Calls never wait for it: what there is no room for is
+// tap is a viewer of calls, and what it has yet to be told. Calls never wait for it: those that are too many are
 // counted.
 type tap struct {
 	contents bool          // whether it sees what is in calls
 	news     chan struct{} // has a value when there is something to tell
 
+	room    atomic.Int64 // how many more calls may begin that it is told of; below 0 it is full
+	dropped atomic.Uint64
+
 	mu      sync.Mutex
 	pending []byte // a CallsResponse
-	dropped uint64
-	left    bool // the viewer has gone
+	left    bool   // the viewer has gone
+}
+
+func newTap(contents bool) *tap {
+	t := &tap{contents: contents, news: make(chan struct{}, 1)}
+	t.room.Store(maxBurst)
+	return t
+}
+
+// admits reports whether the tap is told of a call that begins.
+func (t *tap) admits() bool {
+	// It is only read when it is full, so that calls need not have it one after the other.
+	if t.room.Load() > 0 && t.room.Add(-1) >= 0 {
+		return true
+	}
+	t.drop()
+	return false
+}
+
+func (t *tap) drop() {
+	t.dropped.Add(1)
+	t.wake()
+}
+
+func (t *tap) wake() {
+	select {
+	case t.news <- struct{}{}:
+	default:
+	}
+}
+
+// refill makes room for the calls of a time.
+func (t *tap) refill(d time.Duration) {
+	more := min(int64(d.Seconds()*callsPerSecond), maxBurst)
+	room := max(t.room.Load(), 0)
+	// Calls that have taken some in between begin nevertheless.
+	t.room.Store(min(room+more, maxBurst))
 }
 
 // tell adds a Call.
 func (t *tap) tell(call []byte) {
 	t.mu.Lock()
 	first := len(t.pending) == 0
-	if t.left || len(t.pending)+len(call) > maxPending {
-		t.dropped++
-		t.mu.Unlock()
-		return
+	fits := !t.left && len(t.pending)+len(call) <= maxPending
+	if fits {
+		t.pending = appendBytes(t.pending, fieldCalls, call)
 	}
-	t.pending = appendBytes(t.pending, fieldCalls, call)
 	t.mu.Unlock()
-	if first {
-		select {
-		case t.news <- struct{}{}:
-		default:
-		}
+	switch {
+	case !fits:
+		t.drop()
+	case first:
+		t.wake()
 	}
 }
 
@@ -55,9 +96,9 @@ func (t *tap) tell(call []byte) {
 func (t *tap) take(spare []byte) (calls []byte, dropped uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	calls, dropped = t.pending, t.dropped
-	t.pending, t.dropped = spare[:0], 0
-	return calls, dropped
+	calls = t.pending
+	t.pending = spare[:0]
+	return calls, t.dropped.Swap(0)
 }
 
 // leave gives up what was not told. Calls that still run may know the tap.
@@ -75,15 +116,19 @@ func (v viewer) Calls(req *inspectv1.CallsRequest, stream grpc.ServerStreamingSe
 		}
 		v.contents()
 	}
-	t := &tap{contents: req.GetContents(), news: make(chan struct{}, 1)}
+	t := newTap(req.GetContents())
 	defer v.open(t)()
 	// The viewer knows then that it sees what comes.
 	if err := stream.SendHeader(nil); err != nil {
 		return err
 	}
-	told := []byte(nil)
+	var told []byte
+	refilled := time.Now()
 	for {
 		err := wait(v.Inspection, stream, t.news)
+		now := time.Now()
+		t.refill(now.Sub(refilled))
+		refilled = now
 		calls, dropped := t.take(told)
 		if len(calls) > 0 || dropped > 0 {
 			resp := &inspectv1.CallsResponse{Dropped: dropped}
@@ -125,4 +170,25 @@ func (i *Inspection) open(t *tap) (remove func()) {
 		t.leave()
 		i.leave()
 	}
+}
+
+// admitting returns the taps that are told of a call that begins; nil for none.
+func (c *counting) admitting() []*tap {
+	all := c.taps.Load()
+	if all == nil {
+		return nil
+	}
+	if len(*all) == 1 {
+		if (*all)[0].admits() {
+			return *all
+		}
+		return nil
+	}
+	var taps []*tap
+	for _, t := range *all {
+		if t.admits() {
+			taps = append(taps, t)
+		}
+	}
+	return taps
 }
