@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,9 +23,6 @@ type counting struct {
 	since   time.Time
 	methods table[string, method]
 	clients table[Caller, client]
-
-	taps   atomic.Pointer[[]*tap] // nil if there are none; never changed in place
-	tapsMu sync.Mutex             // for who changes them
 }
 
 func newCounting() *counting {
@@ -34,21 +30,6 @@ func newCounting() *counting {
 	c.methods.make = func(string) *method { return new(method) }
 	c.clients.make = newClient
 	return c
-}
-
-// changeTaps replaces the taps.
-func (c *counting) changeTaps(change func([]*tap) []*tap) {
-	c.tapsMu.Lock()
-	defer c.tapsMu.Unlock()
-	var taps []*tap
-	if now := c.taps.Load(); now != nil {
-		taps = *now
-	}
-	if taps = change(taps); len(taps) == 0 {
-		c.taps.Store(nil)
-		return
-	}
-	c.taps.Store(&taps)
 }
 
 // Caller is who makes a call.
@@ -99,9 +80,9 @@ func (c *counting) begin(name string, from Caller) call {
 	return begun
 }
 
-func (c *call) end(err error) (took time.Duration, code codes.Code) {
-	took = time.Since(c.begun)
-	code = codeOf(err)
+func (c *call) end(err error) {
+	took := time.Since(c.begun)
+	code := codeOf(err)
 	c.method.codes[code].Add(1)
 	c.method.latency.add(took)
 	if code != codes.OK {
@@ -109,7 +90,6 @@ func (c *call) end(err error) (took time.Duration, code codes.Code) {
 	}
 	c.client.ended.Add(1)
 	c.client.last.Store(c.begun.Add(took).UnixNano())
-	return took, code
 }
 
 // codeOf returns the code that grpc makes of a handler's error. One that gRPC does not know is Unknown.

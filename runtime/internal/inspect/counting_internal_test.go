@@ -96,7 +96,7 @@ func TestClientsThatHaveGoneQuietAreForgotten(t *testing.T) {
 func TestCallAllocatesNothingWhoeverLooks(t *testing.T) {
 	i := New(Config{Caller: func(context.Context) Caller { return Caller{UID: 1000, PID: 1000} }})
 	handle := func(any, context.Context, func(any) error, grpc.UnaryServerInterceptor) (any, error) { return nil, nil }
-	call := i.recordUnary("/s/m", handle)
+	call := i.countUnary("/s/m", handle)
 	ctx := context.Background()
 	for _, who := range []string{"nobody", "somebody"} {
 		if n := testing.AllocsPerRun(100, func() { call(nil, ctx, nil, nil) }); n != 0 {

@@ -3,7 +3,7 @@
 //
 // Think of it as a second, small server behind the same socket, of which that of the program knows nothing:
 // a viewer's connection never comes to it. What the two share are the counters of an [Inspection]. They are
-// there only while somebody looks: a call without viewers costs one atomic load.
+// there only while somebody looks: a call without viewers costs two atomic loads.
 //
 //	inspect.go    viewers: their connections and streams
 //	record.go     the places where calls pass
@@ -14,6 +14,7 @@
 //	tap.go        viewers that are told of each call
 //	tapped.go     a call that they are told of
 //	encode.go     how it is told
+//	program.go    the names of the programs that make them
 //
 // # Goroutines
 //
@@ -21,6 +22,7 @@
 //     grpc-go, one of which runs the handler, and one that waits for the drain. They end when the viewer
 //     hangs up, after Stop, and most often when the server drains.
 //
-// A call never waits for a viewer. Inspection.mu and counting.tapsMu are held for a moment when a viewer comes or
-// goes, tap.mu while the bytes of a call are copied.
+// A call never waits for a viewer. Inspection.mu and taps.mu are held for a moment when a viewer comes or
+// goes, tap.mu while the
+// bytes of a call are copied, programs.mu while a program's name is found.
 package inspect

@@ -62,7 +62,7 @@ func (t *tapped) appendCaller(b []byte) []byte {
 	if t.caller.PID > 0 {
 		c = appendNumber(c, fieldPID, uint64(t.caller.PID))
 	}
-	return appendBytes(b, fieldCaller, appendString(c, fieldProgram, t.client.program))
+	return appendBytes(b, fieldCaller, appendString(c, fieldProgram, t.program))
 }
 
 func appendTime(b []byte, field protowire.Number, seconds int64, nanos int) []byte {

@@ -31,6 +31,8 @@ type Config struct {
 type Inspection struct {
 	config Config
 
+	taps     taps
+	programs programs
 	counting atomic.Pointer[counting] // nil while nobody looks; changed with mu held
 	stopped  context.Context          // ends with Stop
 	stop     context.CancelFunc

@@ -20,25 +20,17 @@ func (i *Inspection) Record(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
 	recorded.Methods = slices.Clone(desc.Methods)
 	for n := range recorded.Methods {
 		m := &recorded.Methods[n]
-		m.Handler = i.recordUnary("/"+desc.ServiceName+"/"+m.MethodName, m.Handler)
+		name := "/" + desc.ServiceName + "/" + m.MethodName
+		m.Handler = i.countUnary(name, i.tapUnary(name, m.Handler))
 	}
 	return &recorded
 }
 
-func (i *Inspection) recordUnary(name string, handle grpc.MethodHandler) grpc.MethodHandler {
+func (i *Inspection) countUnary(name string, handle grpc.MethodHandler) grpc.MethodHandler {
 	return func(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
 		counting := i.counting.Load()
 		if counting == nil {
 			return handle(srv, ctx, decode, interceptor)
-		}
-		if taps := counting.admitting(); taps != nil {
-			t := i.beginTapped(ctx, counting, taps, name)
-			reply, err := handle(srv, ctx, func(m any) error { return t.request(m, decode(m)) }, interceptor)
-			if err == nil {
-				t.response(reply, nil)
-			}
-			t.end(err)
-			return reply, err
 		}
 		call := counting.begin(name, i.config.Caller(ctx))
 		reply, err := handle(srv, ctx, decode, interceptor)
@@ -52,19 +44,43 @@ func (i *Inspection) RecordStreams(intercept grpc.StreamServerInterceptor) grpc.
 	if i == nil {
 		return intercept
 	}
+	return i.countStreams(i.tapStreams(intercept))
+}
+
+func (i *Inspection) countStreams(intercept grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		counting := i.counting.Load()
 		if counting == nil {
 			return intercept(srv, ss, info, handler)
 		}
-		if taps := counting.admitting(); taps != nil {
-			t := i.beginTapped(ss.Context(), counting, taps, info.FullMethod)
-			err := intercept(srv, tappedStream{ss, t}, info, handler)
-			t.end(err)
-			return err
-		}
 		call := counting.begin(info.FullMethod, i.config.Caller(ss.Context()))
 		err := intercept(srv, ss, info, handler)
+		call.end(err)
+		return err
+	}
+}
+
+func (i *Inspection) tapUnary(name string, handle grpc.MethodHandler) grpc.MethodHandler {
+	return func(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		taps := i.taps.admitting()
+		if taps == nil {
+			return handle(srv, ctx, decode, interceptor)
+		}
+		call := i.beginTapped(ctx, taps, name)
+		reply, err := handle(srv, ctx, func(m any) error { return call.request(m, decode(m)) }, interceptor)
+		call.end(call.response(reply, err))
+		return reply, err
+	}
+}
+
+func (i *Inspection) tapStreams(intercept grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		taps := i.taps.admitting()
+		if taps == nil {
+			return intercept(srv, ss, info, handler)
+		}
+		call := i.beginTapped(ss.Context(), taps, info.FullMethod)
+		err := intercept(srv, tappedStream{ss, call}, info, handler)
 		call.end(err)
 		return err
 	}

@@ -16,14 +16,61 @@ import (
 const (
 	// callsPerSecond is how many calls a viewer is told of, so that those of a busy server go on as without it: what
 	// is told costs both processes time. maxBurst is how many it is told of after it was told of fewer.
-	callsPerSecond = 10_000
-	maxBurst       = 4096
+	callsPerSecond = 5000
+	maxBurst       = 2048
 	// maxPending is how many bytes wait for a viewer.
 	maxPending = 1 << 20
 	// pause is the time from one response to the next at least. What comes after a pause is told at once; what
 	// comes often is told together, as each response costs as much as many calls.
 	pause = 20 * time.Millisecond
 )
+
+// taps are the viewers of calls. It is ready to use.
+type taps struct {
+	all atomic.Pointer[[]*tap] // nil if there are none; never changed in place
+
+	mu sync.Mutex // held to change them
+}
+
+// add adds a tap. The function it returns removes it.
+func (s *taps) add(t *tap) (remove func()) {
+	s.change(func(all []*tap) []*tap { return append(slices.Clip(all), t) })
+	return func() {
+		s.change(func(all []*tap) []*tap {
+			return slices.DeleteFunc(slices.Clone(all), func(other *tap) bool { return other == t })
+		})
+		t.leave()
+	}
+}
+
+func (s *taps) change(change func([]*tap) []*tap) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*tap
+	if now := s.all.Load(); now != nil {
+		all = *now
+	}
+	if all = change(all); len(all) == 0 {
+		s.all.Store(nil)
+		return
+	}
+	s.all.Store(&all)
+}
+
+// admitting returns the taps that are told of a call that begins; nil if there are none.
+func (s *taps) admitting() []*tap {
+	all := s.all.Load()
+	if all == nil {
+		return nil
+	}
+	var admitting []*tap
+	for _, t := range *all {
+		if t.admits() {
+			admitting = append(admitting, t)
+		}
+	}
+	return admitting
+}
 
 // tap is a viewer of calls, and what it has yet to be told. Calls never wait for it: those that are too many are
 // counted.
@@ -117,7 +164,7 @@ func (v viewer) Calls(req *inspectv1.CallsRequest, stream grpc.ServerStreamingSe
 		v.contents()
 	}
 	t := newTap(req.GetContents())
-	defer v.open(t)()
+	defer v.taps.add(t)()
 	// The viewer knows then that it sees what comes.
 	if err := stream.SendHeader(nil); err != nil {
 		return err
@@ -157,38 +204,4 @@ func wait[T any](i *Inspection, stream grpc.ServerStream, c <-chan T) error {
 	case <-stream.Context().Done():
 		return status.FromContextError(stream.Context().Err()).Err()
 	}
-}
-
-// open adds a tap. The function it returns removes it.
-func (i *Inspection) open(t *tap) (remove func()) {
-	c := i.enter()
-	c.changeTaps(func(taps []*tap) []*tap { return append(slices.Clip(taps), t) })
-	return func() {
-		c.changeTaps(func(taps []*tap) []*tap {
-			return slices.DeleteFunc(slices.Clone(taps), func(other *tap) bool { return other == t })
-		})
-		t.leave()
-		i.leave()
-	}
-}
-
-// admitting returns the taps that are told of a call that begins; nil for none.
-func (c *counting) admitting() []*tap {
-	all := c.taps.Load()
-	if all == nil {
-		return nil
-	}
-	if len(*all) == 1 {
-		if (*all)[0].admits() {
-			return *all
-		}
-		return nil
-	}
-	var taps []*tap
-	for _, t := range *all {
-		if t.admits() {
-			taps = append(taps, t)
-		}
-	}
-	return taps
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -24,9 +25,10 @@ const maxContents = 64 << 10
 
 // tapped is a call that taps are told of when it has ended.
 type tapped struct {
-	call
+	begun     time.Time
 	name      string
 	caller    Caller
+	program   string
 	transport inspectv1.Transport
 	taps      []*tap
 
@@ -44,9 +46,9 @@ type contents struct {
 	told inspectv1.Contents
 }
 
-func (i *Inspection) beginTapped(ctx context.Context, c *counting, taps []*tap, name string) *tapped {
-	caller := i.config.Caller(ctx)
-	t := &tapped{call: c.begin(name, caller), name: name, caller: caller, transport: i.config.Transport(ctx), taps: taps}
+func (i *Inspection) beginTapped(ctx context.Context, taps []*tap, name string) *tapped {
+	t := &tapped{begun: time.Now(), name: name, caller: i.config.Caller(ctx), transport: i.config.Transport(ctx), taps: taps}
+	t.program = i.programs.of(t.caller.PID, t.begun)
 	if slices.ContainsFunc(taps, func(t *tap) bool { return t.contents }) {
 		t.contents = &contents{room: maxContents}
 		t.contents.addHeaders(ctx)
@@ -96,7 +98,7 @@ func messageOf(m any) proto.Message {
 
 // end tells the taps.
 func (t *tapped) end(err error) {
-	took, code := t.call.end(err)
+	took, code := time.Since(t.begun), codeOf(err)
 	var space [256]byte
 	bare := t.append(space[:0], took, code)
 	var full []byte
