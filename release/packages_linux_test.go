@@ -27,6 +27,8 @@ var packaged = map[string][]string{
 		"/usr/share/man/man1/udsgrpc-doctor.1.gz",
 		"/usr/share/man/man1/udsgrpc-health.1.gz",
 		"/usr/share/man/man1/udsgrpc-ls.1.gz",
+		"/usr/share/man/man1/udsgrpc-tap.1.gz",
+		"/usr/share/man/man1/udsgrpc-top.1.gz",
 		"/usr/share/man/man1/udsgrpc-wait.1.gz",
 	},
 	"protoc-gen-go-udsgrpc": {
