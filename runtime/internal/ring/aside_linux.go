@@ -20,6 +20,7 @@ import (
 // so undo what somebody else has changed in between.
 type stepper struct {
 	allowed bool
+	cores   int          // that the process may use
 	last    atomic.Int64 // when, since start
 }
 
@@ -31,14 +32,18 @@ const noCore = 1<<31 - 1
 
 func (s *stepper) init() {
 	status, err := os.ReadFile("/proc/thread-self/status")
-	s.allowed = err == nil && bytes.Contains(status, []byte("\nSeccomp:\t0\n")) && everyCore()
+	s.cores = everyCore()
+	s.allowed = err == nil && bytes.Contains(status, []byte("\nSeccomp:\t0\n")) && s.cores > 0
 }
 
-// everyCore reports whether the process may use all cores of the machine.
-func everyCore() bool {
+// everyCore returns how many cores the process may use, if these are all of the machine, and 0 otherwise.
+func everyCore() int {
 	var allowed unix.CPUSet
 	online, err := os.ReadFile("/sys/devices/system/cpu/online")
-	return err == nil && unix.SchedGetaffinity(0, &allowed) == nil && allowed.Count() == countList(string(bytes.TrimSpace(online)))
+	if err != nil || unix.SchedGetaffinity(0, &allowed) != nil || allowed.Count() != countList(string(bytes.TrimSpace(online))) {
+		return 0
+	}
+	return allowed.Count()
 }
 
 // core returns the core that the calling thread runs on now.
@@ -68,8 +73,8 @@ func (s *Spinners) stepAside(w *waiter) bool {
 	defer runtime.UnlockOSThread()
 	var every, others unix.CPUSet
 	every.Fill()
-	if unix.SchedGetaffinity(0, &others) != nil {
-		return false
+	if unix.SchedGetaffinity(0, &others) != nil || others.Count() != s.aside.cores {
+		return false // somebody keeps it off a core now
 	}
 	others.Clear(int(woken))
 	if others.Count() == 0 || unix.SchedSetaffinity(0, &others) != nil {
