@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -65,10 +66,8 @@ func bufCommand(t *testing.T, buf, strategy, protos, out, opt string) *exec.Cmd 
 	// A copy, for buf wants a workspace to be one directory, and could find the configuration of
 	// this repository in the directory of the test.
 	workspace := t.TempDir()
-	for module, dir := range map[string]string{"protos": protos, "options": optionsDir(t)} {
-		if err := os.CopyFS(filepath.Join(workspace, module), os.DirFS(dir)); err != nil {
-			t.Fatal(err)
-		}
+	if err := errors.Join(os.CopyFS(filepath.Join(workspace, "protos"), os.DirFS(protos)), copyOptions(optionsDir(t), filepath.Join(workspace, "options"))); err != nil {
+		t.Fatal(err)
 	}
 	config := `{"version":"v2","modules":[{"path":"protos"},{"path":"options"}]}`
 	if err := os.WriteFile(filepath.Join(workspace, "buf.yaml"), []byte(config), 0o644); err != nil {
@@ -100,6 +99,12 @@ func optionsDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// copyOptions copies what users import to another such directory, as they are told to.
+func copyOptions(from, to string) error {
+	const imported = "udsgrpc/v1"
+	return os.CopyFS(filepath.Join(to, imported), os.DirFS(filepath.Join(from, imported)))
 }
 
 func inSandbox(command *exec.Cmd) *exec.Cmd {

@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			if err := os.CopyFS(filepath.Join(env.WorkDir, "options"), os.DirFS(options)); err != nil {
+			if err := copyOptions(options, filepath.Join(env.WorkDir, "options")); err != nil {
 				return err
 			}
 			env.Setenv("PATH", bufDir+string(os.PathListSeparator)+env.Getenv("PATH"))
