@@ -104,7 +104,11 @@ func await(ctx context.Context, path string) socket.Diagnosis {
 		case <-timer.C:
 			pause = min(2*pause, lastPause)
 		}
-		if d = socket.Diagnose(ctx, path); isFinal(d.Condition) {
+		next := socket.Diagnose(ctx, path)
+		if ctx.Err() != nil && next.Condition == socket.Unresponsive && d.Condition != socket.Missing {
+			return d // the end has cut this look short, which says less than the one before
+		}
+		if d = next; isFinal(d.Condition) {
 			return d
 		}
 		timer.Reset(pause)

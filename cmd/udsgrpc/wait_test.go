@@ -76,7 +76,7 @@ func TestWaitEndsWithTheConditionThatItWaitedIn(t *testing.T) {
 		{"0", missing, 14, ": missing\n"},
 		{"0", mute, 10, ": unresponsive\n"},
 		{"50ms", mute, 10, "context deadline exceeded"},
-		{"20ms", web, 11, ": not a gRPC server\n"},
+		{"1s", web, 11, ": not a gRPC server\n"},
 		{"10h", "unix://x", 18, "unix://x: invalid address"},
 		{"10h", "@" + strings.Repeat("n", 108), 17, ": path too long"},
 	} {
