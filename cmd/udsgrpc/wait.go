@@ -76,12 +76,13 @@ func await(ctx context.Context, path string) socket.Diagnosis {
 	if isFinal(d.Condition) {
 		return d
 	}
+	addr := d.Address
 	watching, stop := context.WithCancel(ctx)
 	changed, watched := make(chan struct{}, 1), make(chan struct{})
 	go func() {
 		defer close(watched)
 		// Without a watch the pauses do.
-		_ = socket.Watch(watching, d.Address, func() {
+		_ = socket.Watch(watching, addr, func() {
 			select {
 			case changed <- struct{}{}:
 			default:
