@@ -93,8 +93,7 @@ func (o *options) choose(only string) error {
 		o.plan.Workloads = measure.Workloads()
 	} else {
 		for _, w := range measure.All() {
-			conditional := strings.Contains(w.Name, "@")
-			if conditional == strings.Contains(workloads, "@") && matchWorkload.MatchString(w.Name) {
+			if w.Conditional() == strings.Contains(workloads, "@") && matchWorkload.MatchString(w.Name) {
 				o.plan.Workloads = append(o.plan.Workloads, w)
 			}
 		}

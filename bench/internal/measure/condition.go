@@ -35,6 +35,9 @@ func shown(name string) bool {
 	return false
 }
 
+// Conditional reports whether the workload is one under a condition.
+func (w Workload) Conditional() bool { return w.base != "" }
+
 // under returns the workload under a condition.
 func (w Workload) under(c condition) Workload {
 	v := w

@@ -37,7 +37,7 @@ func crowd() []int { return []int{1, 10, 100, 1000} }
 // Workloads returns the workloads that are measured if nobody asks for some by name, in the order in which
 // they are shown.
 func Workloads() []Workload {
-	return slices.DeleteFunc(All(), func(w Workload) bool { return w.base != "" && !shown(w.base) })
+	return slices.DeleteFunc(All(), func(w Workload) bool { return w.Conditional() && !shown(w.base) })
 }
 
 // single returns the workloads on a machine that does nothing else.
