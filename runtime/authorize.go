@@ -93,12 +93,12 @@ func (a *authorization) policy(method string) Policy {
 
 // check returns PermissionDenied for a caller that the method's rule refuses.
 func (a *authorization) check(ctx context.Context, method string) error {
-	if a.permits(ctx, method) {
-		a.allowed(ctx, method)
+	info, _ := authInfoFrom(ctx) // without one, nothing is known of the peer
+	policy := a.ruleOf(method)
+	if policy.Permits(info.Peer) {
+		a.countAllowed(ctx, method, info)
 		return nil
 	}
-	info, _ := authInfoFrom(ctx)
-	policy := a.ruleOf(method)
 	a.counters.calls.add(info.Direct)
 	a.counters.refused.Add(1)
 	a.record(ctx, slog.LevelWarn, "call refused", method, policy, info.Peer)
@@ -114,6 +114,10 @@ func (a *authorization) permits(ctx context.Context, method string) bool {
 // allowed counts and records a call that the method's rule permits.
 func (a *authorization) allowed(ctx context.Context, method string) {
 	info, _ := authInfoFrom(ctx)
+	a.countAllowed(ctx, method, info)
+}
+
+func (a *authorization) countAllowed(ctx context.Context, method string, info AuthInfo) {
 	a.counters.calls.add(info.Direct)
 	if a.auditAll {
 		a.record(ctx, slog.LevelInfo, "call allowed", method, a.ruleOf(method), info.Peer)
