@@ -21,10 +21,11 @@ const liveWindow = 5 * time.Second
 func topLive(verb *cobra.Command, picture topPicture, f *follower, interval time.Duration) error {
 	ctx, cancel := context.WithCancel(verb.Context())
 	defer cancel()
-	program := tea.NewProgram(liveView{topPicture: picture}, tea.WithContext(ctx),
+	// Without tea.WithContext: a program that its context ends closes the terminal while it is still read.
+	program := tea.NewProgram(liveView{topPicture: picture},
 		tea.WithInput(verb.InOrStdin()), tea.WithOutput(verb.OutOrStdout()), tea.WithoutSignalHandler())
 	followed := make(chan error, 1)
-	go func() { // ends when the view does
+	go func() { // ends when the view or ctx does
 		followed <- f.follow(ctx, &topLooker{
 			display: liveDisplay{program}, interval: interval, window: viewer.Window{Length: liveWindow},
 		})
@@ -33,8 +34,8 @@ func topLive(verb *cobra.Command, picture topPicture, f *follower, interval time
 	_, err := program.Run()
 	cancel()
 	followErr := <-followed
-	if errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, tea.ErrInterrupted) {
-		err = nil // by ctx, or by the user
+	if errors.Is(err, tea.ErrInterrupted) {
+		err = nil // by the user
 	}
 	if errors.Is(followErr, context.Canceled) {
 		followErr = nil
