@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -120,6 +121,31 @@ func TestSuccessorThatGivesUpLeavesTheOwnerAsItWas(t *testing.T) {
 	}
 	owner.Close()
 	fixture.CheckMissing(t, path)
+}
+
+func TestSuccessorThatClosesDuringItsCommitLeavesNoFileWithoutAnOwner(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	for i := range 500 {
+		owner := listen(t, path)
+		handed := offer(t.Context(), owner)
+		successor := takeOver(t, path)
+		committed := make(chan error, 1)
+		go func() { committed <- successor.Commit() }()
+		for range i % 50 { // it comes at each step of the commit at some time
+			runtime.Gosched()
+		}
+		err := successor.Close()
+		if err := errors.Join(err, owner.Close()); err != nil {
+			t.Error(err)
+		}
+		<-committed
+		<-handed
+		fixture.CheckMissing(t, path)
+		if t.Failed() {
+			return
+		}
+	}
 }
 
 func TestOwnerThatStopsMeanwhileFailsTheCommit(t *testing.T) {

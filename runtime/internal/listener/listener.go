@@ -80,8 +80,9 @@ type Listener struct {
 	conf Config // what was asked for
 
 	// Of a handover; see HandOver and TakeOver.
-	owner  atomic.Pointer[net.UnixConn] // to the process that still has the path, between TakeOver and Commit; else nil
-	offers offers
+	owner      atomic.Pointer[net.UnixConn] // to the process that still has the path, between TakeOver and Commit; else nil
+	committing sync.Mutex                   // held by Commit
+	offers     offers
 
 	closeOnce sync.Once
 	closeErr  error
@@ -102,6 +103,7 @@ func newListener(addr string, l *net.UnixListener, c *claim) *Listener {
 // [os.ErrDeadlineExceeded], and clients, those that have connected and new ones, wait for the listener's
 // successor.
 func (l *Listener) Withdraw() error {
+	l.giveUpTakeover()
 	if l.passed != nil {
 		if err := l.passed.withdraw(l.UnixListener); err != nil {
 			return fmt.Errorf("stop accepting on %s: %w", l.addr, err)
@@ -115,6 +117,17 @@ func (l *Listener) Withdraw() error {
 		return fmt.Errorf("remove socket %s, which stays and leads nowhere: the next server replaces it, if it may write to the directory: %w", l.addr, err)
 	}
 	return nil
+}
+
+// giveUpTakeover leaves the listener to the owner, unless that has let go of it already: then a Commit under way has
+// completed when giveUpTakeover returns, and the file is this listener's to remove.
+func (l *Listener) giveUpTakeover() {
+	if owner := l.owner.Load(); owner != nil {
+		owner.CloseRead() // a go that was sent can still be read, and sending one fails from now on
+		l.committing.Lock()
+		defer l.committing.Unlock()
+		owner.Close()
+	}
 }
 
 // Rebind checks the socket file. If it was removed, or replaced by something that is not in use, Rebind
@@ -150,9 +163,6 @@ func (l *Listener) Rebind() (*Listener, error) {
 func (l *Listener) Close() error {
 	l.closeOnce.Do(func() {
 		withdrawErr := l.Withdraw()
-		if owner := l.owner.Load(); owner != nil {
-			owner.Close()
-		}
 		closeErr := l.UnixListener.Close()
 		if errors.Is(closeErr, net.ErrClosed) {
 			// The accepting goroutine may close the listener to stop accepting.

@@ -221,6 +221,8 @@ func inheritClaim(addr string, lock, pinned *os.File) (*claim, error) {
 // (or this Listener was closed): start again with Listen, which finds the path free when the owner has
 // ended. After any other error the owner continues to serve. On every other Listener Commit does nothing.
 func (l *Listener) Commit() error {
+	l.committing.Lock()
+	defer l.committing.Unlock()
 	conn := l.owner.Load()
 	if conn == nil {
 		return nil
@@ -248,9 +250,6 @@ func (l *Listener) Commit() error {
 	}
 	l.claim.mu.Lock()
 	defer l.claim.mu.Unlock()
-	if l.claim.pin == nil {
-		return takeOverError(l.addr, "commit", net.ErrClosed)
-	}
 	l.claim.theirs = false
 	writePID(l.claim.lock)
 	return nil
@@ -273,9 +272,6 @@ func (l *Listener) prepare() (undo func(), err error) {
 	l.claim.mu.Lock()
 	defer l.claim.mu.Unlock()
 	pin := l.claim.pin
-	if pin == nil {
-		return undo, net.ErrClosed
-	}
 	var before unix.Stat_t
 	if err := unix.Fstat(pin.fd, &before); err != nil {
 		return undo, os.NewSyscallError("fstat", err)
@@ -283,9 +279,6 @@ func (l *Listener) prepare() (undo func(), err error) {
 	undo = func() {
 		l.claim.mu.Lock()
 		defer l.claim.mu.Unlock()
-		if l.claim.pin != pin {
-			return // closed in the meantime
-		}
 		// This process was not allowed to change the rest.
 		if l.conf.Owner != nil {
 			pin.chown(int(before.Uid), int(before.Gid))
