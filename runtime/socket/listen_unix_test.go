@@ -114,6 +114,7 @@ func TestListenLeavesWhatIsNoSocketAlone(t *testing.T) {
 		if err != nil || !os.SameFile(before, after) || !before.ModTime().Equal(after.ModTime()) {
 			t.Errorf("%s was touched: %v, %v", name, after, err)
 		}
+		fixture.CheckMissing(t, filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"))
 		if name == "regular file" {
 			if got, err := os.ReadFile(path); err != nil || string(got) != content {
 				t.Errorf("%s holds %q, %v now", name, got, err)

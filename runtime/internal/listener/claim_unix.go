@@ -73,6 +73,9 @@ func claimPath(path, name string, c *Config) (_ *claim, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := lookAt(d, name); errors.Is(err, sockerr.ErrNotSocket) {
+		return nil, err // without a lock file beside it, since such a path is most likely a mistake
+	}
 	if own.lock, err = takeLock(d, name); err != nil {
 		return nil, err
 	}
@@ -88,15 +91,12 @@ func claimPath(path, name string, c *Config) (_ *claim, err error) {
 // removeStale makes name free if a dead process left a socket there, and refuses if
 // anything else is there. The caller holds the lock.
 func removeStale(d *opendir.Dir, name, sockPath string) error {
-	found, err := d.Lstat(name)
+	found, err := lookAt(d, name)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	if uint32(found.Mode)&unix.S_IFMT != unix.S_IFSOCK {
-		return fmt.Errorf("%w: the path is %s: move it away, or choose another path", sockerr.ErrNotSocket, opendir.FileType(uint32(found.Mode)))
 	}
 	pid, err := probe(sockPath)
 	switch {
@@ -125,6 +125,15 @@ func removeStale(d *opendir.Dir, name, sockPath string) error {
 		return fmt.Errorf("remove the socket that a dead process left: %w", err)
 	}
 	return nil
+}
+
+// lookAt returns what is at name: a socket, or else an error.
+func lookAt(d *opendir.Dir, name string) (unix.Stat_t, error) {
+	st, err := d.Lstat(name)
+	if err == nil && uint32(st.Mode)&unix.S_IFMT != unix.S_IFSOCK {
+		err = fmt.Errorf("%w: the path is %s: move it away, or choose another path", sockerr.ErrNotSocket, opendir.FileType(uint32(st.Mode)))
+	}
+	return st, err
 }
 
 // probe connects to a socket and hangs up. It returns the process id of the listener, 0 if
