@@ -53,10 +53,14 @@ func dialQueue(ctx context.Context, addr Address) (*net.UnixConn, error) {
 func dialAgain(ctx context.Context, addr Address, full error) (*net.UnixConn, error) {
 	for wait := firstQueueWait; ; wait = min(2*wait, lastQueueWait) {
 		conn, err := connect(ctx, addr)
-		if errors.Is(err, errQueueFull) {
+		switch {
+		case errors.Is(err, errQueueFull):
 			full = err
-		} else if full == nil || !timedOut(err) {
+		case !timedOut(err):
 			return conn, err
+		case full == nil:
+			<-ctx.Done() // it ends at any moment, and callers may ask it whether it was the reason
+			return nil, err
 		}
 		select {
 		case <-time.After(wait):

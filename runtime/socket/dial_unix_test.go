@@ -152,3 +152,28 @@ func dup(t testing.TB, fd int) int {
 	unix.CloseOnExec(copied)
 	return copied
 }
+
+// passed is a context whose deadline has passed, and that has not noticed it yet.
+type passed struct{ context.Context }
+
+func (passed) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }
+
+func TestDialThatFailsForLackOfTimeReturnsWhenItsContextHasEnded(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := (&socket.Dialer{}).DialContext(passed{ctx}, fixture.FreePath(t))
+		failed <- err
+	}()
+	select {
+	case err := <-failed:
+		t.Fatalf("the context has not ended, and dialing has failed: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	cancel()
+	if err := <-failed; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the error is %v", err)
+	}
+}
