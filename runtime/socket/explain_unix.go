@@ -16,7 +16,7 @@ import (
 func explain(addr Address, err error) (Condition, string) {
 	switch {
 	case errors.Is(err, ErrPathTooLong):
-		return PathTooLong, "move the socket to a shorter path"
+		return PathTooLong, "the server needs a shorter path, too"
 	case errors.Is(err, unix.EMFILE):
 		return Unreachable, "this process has no descriptor left: close what it does not need, or raise its limit, as with ulimit -n"
 	case errors.Is(err, unix.ENFILE):

@@ -10,7 +10,7 @@ import (
 // explain returns why connect failed with err and what to do about it.
 func explain(addr Address, err error) (Condition, string) {
 	if errors.Is(err, ErrPathTooLong) {
-		return PathTooLong, "move the socket to a shorter path"
+		return PathTooLong, "the server needs a shorter path, too"
 	}
 	_, statErr := os.Lstat(addr.String())
 	switch {

@@ -20,7 +20,7 @@ func (d *Dir) SockPath(name string) (string, error) {
 	}
 	short := fmt.Sprintf("/proc/self/fd/%d/%s", d.FD, name)
 	if len(short) > MaxPath {
-		return "", fmt.Errorf("%w: %d bytes, the limit is %d, and the file name alone is too long to go round it: choose a shorter one",
+		return "", fmt.Errorf("%w: %d bytes, the limit is %d, and the file name alone is too long to go round it: choose a shorter name for it",
 			sockerr.ErrPathTooLong, len(full), MaxPath)
 	}
 	if err := unix.Access("/proc/self/fd", unix.X_OK); err != nil {
