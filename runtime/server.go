@@ -68,8 +68,9 @@ type Server struct {
 // The errors are those of [socket.ListenConfig.Listen]: [socket.ErrInUse] when another process owns the
 // path, [socket.ErrNotSocket] when something else is there, [socket.ErrPathTooLong], [socket.ErrUnsafeDir]
 // and [socket.ErrUnsupported]. An invalid option is an error too, and so is a rule for a user or group of
-// an unknown name; see [AllowUserName]. A failed NewServer leaves nothing behind. NewServer waits only
-// with [Takeover] and [Standby].
+// an unknown name; see [AllowUserName]. A failed NewServer leaves nothing behind but, at most, the lock file
+// beside the path, and directories that [CreateDir] has made. NewServer waits only with [Takeover] and
+// [Standby].
 func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	addr, err := resolve(path)
 	if err != nil {
@@ -181,4 +182,8 @@ func (s *Server) checkService(desc *grpc.ServiceDesc, impl any) error {
 
 // GetServiceInfo returns the registered services by their full names, as
 // [grpc.Server.GetServiceInfo] does.
-func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }
+func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo {
+	s.mu.Lock() // grpc's own method must not run while a service is registered
+	defer s.mu.Unlock()
+	return s.grpc.GetServiceInfo()
+}

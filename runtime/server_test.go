@@ -244,6 +244,25 @@ func TestServiceThatCannotBeServedMakesServeFail(t *testing.T) {
 	}
 }
 
+func TestServicesCanBeListedWhileOneIsRegistered(t *testing.T) {
+	t.Parallel()
+	srv, err := runtime.NewServer(fixture.FreePath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	registered := make(chan struct{})
+	go func() { // the race detector watches
+		defer close(registered)
+		greeterv1.RegisterGreeterServer(srv, newGreeter())
+	}()
+	srv.GetServiceInfo()
+	<-registered
+	if got := srv.GetServiceInfo(); len(got) != 1 {
+		t.Errorf("services are %v", got)
+	}
+}
+
 func TestServeCanBeCalledOnce(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
