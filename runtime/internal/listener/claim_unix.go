@@ -41,6 +41,9 @@ func listenPath(addr string, c *Config) (*Listener, error) {
 		}
 	}
 	own, err := claimPath(path, name, c)
+	for errors.Is(err, errDirReplaced) {
+		own, err = claimPath(path, name, c)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +157,10 @@ func probe(path string) (pid int, err error) {
 	return peer.PID, nil
 }
 
+// errDirReplaced means that the path led to another directory when the socket was bound. It is there now, dead and
+// without a lock; whoever claims that directory removes it.
+var errDirReplaced = errors.New("the directory was replaced meanwhile by another")
+
 // bind makes the socket file and listens. Nobody can connect before listen(2), and the owner and the mode
 // are right by then.
 func (c *claim) bind(sockPath string, conf *Config) (_ *net.UnixListener, err error) {
@@ -166,6 +173,9 @@ func (c *claim) bind(sockPath string, conf *Config) (_ *net.UnixListener, err er
 	}
 	defer f.Close()
 	if c.pin, err = pinFile(c.dir, c.name); err != nil {
+		if moved, _ := c.dir.IsReplaced(); moved {
+			return nil, errDirReplaced
+		}
 		// Most likely there was no descriptor left. A socket of this user must be the one that was just
 		// bound.
 		st, statErr := c.dir.Lstat(c.name)
