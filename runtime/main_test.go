@@ -20,8 +20,9 @@ func TestMain(m *testing.M) { testproc.Main(m, programs) }
 
 // programs are the processes that tests and examples start.
 var programs = map[string]testproc.Program{
-	"serve parent":     greetertest.ServeParent,
-	"complain and end": complainAndEnd,
+	"serve parent":       greetertest.ServeParent,
+	"complain and end":   complainAndEnd,
+	"serve and complain": serveAndComplain,
 }
 
 // complainAndEnd is a program: it says much, and why it cannot serve, and ends
@@ -31,6 +32,14 @@ func complainAndEnd(args []string) error {
 	fmt.Fprintln(os.Stderr, "cannot find the", args[0])
 	os.Exit(3)
 	return nil
+}
+
+// serveAndComplain is a program that serves its parent, and then does what complainAndEnd does.
+func serveAndComplain(args []string) error {
+	if err := greetertest.ServeParent(nil); err != nil {
+		return err
+	}
+	return complainAndEnd(args)
 }
 
 // newGreeter returns the service of tests and examples.

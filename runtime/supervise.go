@@ -32,6 +32,7 @@ const (
 // Close, or end the context given to Supervise.
 type Supervisor struct {
 	socket  *childSocket
+	program string // of the first child
 	command func() *exec.Cmd
 	user    int // of the children; -1 for this process's
 	config  childConfig
@@ -85,7 +86,7 @@ func Supervise(ctx context.Context, command func() *exec.Cmd, opts ...ChildOptio
 	if cmd == nil {
 		return nil, fmt.Errorf("supervise a child: %w", errNoCommand)
 	}
-	s := &Supervisor{command: command, user: childproc.User(cmd), config: config, done: make(chan struct{})}
+	s := &Supervisor{program: cmd.Path, command: command, user: childproc.User(cmd), config: config, done: make(chan struct{})}
 	dial := append(childPolicy(cmd), config.dial...)
 	// After those of the caller, so that they see what it says.
 	dial = append(dial, WithUnaryInterceptor(s.explainUnary), WithStreamInterceptor(s.explainStream))
@@ -141,7 +142,10 @@ func (s *Supervisor) keepRunning(ctx context.Context, p *supervisedChild) error 
 		began := time.Now()
 		select {
 		case <-ctx.Done():
-			return p.Stop(context.Background()) // for the StopTimeout at most
+			if err := p.Stop(context.Background()); err != nil { // it takes the StopTimeout at most
+				return fmt.Errorf("the last child: %w", p.stderr.Explain(err))
+			}
+			return nil
 		case <-p.Exited():
 		}
 		why := p.stderr.Explain(p.ExitError())
@@ -254,7 +258,7 @@ func (s *Supervisor) Close() error {
 	s.cancel()
 	<-s.done
 	if s.err != nil {
-		return fmt.Errorf("supervise: %w", s.err)
+		return fmt.Errorf("supervise %s: %w", s.program, s.err)
 	}
 	return nil
 }

@@ -139,6 +139,16 @@ func TestSupervisorGivesUpWithTheLastWords(t *testing.T) {
 	}
 }
 
+func TestCloseSaysHowTheLastChildEnded(t *testing.T) {
+	t.Parallel()
+	s, _ := supervise(t, func() *exec.Cmd { return testproc.Command(t, "serve and complain", "moon") })
+	err := s.Close()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 3 || !strings.Contains(err.Error(), "cannot find the moon") {
+		t.Errorf("Close returned %v", err)
+	}
+}
+
 func TestChildThatHasSettledBeginsANewRow(t *testing.T) {
 	t.Parallel()
 	s, _ := supervise(t, serveAgain(t), runtime.RestartLimit(1), runtime.RestartAfter(time.Millisecond, 0))
