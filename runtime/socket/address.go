@@ -32,7 +32,8 @@ type Address struct {
 // Every byte of a path or name stands for itself, including "%", "#", "?" and spaces; nothing is decoded.
 // To name a file that begins like one of the other forms, write "./" before it. "unix://app.sock" and
 // "unix-abstract://name" are errors: in a URL a host follows the slashes. An address of a network service
-// is an error, too: "localhost:50051", ":50051", "tcp://…", "http://…", "https://…", "dns:…" and the like.
+// is an error, too: "localhost:50051", ":50051", "dns:…" and the like; and so is a URL of another scheme, such as
+// "http://…" and "passthrough:///…".
 //
 // The error wraps [fs.ErrInvalid] for text that names no socket, and [ErrPathTooLong] for an abstract name
 // of over 107 bytes. [Listen] and [Dialer] say how long a path may be.
@@ -52,6 +53,9 @@ func ParseAddress(s string) (Address, error) {
 	if isNetworkAddress(s) {
 		return Address{}, invalid(s, "is that of a network service, and here are Unix domain sockets only: give the path of one, such as /run/app.sock (a file of such a name is ./"+s+")")
 	}
+	if isOtherURL(s) {
+		return Address{}, invalid(s, "is a URL, and not of the scheme unix: give the path of the socket, such as /run/app.sock, or unix:///run/app.sock")
+	}
 	path := s
 	if p, ok := strings.CutPrefix(s, "unix:"); ok {
 		path = p
@@ -65,11 +69,11 @@ func ParseAddress(s string) (Address, error) {
 	return pathAddress(s, path)
 }
 
-// networkSchemes are those of URLs and of grpc's targets that lead to a network.
-var networkSchemes = []string{"tcp://", "http://", "https://", "dns:", "ipv4:", "ipv6:", "xds:"}
+// networkSchemes are those of grpc's targets that lead to a network.
+var networkSchemes = []string{"dns:", "ipv4:", "ipv6:", "xds:"}
 
 // isNetworkAddress reports whether a path was probably meant as a network address: a host and a port, or a
-// URL.
+// target of grpc's.
 func isNetworkAddress(s string) bool {
 	lower := strings.ToLower(s)
 	if slices.ContainsFunc(networkSchemes, func(scheme string) bool { return strings.HasPrefix(lower, scheme) }) {
@@ -81,6 +85,13 @@ func isNetworkAddress(s string) bool {
 	}
 	port := s[colon+1:]
 	return port != "" && strings.Trim(port, "0123456789") == ""
+}
+
+// isOtherURL reports whether a path was probably meant as a URL (RFC 3986), of another scheme than unix. One letter
+// is a drive of Windows.
+func isOtherURL(s string) bool {
+	scheme, _, ok := strings.Cut(s, "://")
+	return ok && scheme != "unix" && len(scheme) > 1 && strings.Trim(strings.ToLower(scheme), "abcdefghijklmnopqrstuvwxyz0123456789+-.") == ""
 }
 
 func abstractAddress(given, name string) (Address, error) {

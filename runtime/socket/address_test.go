@@ -76,6 +76,8 @@ func TestParseAddressRejectsWhatNamesNoSocket(t *testing.T) {
 		"dns:///example.com:443":       fs.ErrInvalid,
 		"dns:example.com":              fs.ErrInvalid,
 		"xds:///greeter":               fs.ErrInvalid,
+		"passthrough:///run/app.sock":  fs.ErrInvalid,
+		"UNIX:///run/app.sock":         fs.ErrInvalid,
 		"\x00abstract":                 fs.ErrInvalid,
 		"@a\x00b":                      fs.ErrInvalid,
 		"/run/":                        fs.ErrInvalid,
@@ -94,6 +96,15 @@ func TestParseAddressRejectsWhatNamesNoSocket(t *testing.T) {
 func TestNetworkAddressIsRefusedWithTheRemedy(t *testing.T) {
 	_, err := socket.ParseAddress("localhost:50051")
 	for _, want := range []string{`"localhost:50051"`, "network", "./localhost:50051", "/run/app.sock"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v; want %q in it", err, want)
+		}
+	}
+}
+
+func TestURLOfAnotherSchemeIsRefusedWithTheRemedy(t *testing.T) {
+	_, err := socket.ParseAddress("passthrough:///unix:///run/app.sock")
+	for _, want := range []string{"passthrough:", "scheme unix", "unix:///run/app.sock"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error is %v; want %q in it", err, want)
 		}
