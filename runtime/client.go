@@ -228,8 +228,9 @@ func (c *ClientConn) notReady(cause error) error {
 	return fmt.Errorf("wait for the server on %s: %w", c.addr, cause)
 }
 
-// Close ends the connection and fails running calls with codes.Canceled. Closing again returns an error
-// that means that nothing was left to close.
+// Close ends the connection and fails running calls with codes.Canceled. If a function that was given to
+// [WithOnConnect] or [WithOnDisconnect] runs, Close waits for it. Closing again returns a status of
+// codes.Canceled, as grpc's own Close does: nothing was left to close.
 func (c *ClientConn) Close() error {
 	c.facade.Close()
 	if c.direct != nil {

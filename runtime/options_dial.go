@@ -183,15 +183,27 @@ func WithServerPolicy(p Policy) DialOption {
 }
 
 // WithUnaryInterceptor adds interceptors for unary calls. The first is the outermost; those
-// of a later option come inside those of an earlier one.
+// of a later option come inside those of an earlier one. nil adds nothing.
 func WithUnaryInterceptor(interceptors ...grpc.UnaryClientInterceptor) DialOption {
-	return func(c *dialConfig) { c.unary = append(c.unary, interceptors...) }
+	return func(c *dialConfig) {
+		for _, i := range interceptors {
+			if i != nil {
+				c.unary = append(c.unary, i)
+			}
+		}
+	}
 }
 
 // WithStreamInterceptor adds interceptors for streams, in the order of
-// [WithUnaryInterceptor].
+// [WithUnaryInterceptor]. nil adds nothing.
 func WithStreamInterceptor(interceptors ...grpc.StreamClientInterceptor) DialOption {
-	return func(c *dialConfig) { c.stream = append(c.stream, interceptors...) }
+	return func(c *dialConfig) {
+		for _, i := range interceptors {
+			if i != nil {
+				c.stream = append(c.stream, i)
+			}
+		}
+	}
 }
 
 // WithStatsHandler adds a handler of events such as begin and end of calls; OpenTelemetry's otelgrpc is

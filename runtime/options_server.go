@@ -307,7 +307,12 @@ func Takeover() ServerOption {
 // about 50). If ctx ends first, NewServer fails, and the error wraps that of ctx. If several standbys
 // wait, one gets the path. Standby can be combined with [Takeover].
 func Standby(ctx context.Context) ServerOption {
-	return func(c *serverConfig) { c.standby = ctx }
+	return func(c *serverConfig) {
+		if ctx == nil {
+			c.reject("Standby with a nil context: give context.Background() to wait without an end")
+		}
+		c.standby = ctx
+	}
 }
 
 // AllowUnsafeDir accepts a directory in which other users can replace the socket. Without it such a

@@ -15,15 +15,28 @@ import (
 // calling the next handler, should ask [PeerFromContext] who that is.
 //
 // grpc runs interceptors given with [GRPCServerOptions]: those of grpc.UnaryInterceptor before all this,
-// those of grpc.ChainUnaryInterceptor after it, for calls that are allowed.
+// those of grpc.ChainUnaryInterceptor after it, for calls that are allowed. nil adds nothing.
 func UnaryInterceptor(interceptors ...grpc.UnaryServerInterceptor) ServerOption {
-	return func(c *serverConfig) { c.unary = append(c.unary, interceptors...) }
+	return func(c *serverConfig) {
+		for _, i := range interceptors {
+			if i != nil {
+				c.unary = append(c.unary, i)
+			}
+		}
+	}
 }
 
 // StreamInterceptor adds interceptors for streams, in the order of [UnaryInterceptor]. They run for
-// refused streams too, which can neither send nor receive messages: both return the refusal.
+// refused streams too, which can neither send nor receive messages: both return the refusal. nil adds
+// nothing.
 func StreamInterceptor(interceptors ...grpc.StreamServerInterceptor) ServerOption {
-	return func(c *serverConfig) { c.stream = append(c.stream, interceptors...) }
+	return func(c *serverConfig) {
+		for _, i := range interceptors {
+			if i != nil {
+				c.stream = append(c.stream, i)
+			}
+		}
+	}
 }
 
 // StatsHandler adds a handler of events such as begin and end of calls; OpenTelemetry's otelgrpc is one.

@@ -154,16 +154,25 @@ func TestStatsHandlersSeeBothEnds(t *testing.T) {
 	}
 }
 
-// As grpc's own options do. A hook that is nil would end the process.
-func TestHandlersAndHooksThatAreNilAreIgnored(t *testing.T) {
+// As grpc's own options do. One that is nil would end the process.
+func TestHandlersInterceptorsAndHooksThatAreNilAreIgnored(t *testing.T) {
 	t.Parallel()
 	path := fixture.FreePath(t)
-	greetertest.Serve(t, path, newGreeter(), runtime.StatsHandler(nil))
+	greetertest.Serve(t, path, newGreeter(), runtime.StatsHandler(nil),
+		runtime.UnaryInterceptor(nil, nil), runtime.StreamInterceptor(nil, nil))
 	connected := make(chan struct{}, 1)
 	c, conn := greetertest.Dial(t, path,
 		runtime.WithStatsHandler(nil), runtime.WithOnConnect(nil), runtime.WithOnDisconnect(nil),
+		runtime.WithUnaryInterceptor(nil, nil), runtime.WithStreamInterceptor(nil, nil),
 		runtime.WithOnConnect(func() { connected <- struct{}{} }))
 	greetertest.Greet(t, c)
+	stream, err := c.Countdown(t.Context(), &greeterv1.CountdownRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Error(err)
+	}
 	<-connected
 	conn.Close()
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -62,7 +63,7 @@ func (p Policy) Permits(peer socket.Peer) bool { return p.allows != nil && p.all
 // A peer whose HasUID is false has a UID of -1 and no groups; permits must take care not to let it in by
 // accident. It is not known, and so not checked, what socket mode the rule needs.
 func NewPolicy(rule string, permits func(socket.Peer) bool) Policy {
-	return Policy{rule: rule, allows: permits}
+	return Policy{rule: cmp.Or(rule, "one of the program's own"), allows: permits}
 }
 
 // SameUser lets in peers with this process's effective user. Root is another user: combine it with [Root]

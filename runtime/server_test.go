@@ -151,6 +151,7 @@ func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 		"owner":            {runtime.SocketOwner(-2, 0)},
 		"shutdown timeout": {runtime.ShutdownTimeout(-1)},
 		"message size":     {runtime.MaxRecvMsgSize(0)},
+		"standby":          {runtime.Standby(nil)}, //nolint:staticcheck // that is the point
 	} {
 		path := fixture.FreePath(t)
 		if _, err := runtime.NewServer(path, opts...); !errors.Is(err, fs.ErrInvalid) {
