@@ -78,7 +78,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	}
 	config, err := newServerConfig(addr, opts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	s := &Server{
 		config:     config,
@@ -91,7 +91,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
 	s.inspection = s.newInspection()
 	if s.grpc, err = s.newGRPCServer(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	s.direct = s.newDirectServer()
 	s.admission = s.newAdmission()

@@ -154,7 +154,7 @@ func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 		"standby":          {runtime.Standby(nil)}, //nolint:staticcheck // that is the point
 	} {
 		path := fixture.FreePath(t)
-		if _, err := runtime.NewServer(path, opts...); !errors.Is(err, fs.ErrInvalid) {
+		if _, err := runtime.NewServer(path, opts...); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: error is %v", name, err)
 		}
 		fixture.CheckMissing(t, path)
