@@ -41,9 +41,6 @@ func listenPath(addr string, c *Config) (*Listener, error) {
 		}
 	}
 	own, err := claimPath(path, name, c)
-	for errors.Is(err, errDirReplaced) {
-		own, err = claimPath(path, name, c)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +50,17 @@ func listenPath(addr string, c *Config) (*Listener, error) {
 }
 
 // claimPath claims name in the directory that path leads to, and listens on it.
-func claimPath(path, name string, c *Config) (_ *claim, err error) {
+func claimPath(path, name string, c *Config) (*claim, error) {
+	for {
+		own, err := claimName(path, name, c)
+		if !errors.Is(err, errDirReplaced) {
+			return own, err
+		}
+	}
+}
+
+// claimName makes one try.
+func claimName(path, name string, c *Config) (_ *claim, err error) {
 	d, err := opendir.Open(path)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, fmt.Errorf("%w: make it, or have the server make it with runtime.CreateDir()", err)

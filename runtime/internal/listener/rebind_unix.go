@@ -3,6 +3,7 @@
 package listener
 
 import (
+	"errors"
 	"fmt"
 	"net"
 
@@ -25,6 +26,9 @@ func (c *claim) rebind(conf *Config) (*net.UnixListener, error) {
 		return c.rebindElsewhere(conf)
 	}
 	l, err := c.rebindHere(conf)
+	if errors.Is(err, errDirReplaced) {
+		return c.rebindElsewhere(conf)
+	}
 	if err != nil {
 		// In a directory that was removed meanwhile nothing can be made, which is not the reason to tell.
 		if _, lost := c.dir.IsReplaced(); lost != nil {
