@@ -380,3 +380,31 @@ func TestChildrenLeakNothing(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// Not parallel, as TestChildrenLeakNothing.
+func TestSupervisorKeepsNothingOfChildrenThatHaveEnded(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	t.Setenv("TMPDIR", fixture.ShortDir(t))
+	s, err := runtime.Supervise(t.Context(), func() *exec.Cmd { return testproc.Command(t, "serve parent") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	client := greeterv1.NewGreeterClient(s.Conn())
+	restart := func() {
+		before := s.Restarts()
+		if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		fixture.Eventually(t, "another child", func() bool { return s.Restarts() > before && s.PID() != 0 })
+		if _, err := client.Greet(t.Context(), &greeterv1.GreetRequest{}, grpc.WaitForReady(true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restart()
+	before := fixture.OpenFiles(t)
+	for range 3 {
+		restart()
+	}
+	fixture.Eventually(t, "descriptors to be closed", func() bool { return fixture.OpenFiles(t) <= before })
+}

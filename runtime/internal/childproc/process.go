@@ -47,6 +47,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, path string, timeouts Timeouts) (
 	}
 	go func() { // ends with the process
 		p.exitErr = cmd.Wait()
+		p.lifeline.Close()
 		close(p.exited)
 	}()
 	if err := p.awaitReady(ctx, timeouts.Start); err != nil {
