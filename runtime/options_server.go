@@ -17,7 +17,6 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/listener"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/nofiles"
-	"github.com/udsgrpc/udsgrpc/runtime/internal/statuslimit"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -175,20 +174,22 @@ func (s *Server) outerUnary() grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		reply, err := guard(ctx, req, info, next)
 		if err != nil {
-			err = s.result(err)
+			err = s.result(info.FullMethod, err)
 		}
 		return reply, err
 	}
 }
 
 // result makes the error of a unary call fit for the client.
-func (s *Server) result(err error) error { return statuslimit.Limit(s.ending.Result(err, false)) }
+func (s *Server) result(fullMethod string, err error) error {
+	return s.errors.Limit(fullMethod, s.ending.Result(err, false))
+}
 
 // outerStream returns the same for streams.
 func (s *Server) outerStream() grpc.StreamServerInterceptor {
 	guard := s.auth.guardStream(s.config.stream)
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		return statuslimit.Limit(s.ending.Result(guard(srv, ss, info, next), info.IsServerStream))
+		return s.errors.Limit(info.FullMethod, s.ending.Result(guard(srv, ss, info, next), info.IsServerStream))
 	}
 }
 
@@ -270,7 +271,8 @@ func AuditAllowedCalls() ServerOption {
 // EventLog writes a record for events that matter to an operator: the server serves, or drains; somebody
 // removed the socket file and it was bound again, or could not be; the socket was handed over to another
 // process, see [Takeover], or that failed, and why; a user is turned away, see [MaxConnsPerUser]; somebody
-// looks at what the server does, see [NoInspection]. There is none by default.
+// looks at what the server does, see [NoInspection]; an error was too large for a trailer, see [Server]. There is none
+// by default.
 func EventLog(logger *slog.Logger) ServerOption {
 	return func(c *serverConfig) { c.events = logger }
 }

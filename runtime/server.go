@@ -16,15 +16,17 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/ending"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/healthcheck"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/inspect"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/statuslimit"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // Server serves gRPC on a Unix domain socket that it owns. [NewServer], or a generated
 // constructor that calls it, makes one. Its methods may be called concurrently.
 //
-// The text of an error that a handler or an interceptor returns reaches the client with at most 7 KiB, reckoned
-// as HTTP/2 sends it: percent-encoded. A longer one is cut, and says so. Details of more than 32 KiB are left out, and
-// the text says so: clients whose limit for a trailer is exceeded lose the call's code, or their connection.
+// The text and the details of an error that a handler or an interceptor returns have 7 KiB together, reckoned as HTTP/2
+// sends them: percent-encoded, and in base64 together with the text. If there is more, the text is cut, to 1 KiB at the
+// least, or the details are left out; the text says so, and the [EventLog], once a minute at most. Clients whose limit
+// for a trailer is exceeded, usually 8 KiB, lose the call's code, or their connection.
 //
 // A Server holds its path until Serve has returned or Close was called; always call one of them.
 type Server struct {
@@ -41,6 +43,7 @@ type Server struct {
 	handedOver   chan struct{} // closed when another process has the listener
 	draining     chan struct{} // closed in stateDraining and after it
 	ending       *ending.Calls
+	errors       *statuslimit.Limiter
 	successors   sync.WaitGroup // goroutines that hand over
 	admission    *admission.Admission
 
@@ -87,6 +90,7 @@ func NewServer(path string, opts ...ServerOption) (*Server, error) {
 		handedOver: make(chan struct{}),
 		draining:   make(chan struct{}),
 		ending:     ending.New(addr.String()),
+		errors:     statuslimit.NewLimiter(config.event),
 	}
 	s.handovers, s.endHandovers = context.WithCancel(context.Background())
 	s.inspection = s.newInspection()

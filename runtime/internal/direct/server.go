@@ -26,7 +26,7 @@ type ServerConfig struct {
 	// gets the error. Otherwise Unary does all. All may be nil.
 	Permits  func(ctx context.Context, method string) bool
 	Allowed  func(ctx context.Context, method string)
-	Result   func(error) error
+	Result   func(method string, err error) error
 	Stream   []grpc.StreamServerInterceptor
 	Stats    handlers
 	MaxRecv  int   // bytes of a message; 0 for grpc's 4 MiB

@@ -127,7 +127,7 @@ func (s *serverStream) handle() error {
 	if m := s.method.unary; m != nil {
 		var interceptor grpc.UnaryServerInterceptor
 		var receive func(any) error // made once: it is an allocation
-		result := func(err error) error { return err }
+		result := func(_ string, err error) error { return err }
 		if server.conf.Permits != nil && server.conf.Permits(s.ctx, s.fullName) {
 			receive, result = s.recvAllowed, server.conf.Result
 		} else {
@@ -136,7 +136,7 @@ func (s *serverStream) handle() error {
 		reply, err := m.Handler(s.method.impl, s.ctx, receive, interceptor)
 		if err != nil {
 			filewalk.Discard(reply)
-			return result(err)
+			return result(s.fullName, err)
 		}
 		return s.SendMsg(reply)
 	}
