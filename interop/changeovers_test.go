@@ -119,7 +119,14 @@ func restarts(c *cell, l language) {
 func foreignRestarts(c *cell, l language) {
 	path := socketPath(c)
 	server := l.server(c)
-	start := func() *daemon { return c.startServer(path, server(context.Background(), path)) }
+	start := func() *daemon {
+		d := c.startServer(path, server(context.Background(), path))
+		// The first call of a process in Java can take longer than the server would live.
+		if err := c.callThrough("unix://" + path); err != nil {
+			c.Errorf("the first call: %v", err)
+		}
+		return d
+	}
 	c.restartsUnder(c.ourProgram(ours).of(c.Context(), path), l.restartCodesAsServer, start)
 }
 

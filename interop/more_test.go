@@ -133,8 +133,25 @@ func moreOfClient(c *cell, l language) {
 		out, err := client(soon(c), path, name).CombinedOutput()
 		c.oddly(l.odd, name, err == nil && strings.Contains(string(out), "ok "+name+"\n"), string(out))
 	}
+	detailed := socketPath(c)
+	c.serve(detailed, runtime.UnaryInterceptor(withDetails))
+	out, err := client(soon(c), detailed, "error_of_100_kib").CombinedOutput()
+	c.check(err == nil && strings.Contains(string(out), "ok error_of_100_kib\n"), "with details: %s", out)
 	_, odd := l.odd["compressed"]
 	c.check(squeezed.Load() != odd, "a request has come compressed: %t", squeezed.Load())
+}
+
+// withDetails adds details to errors, of the largest size that is kept beside a long text.
+func withDetails(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	reply, err := next(ctx, req)
+	if err == nil {
+		return reply, nil
+	}
+	st, err := status.Convert(err).WithDetails(simple(3500, 0))
+	if err != nil {
+		return nil, err
+	}
+	return nil, st.Err()
 }
 
 // moreOfServer runs them with both transports of this project's client.

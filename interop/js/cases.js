@@ -187,6 +187,7 @@ export const more = {
   },
 
   async deadline_between_replies(client) {
+    await client.unary(method("EmptyCall"), {}); // the first call of a process takes long
     const call = client.stream(method("StreamingOutputCall"), { timeout: 500 });
     call.send({ responseParameters: [{ size: 1 }, { size: 1, intervalUs: 3_000_000 }] });
     call.end();
