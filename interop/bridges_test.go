@@ -48,6 +48,8 @@ func otherBridges() []row {
 			c.spoken(t, true, false)
 			c.sends(seen)
 		}},
+		browsers("grpc-web"),
+		browsers("connect"),
 		activatedRow("this project's client", ours, func(path string) string { return path }),
 		activatedRow("grpc-go", grpcGo, func(path string) string { return "unix://" + path }),
 	}

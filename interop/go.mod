@@ -5,9 +5,15 @@ go 1.26.0
 replace github.com/udsgrpc/udsgrpc => ../
 
 require (
+	connectrpc.com/vanguard v0.4.0
 	github.com/udsgrpc/udsgrpc v0.0.0-00010101000000-000000000000
 	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.85.0
+)
+
+require (
+	connectrpc.com/connect v1.19.1 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 )
 
 require (

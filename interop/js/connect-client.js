@@ -1,17 +1,21 @@
-// node connect-client.js PATH DESCRIPTORS [CASE...]: the interop cases through connect-node.
+// node connect-client.js PATH DESCRIPTORS [CASE...]: the interop cases through connect-node. Instead of the path of a
+// socket it takes grpc-web+URL and connect+URL: then it is connect-web, as in a browser, with that protocol.
 import { readFileSync } from "node:fs";
 import { connect as dial } from "node:net";
 import { create, createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { run } from "./cases.js";
 
-const [path, descriptors, ...names] = process.argv.slice(2);
+const [target, descriptors, ...names] = process.argv.slice(2);
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(descriptors)));
-const baseUrl = "http://localhost";
-const sessionManager = new Http2SessionManager(baseUrl, {}, { createConnection: () => dial(path) });
-const transport = createGrpcTransport({ baseUrl, sessionManager });
+const sessionManager = new Http2SessionManager("http://localhost", {}, { createConnection: () => dial(target) });
+const [protocol, url] = target.split("+http");
+const baseUrl = url === undefined ? "http://localhost" : "http" + url;
+const transports = { connect: createConnectTransport, "grpc-web": createGrpcWebTransport };
+const transport = url === undefined ? createGrpcTransport({ baseUrl, sessionManager }) : transports[protocol]({ baseUrl });
 
 function find(name) {
   const [service, method] = name.split("/");
