@@ -107,7 +107,7 @@ func (s *Server) stopGracefully(ctx context.Context) {
 	for _, step := range []struct {
 		before time.Duration // how long before the end
 		take   func()
-	}{{closing, s.ending.End}, {closing / 4, s.answer}, {0, s.stop}} {
+	}{{closing, s.endCalls}, {closing / 4, s.answer}, {0, s.stop}} {
 		select {
 		case <-stopped:
 			return
@@ -115,6 +115,14 @@ func (s *Server) stopGracefully(ctx context.Context) {
 			step.take()
 		}
 	}
+}
+
+// endCalls ends the contexts of all calls, and lets no more begin, where that can be said to the client.
+func (s *Server) endCalls() {
+	if s.direct != nil {
+		s.direct.RefuseCalls()
+	}
+	s.ending.End()
 }
 
 // answer ends all calls, whatever their handlers do.

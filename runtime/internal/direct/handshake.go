@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -60,7 +60,7 @@ func sooner(ctx context.Context, t time.Time) time.Time {
 // serverHandshake reads the introduction of a client whose preface was read, and answers with which version
 // will be spoken. The other fields of the answer are given. It returns the metadata that all calls of the
 // client have.
-func serverHandshake(c net.Conn, f *wire.Reader, b []byte, answer wire.Answer) (metadata.MD, error) {
+func serverHandshake(c io.Writer, f *wire.Reader, b []byte, answer wire.Answer) (metadata.MD, error) {
 	preface, err := wire.ParsePreface(b)
 	if err != nil {
 		return nil, err

@@ -56,6 +56,7 @@ type Server struct {
 	conns    map[*serverConn]struct{}
 	hangups  *hangups // nil until the first connection
 	draining bool     // connections end after their current call, or the first one they are about to have
+	refusing bool     // no further call begins
 	stopped  bool     // accepts no more connections
 }
 
@@ -182,7 +183,7 @@ func (s *Server) add(sc *serverConn) (full bool, err error) {
 	}
 	full = len(s.conns) >= s.conf.MaxConns
 	s.conns[sc] = struct{}{}
-	sc.draining = s.draining
+	sc.draining, sc.refusing = s.draining, s.refusing
 	s.serving++
 	return full, nil
 }
@@ -221,6 +222,16 @@ func (s *Server) Drain() {
 	s.closeHangups()
 }
 
+// RefuseCalls lets no more calls begin. Their clients are told that they are unprocessed.
+func (s *Server) RefuseCalls() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusing = true
+	for sc := range s.conns {
+		sc.refuse()
+	}
+}
+
 // AnswerCalls ends all calls whose handlers run with err, whatever the handlers do, and lets no more calls begin on
 // their connections. It does not wait until clients have received that.
 func (s *Server) AnswerCalls(err error) {
@@ -237,11 +248,14 @@ func (s *Server) AnswerCalls(err error) {
 	}
 }
 
-// Stop closes all connections. Handlers may still run for a while, with a context that has ended.
+// Stop closes all connections. Handlers may still run for a while, with a context that has ended. Clients whose call
+// has not begun are told so; their connections' goroutines may not have run for long.
 func (s *Server) Stop() {
 	s.mu.Lock()
-	s.draining, s.stopped = true, true
+	s.draining, s.refusing, s.stopped = true, true, true
 	for sc := range s.conns {
+		sc.refuse()
+		sc.turnAway()
 		sc.hungUp()
 		sc.Close()
 	}

@@ -47,19 +47,21 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 	} else {
 		s.fullName, s.method = m.fullName, m
 	}
-	more := sc.begin(s)
+	may, more := sc.begin(s)
 	defer sc.end(s)
-	if m == nil {
-		s.tag()
-		return s.finish(sc.server.unimplemented(s.fullName)), nil
-	}
-	if !m.desc.ClientStreams {
+	if may && m != nil && !m.desc.ClientStreams {
 		if err := s.readRequest(); err != nil {
 			return false, sc.incomplete(err)
 		}
-	} else if !more {
+		more = true
+	}
+	if !may || m != nil && !more || !s.progress.CompareAndSwap(progressReading, progressBegun) {
 		sc.goAway()
 		return false, nil
+	}
+	if m == nil {
+		s.tag()
+		return s.finish(sc.server.unimplemented(s.fullName)), nil
 	}
 	if m.unary == nil && header.Timeout > 0 {
 		// A handler may wait for messages, or for room to send some.
@@ -82,7 +84,7 @@ func (s *serverStream) serve() (again bool) {
 		beginTime = time.Now()
 		hs.rpc(s.ctx, &stats.Begin{BeginTime: beginTime, IsClientStream: s.method.desc.ClientStreams, IsServerStream: s.method.desc.ServerStreams})
 	}
-	s.handling.Store(true)
+	s.progress.Store(progressHandling)
 	appErr := s.handle()
 	st, ok := status.FromError(appErr)
 	if !ok {

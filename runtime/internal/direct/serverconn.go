@@ -31,6 +31,8 @@ type serverConn struct {
 	call      *serverStream // the running call; nil between calls
 	busy      bool          // true from the beginning of a call to its end
 	used      bool          // there was a call
+	stage     connStage
+	refusing  bool // no further call begins
 	draining  bool
 	first     *time.Timer // ends the wait for a first call; nil unless draining
 	expired   bool        // the deadline of the call has passed
@@ -60,7 +62,7 @@ func (sc *serverConn) open(preface []byte, answer wire.Answer) error {
 	// Not a deadline of the connection: grpc, which accepted it, may still be about to set one.
 	slow := time.AfterFunc(prefaceTimeout, func() { sc.Close() })
 	defer slow.Stop()
-	intro, err := serverHandshake(sc.UnixConn, &sc.rd, preface, answer)
+	intro, err := serverHandshake(welcome{sc}, &sc.rd, preface, answer)
 	if err != nil {
 		return err
 	}
@@ -79,16 +81,16 @@ func (sc *serverConn) open(preface []byte, answer wire.Answer) error {
 	return nil
 }
 
-// begin marks the connection busy. It reports whether the rest of the call can still arrive; if not, only
-// a call that has arrived completely can be served.
-func (sc *serverConn) begin(s *serverStream) (more bool) {
+// begin marks the connection busy. It reports whether the call may be served, and whether the rest of it can still
+// arrive; if not, only a call that has arrived completely can be.
+func (sc *serverConn) begin(s *serverStream) (may, more bool) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.busy, sc.used, sc.call = true, true, s
 	if sc.gone {
 		s.call.hungUp()
 	}
-	return !sc.readEnded
+	return !sc.refusing, !sc.readEnded
 }
 
 func (sc *serverConn) end(s *serverStream) {
@@ -120,7 +122,7 @@ func (sc *serverConn) expire(s *serverStream) {
 func (sc *serverConn) running() *serverStream {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if sc.call == nil || !sc.call.handling.Load() {
+	if sc.call == nil || sc.call.progress.Load() != progressHandling {
 		return nil
 	}
 	return sc.call
@@ -199,7 +201,7 @@ func (sc *serverConn) hungUp() {
 
 // goAway tells the client that its call is unprocessed.
 func (sc *serverConn) goAway() {
-	sc.Write(wire.AppendFrameHeader(nil, wire.KindGoAway, 0))
+	sc.turnAway()
 	sc.discard()
 }
 

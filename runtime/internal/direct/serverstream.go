@@ -21,7 +21,7 @@ type serverStream struct {
 	ctx      context.Context // call, with the values of stats handlers
 	fullName string
 	method   *method
-	handling atomic.Bool // the handler runs, or has returned; set after the fields above
+	progress atomic.Int32 // one of the constants below
 
 	wireLength int // of the call frame
 
@@ -54,6 +54,14 @@ type serverStream struct {
 
 	replyFiles *filewalk.Files // of reply
 }
+
+// How far a call is. It only moves forward.
+const (
+	progressReading  = iota // what is needed to begin it has not all come, or was not looked at
+	progressRefused         // it will not begin
+	progressBegun           // it may have effects
+	progressHandling        // the handler runs, or has returned; what is set once was set
+)
 
 // request is how much of what the client sends was read. It only moves forward.
 type request int8
