@@ -144,6 +144,11 @@ func (c *conn) writeAll(b []byte, data wire.Payload, after []byte) (taken int, e
 	}
 }
 
+// unread reports whether it is certain that the other end has not read all that was written to it, and never will. The
+// connection has ended with err. The kernel says so if bytes are left in the queue when a socket is closed, also by
+// the death of its process (unix_release_sock in net/unix/af_unix.c).
+func (c *conn) unread(err error) bool { return isReset(err) }
+
 // trim releases memory after a call, and closes the open files that nobody has taken.
 func (c *conn) trim() {
 	c.files.endCall()

@@ -104,13 +104,19 @@ func (s *clientStream) unprocessed(readErr error) bool {
 	for s.out.writing {
 		s.mu.wait()
 	}
-	unknown := readErr != nil && s.state.processing != processingUntaken // the server may have read what the kernel has accepted
+	unknown := readErr != nil && s.state.processing != processingUntaken && !s.endUnread(readErr)
 	if unknown || s.tries == maxTries || s.client.pool.isClosed() || !s.state.step(eventUnprocessed) {
 		return false
 	}
 	s.out.detach()
 	s.mu.broadcast() // wakes a Send that found that nothing can be sent
 	return true
+}
+
+// endUnread reports whether the server has not read the end of the call, of a client that sends one message: no server
+// begins such a call before. The connection has ended with readErr. The caller holds mu.
+func (s *clientStream) endUnread(readErr error) bool {
+	return !s.desc.ClientStreams && (s.state.send != sendingEndTaken || s.conn.unread(readErr))
 }
 
 // attach continues the call on another connection. The error is the result of the call if it has ended in

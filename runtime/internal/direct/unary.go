@@ -138,7 +138,7 @@ func (u *unary) exchange(conn *conn) error {
 		u.sent = true
 		u.sentMessage(u.args, u.request.Len())
 	}
-	clean, err := u.receive(conn, taken)
+	clean, err := u.receive(conn, writeErr != nil)
 	if watching && !unwatch() {
 		clean = false
 	}
@@ -225,12 +225,13 @@ func (u *unary) write(conn *conn) (taken int, err error) {
 	return taken, err
 }
 
-// receive receives the answer. It reports whether the connection can carry another call.
-func (u *unary) receive(conn *conn, taken int) (clean bool, err error) {
+// receive receives the answer. The kernel has not accepted the end of the call if cut is set. receive reports whether
+// the connection can carry another call.
+func (u *unary) receive(conn *conn, cut bool) (clean bool, err error) {
 	rd := &conn.rd
 	for first := true; ; first = false {
 		k, n, err := conn.next()
-		if first && (err != nil && taken == 0 || err == nil && k == wire.KindGoAway) {
+		if first && (err != nil && (cut || conn.unread(err)) || err == nil && k == wire.KindGoAway) {
 			return false, errUnprocessed
 		}
 		if err == nil && conn.waited && u.caller.Err() != nil {
