@@ -209,9 +209,10 @@ func TestSuccessorsTakeTurns(t *testing.T) {
 	}
 }
 
-// takeOverAtOnce is a program: the next version of the greeter, which needs no time to get ready.
+// takeOverAtOnce is a program: the next version of the greeter, which needs no time to get ready. It has as much time as
+// by default to finish its calls, as the machine may be busy.
 func takeOverAtOnce(args []string) error {
-	return greetertest.ServeUntilTerminated(args[0], runtime.Takeover())
+	return greetertest.ServeUntilTerminated(args[0], runtime.Takeover(), runtime.ShutdownTimeout(runtime.DefaultShutdownTimeout))
 }
 
 func TestTakeoversWithoutPauseAllSucceed(t *testing.T) {

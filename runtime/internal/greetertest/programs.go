@@ -25,7 +25,7 @@ func ServeUntilTerminated(path string, opts ...runtime.ServerOption) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	g := New()
-	srv, err := greeterv1.NewGreeterUDSServer(path, g, append(opts, runtime.ShutdownTimeout(500*time.Millisecond))...)
+	srv, err := greeterv1.NewGreeterUDSServer(path, g, append([]runtime.ServerOption{runtime.ShutdownTimeout(500 * time.Millisecond)}, opts...)...)
 	if err != nil {
 		return err
 	}
