@@ -8,5 +8,7 @@ import (
 // programs are the processes that tests start.
 var programs = map[string]testproc.Program{
 	"greeter":                    greetertest.Program,
+	"idle":                       idle,
+	"counted":                    counted,
 	greetertest.SuccessorProgram: greetertest.TakeOverAndServe,
 }
