@@ -65,6 +65,7 @@ func watched(tel *telemetry.Telemetry, logger *slog.Logger) []runtime.ServerOpti
 	calls := logging.LoggerFunc(func(ctx context.Context, level logging.Level, what string, fields ...any) {
 		logger.Log(ctx, slog.Level(level), what, fields...) // the levels have the same numbers
 	})
+	statusOfCall := logging.WithCodes(code)
 	traceOfCall := logging.WithFieldsFromContext(func(ctx context.Context) logging.Fields {
 		return logging.Fields{"trace", trace.SpanContextFromContext(ctx).TraceID().String()}
 	})
@@ -72,16 +73,25 @@ func watched(tel *telemetry.Telemetry, logger *slog.Logger) []runtime.ServerOpti
 		runtime.StatsHandler(otelgrpc.NewServerHandler(tel.Options()...)),
 		// The first is the outermost, so a panic is an error by the time it is logged.
 		runtime.UnaryInterceptor(
-			logging.UnaryServerInterceptor(calls, traceOfCall),
+			logging.UnaryServerInterceptor(calls, statusOfCall, traceOfCall),
 			recovery.UnaryServerInterceptor(recoverPanics),
 		),
 		runtime.StreamInterceptor(
-			logging.StreamServerInterceptor(calls, traceOfCall),
+			logging.StreamServerInterceptor(calls, statusOfCall, traceOfCall),
 			recovery.StreamServerInterceptor(recoverPanics),
 		),
 		runtime.AuditLog(logger.With("log", "audit")),  // who connects, and whom a rule refuses
 		runtime.EventLog(logger.With("log", "events")), // what befalls the socket file
 	}
+}
+
+// code returns the code that the client gets for the error of a handler. logging's own choice is Unknown for
+// the errors of contexts.
+func code(err error) codes.Code {
+	if _, ok := status.FromError(err); ok {
+		return status.Code(err)
+	}
+	return status.FromContextError(err).Code()
 }
 
 type greeter struct {
