@@ -8,7 +8,7 @@
 # Who meets it: Python clients of containerd's socket, and of daemons that use its packages.
 # Seen since: typeurl 2.2.3, protobuf 7.36.2 for Python, protobuf-go 1.36.12.
 # Source: Any.type_url in https://github.com/protocolbuffers/protobuf/blob/main/src/google/protobuf/any.proto wants
-# at least one slash; the file's MarshalAny in https://github.com/containerd/typeurl/blob/main/types.go
+# at least one slash; MarshalAny in https://github.com/containerd/typeurl/blob/main/types.go
 source "$(dirname "$0")/common.bash"
 
 go_program github.com/containerd/typeurl/v2@v2.2.3 google.golang.org/protobuf@v1.36.12 <<'GO'
