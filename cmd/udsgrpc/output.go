@@ -43,9 +43,13 @@ func showsColors(w io.Writer) bool {
 
 // object prints one line of JSON.
 func (o *output) object(v any) error {
-	encoder := json.NewEncoder(o.Writer)
+	return encoderOf(o.Writer).Encode(v)
+}
+
+func encoderOf(w io.Writer) *json.Encoder {
+	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
+	return encoder
 }
 
 // good and bad return a verdict in its colour.
@@ -60,12 +64,11 @@ func (o *output) verdict(good bool, text string) string {
 }
 
 func (o *output) paint(attribute color.Attribute, text string) string {
-	c := color.New(attribute)
-	if o.colored {
-		c.EnableColor()
-	} else {
-		c.DisableColor()
+	if !o.colored {
+		return text
 	}
+	c := color.New(attribute)
+	c.EnableColor()
 	return c.Sprint(text)
 }
 
@@ -110,8 +113,21 @@ func isUnprintable(r rune) bool { return r == unicode.ReplacementChar || !unicod
 
 // quote is clean for a name in a column: one with spaces, or anything else that needs it, is quoted.
 func quote(name string) string {
+	if isPlain(name) {
+		return name
+	}
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return isUnprintable(r) || strings.ContainsRune(` "'\`, r) }) {
 		return strconv.Quote(name)
 	}
 	return name
+}
+
+// isPlain reports whether a name is one of ASCII that needs no quotes, as nearly all are.
+func isPlain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c > '~' || c == '"' || c == '\'' || c == '\\' {
+			return false
+		}
+	}
+	return name != ""
 }

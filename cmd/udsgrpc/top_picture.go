@@ -152,7 +152,7 @@ func programOf(c *inspectv1.Caller) string {
 	case c.GetProgram() == "":
 		return strconv.FormatInt(c.GetPid(), 10)
 	default:
-		return fmt.Sprintf("%s(%d)", quote(c.GetProgram()), c.GetPid())
+		return quote(c.GetProgram()) + "(" + strconv.FormatInt(c.GetPid(), 10) + ")"
 	}
 }
 

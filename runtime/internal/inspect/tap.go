@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,15 +15,16 @@ import (
 )
 
 const (
-	// callsPerSecond is how many calls a viewer is told of, so that those of a busy server go on as without it: what
-	// is told costs both processes time. maxBurst is how many it is told of after it was told of fewer.
-	callsPerSecond = 5000
+	// callsPerSecond is how many calls a viewer is told of in a second for each core that the server may use, so
+	// that those of a busy server go on as without it: what is told costs both processes time. maxBurst is how
+	// many it is told of after it was told of fewer.
+	callsPerSecond = 1000
 	maxBurst       = 2048
 	// maxPending is how many bytes wait for a viewer.
 	maxPending = 1 << 20
 	// pause is the time from one response to the next at least. What comes after a pause is told at once; what
 	// comes often is told together, as each response costs as much as many calls.
-	pause = 20 * time.Millisecond
+	pause = 50 * time.Millisecond
 )
 
 // taps are the viewers of calls. It is ready to use.
@@ -116,7 +118,7 @@ func (t *tap) wake() {
 
 // refill makes room for the calls of a time.
 func (t *tap) refill(d time.Duration) {
-	more := min(int64(d.Seconds()*callsPerSecond), maxBurst)
+	more := int64(min(d.Seconds()*callsPerSecond*float64(runtime.GOMAXPROCS(0)), maxBurst))
 	room := max(t.room.Load(), 0)
 	// Calls that have taken some in between begin nevertheless.
 	t.room.Store(min(room+more, maxBurst))
