@@ -34,11 +34,11 @@ func newTapPrinter(out *output) *tapPrinter {
 func (p *tapPrinter) flush() error { return p.buffer.Flush() }
 
 // tapColumns are the columns but the last, STATUS, which has colours. A width below zero is of what stands to
-// the right.
+// the right. Most lines fit into a terminal of 120 columns.
 var tapColumns = []struct {
 	heading string
 	width   int
-}{{"TIME", 15}, {"VIA", 6}, {"CLIENT", 20}, {"USER", 8}, {"METHOD", 36}, {"TOOK", -10}, {"IN", -10}, {"OUT", -10}}
+}{{"TIME", 15}, {"VIA", 6}, {"CLIENT", 16}, {"USER", 6}, {"METHOD", 32}, {"TOOK", -7}, {"IN", -8}, {"OUT", -8}}
 
 // line prints a line. It makes no use of fmt, as a busy server has thousands of calls a second, on cores that it
 // shares with this program.
@@ -61,7 +61,7 @@ func (p *tapPrinter) line(status string, cells ...string) error {
 }
 
 // spaces are as many as the widest column.
-const spaces = "                                    "
+const spaces = "                                "
 
 func (p *tapPrinter) begin() error {
 	if p.json {

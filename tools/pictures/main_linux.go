@@ -7,8 +7,10 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log"
 	"os"
 	"path/filepath"
@@ -21,12 +23,15 @@ type picture struct {
 	columns int
 	rows    int // of the screen; the picture is cut below the last line with text
 	// until is a text that is on the screen when the picture is taken, for a command that does not end by
-	// itself. Such a picture differs each time.
+	// itself.
 	until string
+	busy  bool // the server is called meanwhile, so that numbers are others each time
 }
 
 var pictures = []picture{
 	{name: "ls", command: []string{"udsgrpc", "ls"}, columns: 112, rows: 24},
+	{name: "top", command: []string{"udsgrpc", "top", appDir + "/app.sock"}, columns: 112, rows: 16, until: "reportd(", busy: true},
+	{name: "tap", command: []string{"udsgrpc", "tap", "-n", "16", appDir + "/app.sock"}, columns: 128, rows: 24, busy: true},
 }
 
 func main() {
@@ -47,19 +52,44 @@ func main() {
 
 // recordAll runs on the stage.
 func recordAll(out string) error {
-	end, err := startServers()
+	s, err := newStage()
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer s.end()
 	for _, p := range pictures {
-		screen, err := record(p)
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+		if p.busy {
+			if err := s.startCallers(); err != nil {
+				return err
+			}
 		}
-		if err := os.WriteFile(filepath.Join(out, p.name+".svg"), screen, 0o644); err != nil {
-			return err
+		if err := p.make(filepath.Join(out, p.name+".svg")); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return nil
+}
+
+// attempts is how often a picture is taken that may come out like the one before.
+const attempts = 3
+
+// make makes the picture, and leaves one alone that differs in numbers only.
+func (p picture) make(file string) error {
+	before, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var screen []byte
+	for range attempts {
+		if screen, err = record(p); err != nil {
+			return err
+		}
+		if !p.busy {
+			break
+		}
+		if isAlike(before, screen) {
+			return nil
+		}
+	}
+	return os.WriteFile(file, screen, 0o644)
 }

@@ -24,6 +24,8 @@ var programs = map[string]struct{ module, path string }{
 	"udsgrpc":  {"cmd/udsgrpc", "."},
 	"appd":     {".", "./examples/services/server"},
 	"greeterd": {".", "./examples/greeter/server"},
+	"shopd":    {"tools/pictures", "./caller"},
+	"reportd":  {"tools/pictures", "./caller"},
 }
 
 // enterStage builds the programs, and runs this one again in namespaces of its own, where it is root and has an
@@ -59,8 +61,11 @@ func enterStage(root, out string) error {
 
 const appDir = "/run/app"
 
-// startServers makes the stage: a server with everything, one without reflection, and one that has died.
-func startServers() (end func(), err error) {
+// stage are the processes on it.
+type stage struct{ programs []*exec.Cmd }
+
+// newStage makes the stage: a server with everything, one without reflection, and one that has died.
+func newStage() (s *stage, err error) {
 	for _, m := range []struct{ at, kind string }{{"/proc", "proc"}, {"/run", "tmpfs"}} {
 		if err := unix.Mount(m.kind, m.at, m.kind, 0, ""); err != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.at, err)
@@ -69,54 +74,66 @@ func startServers() (end func(), err error) {
 	if err := os.MkdirAll(appDir, 0o755); err != nil {
 		return nil, err
 	}
-	var servers []*exec.Cmd
-	end = func() {
-		for _, server := range servers {
-			server.Process.Kill()
-			server.Wait()
-		}
-	}
-	for i, name := range []string{"appd", "greeterd"} {
-		server, err := startServer(412+6*i, name, filepath.Join(appDir, name[:len(name)-1]+".sock"))
+	s = new(stage)
+	defer func() {
 		if err != nil {
-			end()
-			return nil, err
+			s.end()
 		}
-		servers = append(servers, server)
+	}()
+	if err := s.start(412, "appd", appDir+"/app.sock"); err != nil {
+		return nil, err
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(appDir, "old.sock"), Net: "unix"})
+	if err := s.start(418, "greeterd", appDir+"/greeter.sock"); err != nil {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: appDir + "/old.sock", Net: "unix"})
 	if err != nil {
-		end()
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	return end, errors.Join(l.Close(), os.Chmod(l.Addr().String(), 0o600))
+	return s, errors.Join(l.Close(), os.Chmod(l.Addr().String(), 0o600))
 }
 
-// startServer starts a server as the process of that id, and returns when it serves.
-func startServer(pid int, name, path string) (*exec.Cmd, error) {
+// startCallers starts the programs that call the first server, unless they run.
+func (s *stage) startCallers() error {
+	if len(s.programs) > 2 {
+		return nil
+	}
+	return errors.Join(s.start(503, "shopd", appDir+"/app.sock"), s.start(509, "reportd", appDir+"/app.sock"))
+}
+
+func (s *stage) end() {
+	for _, program := range s.programs {
+		program.Process.Kill()
+		program.Wait()
+	}
+}
+
+// start starts a program as the process of that id, and returns when it says that it serves, or calls.
+func (s *stage) start(pid int, name, path string) error {
 	// The kernel gives the next id to the next process, or thread: this one may start one in between.
 	for range 100 {
 		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0); err != nil {
-			return nil, err
+			return err
 		}
-		server := exec.Command(name, path)
-		stdout, err := server.StdoutPipe()
+		program := exec.Command(name, path)
+		stdout, err := program.StdoutPipe()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := server.Start(); err != nil {
-			return nil, err
+		if err := program.Start(); err != nil {
+			return err
 		}
-		if server.Process.Pid != pid {
-			server.Process.Kill()
-			server.Wait()
+		if program.Process.Pid != pid {
+			program.Process.Kill()
+			program.Wait()
 			continue
 		}
 		if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
-			return nil, fmt.Errorf("%s says nothing: %w", name, err)
+			return fmt.Errorf("%s says nothing: %w", name, err)
 		}
-		return server, nil
+		s.programs = append(s.programs, program)
+		return nil
 	}
-	return nil, fmt.Errorf("%s is never process %d", name, pid)
+	return fmt.Errorf("%s is never process %d", name, pid)
 }
