@@ -12,18 +12,15 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
+
+	"github.com/udsgrpc/udsgrpc/internal/testproc"
 )
 
 // TestImageAnswersARequest builds the image as Dockerfile says, and runs it as a registry does: by
 // its entry point, as its user, with a request on standard input.
 func TestImageAnswersARequest(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("buildah"); err != nil {
-		if os.Getenv("UDSGRPC_CI") == "1" {
-			t.Fatalf("UDSGRPC_CI is set, but there is no buildah: install Debian's package buildah: %v", err)
-		}
-		t.Skip("buildah is not installed")
-	}
+	testproc.Tool(t, "buildah", "buildah")
 	binaries := t.TempDir()
 	build := exec.Command("go", "build", "-trimpath", "-o", binaries+"/", "./cmd/protoc-gen-go-udsgrpc")
 	build.Dir = ".."
