@@ -53,6 +53,43 @@ func (r restricted) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	r.register(desc, impl, &r.rule)
 }
 
+// declare adds the rules of a service: those of its .proto file, unless generated code has given them, and one
+// for all its methods, unless that is nil. It returns what is to be logged. The caller holds mu.
+func (s *Server) declare(desc *grpc.ServiceDesc, rule *Policy) ([]warning, error) {
+	declared := s.auth.declared
+	for method, policy := range declaredPolicies(desc) {
+		if _, ok := declared[method]; !ok {
+			declared[method] = policy
+		}
+	}
+	if rule != nil {
+		for _, method := range methodsOf(desc) {
+			policy, ok := declared[method]
+			if declared[method] = *rule; ok {
+				declared[method] = All(policy, *rule)
+			}
+		}
+	}
+	if err := s.auth.resolve(); err != nil {
+		return nil, err
+	}
+	if err := s.checkMode(s.opened); err != nil {
+		return nil, err
+	}
+	return s.warnings(), nil
+}
+
+// methodsOf returns the full names of a service's methods.
+func methodsOf(desc *grpc.ServiceDesc) (names []string) {
+	for _, m := range desc.Methods {
+		names = append(names, "/"+desc.ServiceName+"/"+m.MethodName)
+	}
+	for _, m := range desc.Streams {
+		names = append(names, "/"+desc.ServiceName+"/"+m.StreamName)
+	}
+	return names
+}
+
 // newAuthorization returns the authorization of a server, which grows with its services.
 func (c *serverConfig) newAuthorization() *authorization {
 	a := c.auth
