@@ -151,8 +151,8 @@ func (s *Server) checkMode(o opened) error {
 	return s.auth.checkDir(&s.config.listen)
 }
 
-// told are the warnings that there were already.
-type told struct{ unmapped, narrow bool }
+// warned says which warnings there were already.
+type warned struct{ unmapped, narrow bool }
 
 // warning is a record for the EventLog.
 type warning struct {
@@ -164,19 +164,19 @@ type warning struct {
 // control list or a mount can let them pass. The caller holds mu, except in NewServer. It logs them without mu: the
 // program's log handler may call the server.
 func (s *Server) warnings() (all []warning) {
-	if what, rule, ok := s.auth.find(func(p Policy) bool { return p.unmapped != none }); ok && !s.told.unmapped {
-		s.told.unmapped = true
+	if what, rule, ok := s.auth.find(func(p Policy) bool { return p.unmapped != none }); ok && !s.warned.unmapped {
+		s.warned.unmapped = true
 		all = append(all, warning{"rule for an unmapped user", []slog.Attr{
 			slog.String("for", what), slog.String("rule", rule.String()), slog.String("reason", unmappedReason()),
 		}})
 	}
-	if s.addr.IsAbstract() || !s.opened.origin.makesFile() || s.told.narrow {
+	if s.addr.IsAbstract() || !s.opened.origin.makesFile() || s.warned.narrow {
 		return all
 	}
 	if what, rule, ok := s.auth.find(isForOthers); ok {
 		everyone := rule.others == whole && pathmode.LetsEveryoneConnect(cmp.Or(s.config.listen.Mode, socket.DefaultMode))
 		if dir := pathmode.NarrowDir(s.Path(), everyone); dir != "" {
-			s.told.narrow = true
+			s.warned.narrow = true
 			all = append(all, warning{"directory looks too narrow", []slog.Attr{
 				slog.String("directory", dir), slog.String("for", what), slog.String("rule", rule.String()),
 			}})

@@ -83,13 +83,13 @@ func (s *Server) dispatchArrived(c *admission.Conn) (taken bool) {
 	}
 	done := s.direct.Coming()
 	go func() { // ends with the connection; see direct.Server
-		s.serveDirect(c, preface, s.meet(c, preface), done)
+		s.serveDirect(c, preface, s.finishHandshake(c, preface), done)
 	}()
 	return true
 }
 
-// meet ends the handshake of a connection whose preface has arrived, and returns who is at the other end.
-func (s *Server) meet(c *admission.Conn, preface []byte) credentials.AuthInfo {
+// finishHandshake ends the handshake of a connection whose preface has arrived, and returns who is at the other end.
+func (s *Server) finishHandshake(c *admission.Conn, preface []byte) credentials.AuthInfo {
 	growStack()
 	defer c.HandshakeDone()
 	io.ReadFull(c.UnixConn, preface)

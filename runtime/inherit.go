@@ -104,17 +104,17 @@ func underParent(ctx context.Context, l *listener.Listener) (_ context.Context, 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	lifeline := i.Lifeline
-	letGo := make(chan bool, 1)
+	parentGone := make(chan bool, 1) // false if Serve ended before the parent let go
 	go func() {
 		defer cancel()
 		// The read also fails when the parent has gone.
 		lifeline.Write([]byte(childproc.ReadyLine))
 		_, err := lifeline.Read(make([]byte, 1))
-		letGo <- !errors.Is(err, net.ErrClosed)
+		parentGone <- !errors.Is(err, net.ErrClosed)
 	}()
 	return ctx, func() {
 		lifeline.Close()
-		if <-letGo {
+		if <-parentGone {
 			// A parent that was killed does not clean up. The socket is withdrawn already, and a directory
 			// that holds anything else stays.
 			os.Remove(filepath.Dir(i.Path))

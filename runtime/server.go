@@ -52,7 +52,7 @@ type Server struct {
 
 	mu          sync.Mutex // guards what follows
 	opened      opened     // the listener that has the path
-	told        told
+	warned      warned
 	state       serverState
 	registerErr error
 }

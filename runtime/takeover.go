@@ -75,12 +75,12 @@ func isHangUp(err error) bool {
 // takeOverOrStandBy is takeOver, but waits while the owner cannot hand over. An owner that must not,
 // because it is another user's, is an error.
 func (s *Server) takeOverOrStandBy(ctx context.Context) (opened, error) {
-	for told := false; ; told = true {
+	for logged := false; ; logged = true {
 		o, err := s.takeOver(ctx)
 		if !errors.Is(err, socket.ErrInUse) || errors.Is(err, fs.ErrPermission) || ctx.Err() != nil {
 			return o, err
 		}
-		if !told {
+		if !logged {
 			s.config.event(slog.LevelInfo, "standing by", slog.Any("error", err))
 		}
 		waiting, cancel := context.WithTimeout(ctx, askAgainPause)
