@@ -31,7 +31,7 @@ test: ## all tests but those of interop, with the race detector where it is supp
 	$(GO) test $(RACE) ./...
 ifneq ($(RACE),)
 	$(call step,what the race detector would distort)
-	$(GO) test -run 'TestAllocations|TestHerd' ./runtime/load
+	$(GO) test -run 'TestAllocations|TestHerd|TestMemory|TestUnaryCall' ./runtime/load
 endif
 	$(call step,cmd/udsgrpc)
 	cd cmd/udsgrpc && $(GO) test $(RACE) ./...

@@ -9,6 +9,7 @@ import (
 var programs = map[string]testproc.Program{
 	"greeter":                    greetertest.Program,
 	"idle":                       idle,
+	"echoes":                     echoes,
 	"counted":                    counted,
 	greetertest.SuccessorProgram: greetertest.TakeOverAndServe,
 }
