@@ -90,13 +90,17 @@ func (c *Client) greet(ctx context.Context, conn *conn, first *unary, late func(
 	return answer, err
 }
 
-// hangsUp reports whether the server ends also a connection on which there is no call, without an answer. A server of
-// this protocol answers, so it is none: the call that has met the same end is unprocessed. net/http does so, when it
-// speaks HTTP/2 only. A reset is not the same end: socat resets a connection whose server has gone, perhaps after it
-// had processed the call.
+// hangsUp reports whether the server speaks HTTP/2, and then ends also a connection on which there is no call, without
+// an answer. A server of this protocol answers, so it is none: the call that has met the same end is unprocessed.
+// net/http does so, when it speaks HTTP/2 only. A reset is not the same end: socat resets a connection whose server has
+// gone, perhaps after it had processed the call. Something else in between may end it as plainly, but then the server
+// behind it would not speak HTTP/2 either.
 func (c *Client) hangsUp(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, prefaceTimeout)
 	defer cancel()
+	if !c.speaksHTTP2(ctx) {
+		return false
+	}
 	uds, _, err := c.conf.Dial(ctx)
 	if err != nil {
 		return false // it may have been there a moment ago

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
@@ -108,38 +109,62 @@ func TestCallThatMayHaveRunDoesNotGoOverHTTP2(t *testing.T) {
 	}
 }
 
-// Something in between may lose the answer to a call that was processed, and then find no server for another
-// connection. It has not read what came on that when it closes it.
+// Something in between may lose the answer to a call that was processed, and then find no server for other connections.
+// When it closes them it may have read what came on them, or not.
 func TestCallThatMayHaveRunIsNotUnprocessedBecauseTheServerHasGone(t *testing.T) {
-	var ran, conns atomic.Int32
-	processed := make(chan struct{})
-	h := newHost(t, service{unary: func(_ context.Context, m *blob) (*blob, error) {
-		ran.Add(1)
-		close(processed)
-		return m, nil
-	}}, ServerConfig{})
-	var proxies sync.WaitGroup
-	c, _ := newClient(t, func(client *net.UnixConn) {
-		last := conns.Add(1) > 1
-		proxies.Go(func() {
-			defer client.Close()
-			client.SetDeadline(time.Now().Add(fixture.Guard))
-			if last {
-				io.ReadFull(client, make([]byte, 1)) // the rest has arrived, too
-				return
+	for name, give := range map[string]func(*net.UnixConn){
+		"it connects first": func(client *net.UnixConn) { io.ReadFull(client, make([]byte, 1)) }, // the rest has arrived, too
+		"it reads first":    func(client *net.UnixConn) { client.Read(make([]byte, 64<<10)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ran, conns atomic.Int32
+			processed := make(chan struct{})
+			h := newHost(t, service{unary: func(_ context.Context, m *blob) (*blob, error) {
+				ran.Add(1)
+				close(processed)
+				return m, nil
+			}}, ServerConfig{})
+			proxy := func(client *net.UnixConn) {
+				defer client.Close()
+				client.SetDeadline(time.Now().Add(fixture.Guard))
+				if conns.Add(1) > 1 {
+					give(client)
+					return
+				}
+				inner, server := pair(t)
+				defer inner.Close()
+				h.accept(server)
+				io.CopyN(inner, client, int64(len(appendGreeting(nil, 0))+len(unaryCall("x"))))
+				await(t, "the call", processed)
 			}
-			inner, server := pair(t)
-			defer inner.Close()
-			h.accept(server)
-			io.CopyN(inner, client, int64(len(appendGreeting(nil, 0))+len(unaryCall("x"))))
-			await(t, "the call", processed)
+			l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fixture.FreePath(t), Net: "unix"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var proxies sync.WaitGroup
+			proxies.Go(func() {
+				for {
+					client, err := l.AcceptUnix()
+					if err != nil {
+						return
+					}
+					proxies.Go(func() { proxy(client) })
+				}
+			})
+			c := NewClient(ClientConfig{MaxConns: 1, Dial: func(context.Context) (*net.UnixConn, credentials.AuthInfo, error) {
+				conn, err := net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr))
+				return conn, nil, err
+			}})
+			defer c.Close()
+			if err := tell(c, t.Context(), "x"); status.Code(err) != codes.Unavailable {
+				t.Errorf("the call comes to %v, want Unavailable", err)
+			}
+			l.Close()
+			proxies.Wait()
+			if n := ran.Load(); n != 1 {
+				t.Errorf("the call has run %d times", n)
+			}
 		})
-	})
-	if err := tell(c, t.Context(), "x"); status.Code(err) != codes.Unavailable {
-		t.Errorf("the call comes to %v, want Unavailable", err)
-	}
-	proxies.Wait()
-	if n := ran.Load(); n != 1 {
-		t.Errorf("the call has run %d times", n)
 	}
 }

@@ -169,12 +169,12 @@ func TestCallIsLostWithTheConnectionBeforeTheAnswer(t *testing.T) {
 		t.Errorf("soon after that a call comes to %v after %d dials", err, s.dialed())
 	}
 	c.HTTP2Connected() // then the server is asked again
-	w := make(chan *rawConn, 1)
-	s.move(unanswering(t, func(c *rawConn) { c.CloseWrite(); c.skipCall(); w <- c }))
+	hangUp, hungUp := plainServer(t)
+	s.move(hangUp)
 	if _, err := invoke(t, c, "x"); err != ErrHTTP2 {
 		t.Errorf("another that hangs up makes that the call comes to %v", err)
 	}
-	await(t, "the server", w)
+	await(t, "the server", hungUp)
 	c.HTTP2Connected()
 	s.move(newHost(t, service{}, ServerConfig{}).accept)
 	mustEcho(t, c, "x")
@@ -183,17 +183,40 @@ func TestCallIsLostWithTheConnectionBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// A server that hangs up whatever comes, without a byte, is none of this protocol: so does net/http.
+// plainServer returns a function that accepts connections as net/http does when it speaks HTTP/2 only: it hangs up
+// whatever else comes, without a byte. It tells of the preface of this protocol.
+func plainServer(t testing.TB) (accept func(*net.UnixConn), asked <-chan struct{}) {
+	var runs sync.WaitGroup
+	t.Cleanup(runs.Wait)
+	told := make(chan struct{}, 10)
+	return func(c *net.UnixConn) {
+		runs.Go(func() {
+			defer c.Close()
+			w := newRawConn(t, c)
+			preface := make([]byte, PrefaceLen)
+			if _, err := io.ReadFull(w.in, preface); err != nil {
+				return
+			}
+			if IsPreface(preface) {
+				w.CloseWrite()
+				told <- struct{}{}
+			} else {
+				w.Write([]byte(http2Greeting[PrefaceLen:]))
+			}
+			io.Copy(io.Discard, w.in) // so that nothing is unread, and the end no reset
+		})
+	}, told
+}
+
+// A server that hangs up whatever comes, without a byte, and speaks HTTP/2, is none of this protocol.
 func TestCallGoesOverHTTP2IfTheServerHangsUpOnAnyPreface(t *testing.T) {
-	c, s := newClient(t, unanswering(t, func(w *rawConn) {
-		w.CloseWrite()
-		w.skipCall() // so that nothing is unread, and the end no reset
-	}))
-	if _, err := invoke(t, c, "x"); err != ErrHTTP2 || s.dialed() != 2 {
-		t.Errorf("the call comes to %v after %d dials, want %v after 2", err, s.dialed(), ErrHTTP2)
+	accept, _ := plainServer(t)
+	c, s := newClient(t, accept)
+	if _, err := invoke(t, c, "x"); err != ErrHTTP2 || s.dialed() != 3 {
+		t.Errorf("the call comes to %v after %d dials, want %v after 3", err, s.dialed(), ErrHTTP2)
 	}
-	if _, err := invoke(t, c, "x"); err != ErrHTTP2 || s.dialed() != 2 {
-		t.Errorf("the next call comes to %v after %d dials, want %v after 2", err, s.dialed(), ErrHTTP2)
+	if _, err := invoke(t, c, "x"); err != ErrHTTP2 || s.dialed() != 3 {
+		t.Errorf("the next call comes to %v after %d dials, want %v after 3", err, s.dialed(), ErrHTTP2)
 	}
 }
 
