@@ -145,13 +145,14 @@ func TestServerThatCouldNotBeMadeLeavesNoGoroutine(t *testing.T) {
 
 func TestOptionsThatMakeNoSenseAreErrorsAndClaimNothing(t *testing.T) {
 	t.Parallel()
+	var noContext context.Context
 	for name, opts := range map[string][]runtime.ServerOption{
 		"mode zero":        {runtime.SocketMode(0)},
 		"mode with setuid": {runtime.SocketMode(fs.ModeSetuid | 0o600)},
 		"owner":            {runtime.SocketOwner(-2, 0)},
 		"shutdown timeout": {runtime.ShutdownTimeout(-1)},
 		"message size":     {runtime.MaxRecvMsgSize(0)},
-		"standby":          {runtime.Standby(nil)}, //nolint:staticcheck // that is the point
+		"standby":          {runtime.Standby(noContext)},
 	} {
 		path := fixture.FreePath(t)
 		if _, err := runtime.NewServer(path, opts...); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), path) {
