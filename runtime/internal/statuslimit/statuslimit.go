@@ -44,7 +44,7 @@ func NewLimiter(event func(slog.Level, string, ...slog.Attr)) *Limiter {
 
 // Limit is the function Limit for the error of a call of this method.
 func (l *Limiter) Limit(fullMethod string, err error) error {
-	limited, mark := Limit(err)
+	mark, limited := Limit(err)
 	if mark == "" {
 		return limited
 	}
@@ -58,16 +58,16 @@ func (l *Limiter) Limit(fullMethod string, err error) error {
 // Limit returns err if its status is small enough. Otherwise it returns a status of the same code whose text is
 // cut, or whose details are left out, and whose text ends with a mark that says so: the mark begins with a space, and
 // is empty for an err that stays as it is. nil stays nil.
-func Limit(err error) (limited error, mark string) {
+func Limit(err error) (mark string, limited error) {
 	if err == nil {
-		return nil, ""
+		return "", nil
 	}
 	st, ok := grpcstatus.FromError(err)
 	if !ok {
 		st = grpcstatus.FromContextError(err) // as grpc does
 	}
 	if st.Code() == codes.OK {
-		return err, ""
+		return "", err
 	}
 	p := st.Proto()
 	text := p.GetMessage()
@@ -82,10 +82,10 @@ func Limit(err error) (limited error, mark string) {
 		text = text[:fitting(text, room-weight(mark, byteWeight), byteWeight)]
 	}
 	if mark == "" {
-		return err, ""
+		return "", err
 	}
 	p.Message = text + mark
-	return grpcstatus.ErrorProto(p), mark
+	return mark, grpcstatus.ErrorProto(p)
 }
 
 func detailsSize(p *status.Status) int {

@@ -55,7 +55,7 @@ func withDetails(t testing.TB, text string, size int) *status.Status {
 // limit is statuslimit.Limit without the mark, which has to be in the error.
 func limit(t testing.TB, err error) *status.Status {
 	t.Helper()
-	limited, mark := statuslimit.Limit(err)
+	mark, limited := statuslimit.Limit(err)
 	st := status.Convert(limited)
 	if (mark == "") != (limited == err) || !strings.HasSuffix(st.Message(), mark) {
 		t.Errorf("the mark is %q, the text ends with %q", mark, st.Message()[max(0, len(st.Message())-80):])
@@ -70,7 +70,7 @@ func TestSmallErrorsAreLeftAlone(t *testing.T) {
 		errors.New(strings.Repeat("x", statuslimit.Max)),
 		status.Error(codes.OK, strings.Repeat("x", 2*statuslimit.Max)),
 	} {
-		if got, mark := statuslimit.Limit(err); got != err || mark != "" {
+		if mark, got := statuslimit.Limit(err); got != err || mark != "" {
 			t.Errorf("%v became %v, %q", err, got, mark)
 		}
 	}
