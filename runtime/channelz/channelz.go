@@ -7,7 +7,8 @@
 //
 //	grpcdebug unix:///run/app/app.sock channelz servers --json
 //
-// (Without --json, grpcdebug itself fails on every address of a Unix socket.)
+// (Without --json, grpcdebug itself fails on every address of a Unix socket.) While somebody looks with "udsgrpc top" or
+// "udsgrpc tap", there is one server more for that connection, which none of the program's calls come to.
 //
 // A program that imports this package pays for it: it imports grpc's own package of that service, whose
 // initialization makes grpc collect this for the whole process, all servers and clients over TCP included. A
