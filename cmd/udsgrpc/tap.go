@@ -21,7 +21,7 @@ how long it took in the server, and how many messages and bytes came in and went
 before it looked are not in it. Each line is written at once, also to a file or a pipe. It follows the
 path: when the server ends, it waits for the next.
 
-The server never waits for it. Of a server that has more than 1,000 calls a second for each of its cores, some
+The server never waits for it. Of a server that has more than 500 calls a second for each of its cores, some
 are left out, and a line says how many.
 
 What is in the calls is shown with --messages, if the server's program says runtime.InspectMessages():

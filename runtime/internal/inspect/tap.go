@@ -18,7 +18,7 @@ const (
 	// callsPerSecond is how many calls a viewer is told of in a second for each core that the server may use, so
 	// that those of a busy server go on as without it: what is told costs both processes time. maxBurst is how
 	// many it is told of after it was told of fewer.
-	callsPerSecond = 1000
+	callsPerSecond = 500
 	maxBurst       = 2048
 	// maxPending is how many bytes wait for a viewer.
 	maxPending = 1 << 20
