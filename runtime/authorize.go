@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
@@ -82,10 +83,10 @@ func (s *Server) declare(desc *grpc.ServiceDesc, rule *Policy) ([]warning, error
 // methodsOf returns the full names of a service's methods.
 func methodsOf(desc *grpc.ServiceDesc) (names []string) {
 	for _, m := range desc.Methods {
-		names = append(names, "/"+desc.ServiceName+"/"+m.MethodName)
+		names = append(names, methodname.Full(desc.ServiceName, m.MethodName))
 	}
 	for _, m := range desc.Streams {
-		names = append(names, "/"+desc.ServiceName+"/"+m.StreamName)
+		names = append(names, methodname.Full(desc.ServiceName, m.StreamName))
 	}
 	return names
 }

@@ -120,7 +120,7 @@ func (a *authorization) checkMethods(services map[string]grpc.ServiceInfo) error
 	var methods []string
 	for service, info := range services {
 		for _, m := range info.Methods {
-			methods = append(methods, "/"+service+"/"+m.Name)
+			methods = append(methods, methodname.Full(service, m.Name))
 		}
 	}
 	slices.Sort(methods)

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 )
 
 // declaredPolicies returns the rules that the .proto file of a service declares for its methods, by full
@@ -33,7 +34,7 @@ func declaredPolicies(desc *grpc.ServiceDesc) map[string]Policy {
 			policy = general
 		}
 		declared = declared || ok
-		policies["/"+desc.ServiceName+"/"+string(method.Name())] = policy
+		policies[methodname.Full(desc.ServiceName, string(method.Name()))] = policy
 	}
 	if !declared {
 		return nil

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 )
 
 // ServerConfig configures how a Server handles calls.
@@ -96,7 +97,7 @@ func (s *Server) Register(desc *grpc.ServiceDesc, impl any) {
 	s.known[desc.ServiceName] = true
 	s.files.register(desc)
 	add := func(name string, m method) {
-		m.fullName = "/" + desc.ServiceName + "/" + name
+		m.fullName = methodname.Full(desc.ServiceName, name)
 		m.impl = impl
 		s.methods[m.fullName] = &m
 	}

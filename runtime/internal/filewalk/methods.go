@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 )
 
 // A Method says where a method of a service has open files.
@@ -48,7 +50,7 @@ func MethodOf(fullName string) Method {
 
 func methodOf(desc protoreflect.MethodDescriptor) Method {
 	return Method{
-		FullName:   "/" + string(desc.Parent().FullName()) + "/" + string(desc.Name()),
+		FullName:   methodname.Full(string(desc.Parent().FullName()), string(desc.Name())),
 		InRequest:  newPlan(desc.Input()).leads,
 		InResponse: newPlan(desc.Output()).leads,
 	}

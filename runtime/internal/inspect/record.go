@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 )
 
 // Calls pass here, whichever transport carries them. Unary ones pass around everything that handles them, so
@@ -20,7 +22,7 @@ func (i *Inspection) Record(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
 	recorded.Methods = slices.Clone(desc.Methods)
 	for n := range recorded.Methods {
 		m := &recorded.Methods[n]
-		name := "/" + desc.ServiceName + "/" + m.MethodName
+		name := methodname.Full(desc.ServiceName, m.MethodName)
 		m.Handler = i.countUnary(name, i.tapUnary(name, m.Handler))
 	}
 	return &recorded

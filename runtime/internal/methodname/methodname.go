@@ -3,6 +3,9 @@ package methodname
 
 import "strings"
 
+// Full returns the full name of a method of a service.
+func Full(service, method string) string { return "/" + service + "/" + method }
+
 // IsFull reports whether s is of the form "/service/method".
 func IsFull(s string) bool {
 	service, method, ok := strings.Cut(strings.TrimPrefix(s, "/"), "/")

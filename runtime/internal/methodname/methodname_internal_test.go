@@ -42,3 +42,10 @@ func TestFullNameHasAServiceAndAMethod(t *testing.T) {
 		}
 	}
 }
+
+func TestFullNameIsFull(t *testing.T) {
+	t.Parallel()
+	if got := Full("a.v1.A", "Get"); got != "/a.v1.A/Get" || !IsFull(got) {
+		t.Errorf("the full name is %q", got)
+	}
+}

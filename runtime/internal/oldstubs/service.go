@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/methodname"
 )
 
 // Describe returns the services that register registers on a server, in the order of their names, without
@@ -49,7 +51,7 @@ func (p *prober) describe(name string, service grpc.ServiceInfo) (*grpc.ServiceD
 	desc := &grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil), Metadata: service.Metadata}
 	byName := func(a, b grpc.MethodInfo) int { return cmp.Compare(a.Name, b.Name) }
 	for _, info := range slices.SortedFunc(slices.Values(service.Methods), byName) {
-		m, err := p.probe("/" + name + "/" + info.Name)
+		m, err := p.probe(methodname.Full(name, info.Name))
 		switch {
 		case err != nil:
 			return nil, err
