@@ -105,6 +105,7 @@ func (s *Server) handOver(conn *net.UnixConn) {
 		s.config.event(slog.LevelWarn, "handover failed", slog.Any("error", err))
 		return
 	}
+	s.beginDrain() // before Serve comes to it: who is connected must not find SERVING any longer
 	s.config.counters.handoversGiven.Add(1)
 	s.config.event(slog.LevelInfo, "handed over")
 	close(s.handedOver)
@@ -124,7 +125,6 @@ func (s *Server) HandedOver() bool {
 // drainHandedOver ends a server whose listener another process has: it accepts no more clients, and
 // finishes the calls of those that it has accepted.
 func (s *Server) drainHandedOver(served <-chan error) {
-	s.beginDrain()
 	s.currentListener().UnixListener.Close()
 	<-served // with an error that says that it was closed
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.shutdownTimeout)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -354,6 +355,41 @@ func TestHealthOfTheFormerOwnerIsNotServing(t *testing.T) {
 			if err := <-old.Done; err != nil || !old.HandedOver() {
 				t.Errorf("Serve returned %v; that it has handed over is %v", err, old.HandedOver())
 			}
+		})
+	}
+}
+
+// Those who are connected to the former owner learn of the handover with it, and not some time later.
+func TestHealthChangesWithTheHandover(t *testing.T) {
+	t.Parallel()
+	for transport, opts := range map[string][]runtime.DialOption{"direct": nil, "http2": {runtime.WithHTTP2Only()}} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			path := fixture.FreePath(t)
+			entered, release := make(chan struct{}, 1), make(chan struct{})
+			old := greetertest.Serve(t, path, greetertest.New(), runtime.Health(), runtime.ShutdownTimeout(fixture.Guard), runtime.UnaryInterceptor(
+				func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+					entered <- struct{}{}
+					<-release
+					return next(ctx, req)
+				}))
+			_, conn := greetertest.Dial(t, path, opts...)
+			answer := make(chan healthv1.HealthCheckResponse_ServingStatus, 1)
+			go func() {
+				resp, _ := healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
+				answer <- resp.GetStatus()
+			}()
+			<-entered
+			next := greetertest.StartSuccessor(t, path)
+			next.Serve(t)
+			for !old.HandedOver() {
+				goruntime.Gosched()
+			}
+			close(release)
+			if got := <-answer; got != healthv1.HealthCheckResponse_NOT_SERVING {
+				t.Errorf("the former owner says %v", got)
+			}
+			<-old.Done
 		})
 	}
 }
