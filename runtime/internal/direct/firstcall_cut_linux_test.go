@@ -30,7 +30,7 @@ func (k cutter) accept(t testing.TB, h *host, runs *sync.WaitGroup) func(*net.Un
 	var cut bool
 	return func(client *net.UnixConn) {
 		if cut {
-			h.accept(client)
+			runs.Go(func() { acceptAny(h, client) })
 			return
 		}
 		cut = true
@@ -49,6 +49,23 @@ func (k cutter) accept(t testing.TB, h *host, runs *sync.WaitGroup) func(*net.Un
 			io.CopyN(io.Discard, client, int64(k.drops))
 		})
 	}
+}
+
+// acceptAny serves a connection, as far as that takes to show that the server also speaks HTTP/2.
+func acceptAny(h *host, c *net.UnixConn) {
+	preface := make([]byte, PrefaceLen)
+	c.SetDeadline(time.Now().Add(fixture.Guard))
+	if _, err := io.ReadFull(c, preface); err != nil {
+		h.t.Errorf("there is no preface: %v", err)
+	}
+	if IsPreface(preface) {
+		c.SetDeadline(time.Time{})
+		h.errs <- h.Serve(c, preface, nil)
+		return
+	}
+	defer c.Close()
+	io.WriteString(c, http2Greeting[PrefaceLen:])
+	io.Copy(io.Discard, c)
 }
 
 // Wherever something in between cuts the connection, no call runs twice: if it is to go over HTTP/2, it has not run,

@@ -134,12 +134,6 @@ func (h *host) accept(c *net.UnixConn) {
 			c.Close()
 			return
 		}
-		if !IsPreface(preface) { // as grpc does, which shares the socket
-			io.WriteString(c, http2Greeting[PrefaceLen:])
-			io.Copy(io.Discard, c)
-			c.Close()
-			return
-		}
 		h.errs <- h.Serve(c, preface, nil)
 	})
 }
