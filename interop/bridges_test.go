@@ -59,7 +59,7 @@ func (c *cell) startHAProxy(listen, path, network, addr string) {
 	c.Helper()
 	haproxy := c.need("haproxy", "haproxy")
 	c.version, _, _ = strings.Cut(strings.Fields(c.firstLine(haproxy, "-v"))[2], "-")
-	c.lateReply = "REFUSED_STREAM"
+	c.lateReplies = []string{"REFUSED_STREAM"}
 	config := writeFile(c, filepath.Join(dir(c), "haproxy.cfg"),
 		"defaults",
 		"	mode http",

@@ -147,5 +147,6 @@ func (c *cell) runCases(kind clientKind, target string) {
 // end of the one millisecond that the call had, and the program in between, or the client, does
 // not tell the stream's end from others.
 func (c *cell) late(name, output string) bool {
-	return name == "timeout_on_sleeping_server" && c.lateReply != "" && strings.Contains(output, c.lateReply)
+	return name == "timeout_on_sleeping_server" &&
+		slices.ContainsFunc(c.lateReplies, func(r string) bool { return strings.Contains(output, r) })
 }

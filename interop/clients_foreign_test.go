@@ -15,7 +15,10 @@ func foreignClients() []row {
 	for _, l := range languages() {
 		rows = append(rows, row{name: l.name, slow: l.slow, run: func(c *cell) {
 			client := l.client(c)
-			c.lateReply = "got code 1, want 4" // Canceled: all of them say so then
+			c.lateReplies = []string{"got code 1, want 4"} // Canceled: all of them say so then
+			if l.lateReply != "" {
+				c.lateReplies = append(c.lateReplies, l.lateReply)
+			}
 			for _, opts := range [][]runtime.ServerOption{nil, {runtime.HTTP2Only()}} {
 				path := socketPath(c)
 				seen := c.serve(path, opts...)
@@ -29,7 +32,7 @@ func foreignClients() []row {
 	return append(rows, []row{
 		{name: "@connectrpc/connect-node", slow: true, run: func(c *cell) {
 			node := c.node("@connectrpc/connect-node")
-			c.lateReply = `"got 1, want 4"` // Canceled
+			c.lateReplies = []string{`"got 1, want 4"`} // Canceled
 			path := socketPath(c)
 			seen := c.serve(path)
 			c.reportsCases(exec.CommandContext(soon(c), node, "js/connect-client.js", path, c.descriptors()))

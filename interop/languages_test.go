@@ -17,6 +17,7 @@ type language struct {
 	refusesPath bool     // its server wants no path as :authority
 	fastServer  string   // why its own server is faster than this project's
 	noKeepalive bool     // its client has no setting for it
+	lateReply   string   // its client's error, besides Canceled, when a deadline has passed before the call is sent
 
 	// What its client, and this project's client of its server, says of cases that go otherwise than most.
 	odd, oddAsServer map[string]string
@@ -44,7 +45,7 @@ func languages() []language {
 		},
 		{
 			name: "grpcio, asyncio", client: python("client_grpcio_aio.py"), server: python("server_grpcio_aio.py"),
-			cannotDial: urlOrComma, restartCodesAsServer: []string{"1"},
+			cannotDial: urlOrComma, restartCodesAsServer: []string{"1"}, lateReply: "got code 13, want 4: Internal error from Core",
 		},
 		{
 			name: "grpclib", client: python("client_grpclib.py"), server: python("server_grpclib.py"),

@@ -36,9 +36,9 @@ type cell struct {
 	result
 	checks int
 
-	// lateReply is what some programs say, instead of DeadlineExceeded, when the server notices a
-	// deadline before the client does. It is empty for most.
-	lateReply string
+	// lateReplies are what some programs say, instead of DeadlineExceeded, when the server notices a
+	// deadline before the client does. There are none for most.
+	lateReplies []string
 
 	// odd is what is known to come of some cases instead of what should.
 	odd map[string]string

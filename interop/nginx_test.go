@@ -79,7 +79,7 @@ func (c *cell) serveForNginx(path string) *authorities {
 func (c *cell) startNginx(listen, path, network, addr string, directives ...string) {
 	c.Helper()
 	nginx := c.need("nginx", "nginx")
-	c.lateReply = "502 (Bad Gateway)"
+	c.lateReplies = []string{"502 (Bad Gateway)"}
 	_, version, _ := strings.Cut(c.firstLine(nginx, "-v"), "nginx/")
 	c.version, _, _ = strings.Cut(version, " ")
 	prefix := dir(c)
