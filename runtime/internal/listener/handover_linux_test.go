@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -252,6 +253,18 @@ func TestTakeOverSaysWhichStepFailed(t *testing.T) {
 			}
 			checkConnects(t, l, path)
 		})
+	}
+}
+
+func TestTakeOverSaysThatItsContextHasEnded(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	listen(t, path) // and nobody accepts
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := (&listener.Config{}).TakeOver(ctx, path, dial)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, socket.ErrInUse) {
+		t.Errorf("got the error %v", err)
 	}
 }
 

@@ -78,6 +78,9 @@ func (c *Config) takeOver(ctx context.Context, addr string, conn *net.UnixConn) 
 			return fail("wait for the takeover under way", fmt.Errorf("%v serves, and has offered the socket to another process: %w", owner, ctx.Err()))
 		}
 	}
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%v has not answered yet: %w", owner, ctx.Err())
+	}
 	if err != nil {
 		return fail("receive the listener", err)
 	}
