@@ -65,7 +65,7 @@ func Dial(path string, opts ...DialOption) (*ClientConn, error) {
 		monitor: config.newMonitor(addr),
 		because: config.whyHTTP2(),
 	}
-	c.direct = config.directClient(c)
+	c.direct = config.directClient(addr, c)
 	c.http2 = lateconn.New(func() (*grpc.ClientConn, error) {
 		return grpc.NewClient(target(addr), config.grpcOptions(c.dial, c.verify)...)
 	})

@@ -22,6 +22,13 @@ func logFor(addr socket.Address, logger *slog.Logger) *slog.Logger {
 	return logger.With(slog.String("socket", addr.String()))
 }
 
+// logNoRings writes to an EventLog, nil for none, why calls stay on their sockets.
+func logNoRings(events *slog.Logger, err error) {
+	if events != nil {
+		events.LogAttrs(context.Background(), slog.LevelWarn, "no shared memory", slog.Any("error", err))
+	}
+}
+
 // peerAttr describes a peer in a log record.
 func peerAttr(p socket.Peer) slog.Attr {
 	attrs := []any{}

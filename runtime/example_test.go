@@ -256,7 +256,7 @@ func ExampleServer_Stats() {
 	expvar.Publish("greeter", expvar.Func(func() any { return srv.Stats() }))
 
 	fmt.Println(expvar.Get("greeter"))
-	// Output: {"Connections":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Refused":0,"NotAccepted":0,"TurnedAway":0,"Rebound":0,"SendWaits":0,"Handovers":{"Received":0,"Given":0,"Failed":0}}
+	// Output: {"Connections":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Refused":0,"NotAccepted":0,"TurnedAway":0,"Rebound":0,"SendWaits":0,"Rings":0,"Handovers":{"Received":0,"Given":0,"Failed":0}}
 }
 
 // A client tells how often it has had to look for its server.

@@ -9,6 +9,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ringtest"
 )
 
 // Code that was generated once still compiles: a line may be added here, none may be removed.
@@ -16,7 +17,10 @@ const _ = runtime.SupportsGenerated1
 
 // Tests over real processes are in packages beside this one, by what they are about: restarts, peers, children,
 // faults, load. Here are the basic ones, examples, and those that need what is not exported.
-func TestMain(m *testing.M) { testproc.Main(m, programs) }
+func TestMain(m *testing.M) {
+	ringtest.Begin()
+	testproc.Main(m, programs)
+}
 
 // programs are the processes that tests and examples start.
 var programs = map[string]testproc.Program{

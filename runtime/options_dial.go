@@ -52,8 +52,9 @@ type dialConfig struct {
 
 	onConnect, onDisconnect []func()
 
-	http2Only bool
-	err       error
+	http2Only, socketOnly bool
+
+	err error
 }
 
 func newDialConfig(opts []DialOption) (dialConfig, error) {
@@ -133,7 +134,7 @@ const maxDirectConns = 1024
 
 // directClient returns the client of the direct transport; nil if that is turned off, or cannot honour the
 // options given for grpc.
-func (c *dialConfig) directClient(of *ClientConn) *direct.Client {
+func (c *dialConfig) directClient(addr socket.Address, of *ClientConn) *direct.Client {
 	if c.whyHTTP2() != "" {
 		return nil
 	}
@@ -148,7 +149,11 @@ func (c *dialConfig) directClient(of *ClientConn) *direct.Client {
 		MaxConns:   min(maxDirectConns, descriptors.Limit()/4),
 		Budget:     int64(c.sendBudget),
 
-		MaxFiles:   c.maxFiles.get(),
+		MaxFiles: c.maxFiles.get(),
+		Rings: direct.Rings{
+			On:     !c.socketOnly,
+			Failed: func(err error) { logNoRings(logFor(addr, c.events), err) },
+		},
 		Unanswered: of.explainUnanswered,
 		Unreachable: func(why error) error {
 			monitor.DirectGaveUp(why, isUntrusted(why))
@@ -279,6 +284,12 @@ func WithOnDisconnect(f func()) DialOption {
 // HTTP/2; see docs/direct-transport.md.
 func WithHTTP2Only() DialOption {
 	return func(c *dialConfig) { c.http2Only = true }
+}
+
+// WithSocketOnly makes the direct transport carry all calls over its sockets, and none through shared memory; see
+// docs/direct-transport.md. It is for comparisons, and for processes that must not share memory.
+func WithSocketOnly() DialOption {
+	return func(c *dialConfig) { c.socketOnly = true }
 }
 
 // WithGRPCDialOptions passes options to [grpc.NewClient] unchanged, after those of this package. It is for

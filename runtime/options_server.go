@@ -56,6 +56,7 @@ type serverConfig struct {
 	takeoverTimeout time.Duration   // TakeoverTimeout, but in tests
 	standby         context.Context // nil unless asked for
 	http2Only       bool
+	socketOnly      bool
 	events          *slog.Logger // nil for none
 	counters        *serverCounters
 	auth            authorization // as the options set it; see newAuthorization
@@ -155,6 +156,7 @@ func (s *Server) newDirectServer() *direct.Server {
 
 		MaxFiles:  s.config.maxFiles.get(),
 		FilesFrom: s.auth.filesFrom,
+		Rings:     s.config.rings(),
 	})
 }
 

@@ -1,8 +1,13 @@
 package runtime
 
 import (
+	"log/slog"
+
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/stats"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/direct"
 )
 
 // UnaryInterceptor adds interceptors for unary calls. The first is the outermost; those of
@@ -97,6 +102,30 @@ func MaxConnsPerUser(n int) ServerOption {
 // HTTP/2; see docs/direct-transport.md. Those clients notice, and use HTTP/2 as all others do.
 func HTTP2Only() ServerOption {
 	return func(c *serverConfig) { c.http2Only = true }
+}
+
+// SocketOnly makes the direct transport carry all calls over its sockets, and none through shared memory; see
+// docs/direct-transport.md. It is for comparisons, and for processes that must not share memory.
+func SocketOnly() ServerOption {
+	return func(c *serverConfig) { c.socketOnly = true }
+}
+
+// rings returns how the direct transport uses shared memory: only with clients of the server's own user.
+func (c *serverConfig) rings() direct.Rings {
+	own := SameUser()
+	return direct.Rings{
+		On: !c.socketOnly,
+		For: func(client credentials.AuthInfo) bool {
+			info, ok := client.(AuthInfo)
+			return ok && own.Permits(info.Peer)
+		},
+		Moved: func(client credentials.AuthInfo) {
+			if info, ok := client.(AuthInfo); ok {
+				c.event(slog.LevelDebug, "moved to shared memory", peerAttr(info.Peer))
+			}
+		},
+		Failed: func(err error) { logNoRings(c.events, err) },
+	}
 }
 
 // GRPCServerOptions passes options to [grpc.NewServer] unchanged, after those of this package. It is for

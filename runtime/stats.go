@@ -30,6 +30,8 @@ type ServerStats struct {
 	Rebound int64
 	// SendWaits counts how often a handler's SendMsg waited because the [SendBudget] was used up.
 	SendWaits int64
+	// Rings counts connections of the direct transport that have moved to rings in shared memory.
+	Rings int64
 	// Handovers counts those of [Takeover].
 	Handovers HandoverStats
 }
@@ -60,7 +62,7 @@ func (s *Server) Stats() ServerStats {
 		},
 	}
 	if s.direct != nil {
-		stats.SendWaits = s.direct.SendWaits()
+		stats.SendWaits, stats.Rings = s.direct.SendWaits(), s.direct.RingsMoved()
 	}
 	return stats
 }
@@ -80,6 +82,8 @@ type ClientStats struct {
 	Failed int64
 	// SendWaits counts how often SendMsg of a stream waited because the [WithSendBudget] was used up.
 	SendWaits int64
+	// Rings counts connections of the direct transport that have moved to rings in shared memory.
+	Rings int64
 	// Refused counts those of Failed that met a server that the [WithServerPolicy] refuses.
 	Refused int64
 }
@@ -95,7 +99,7 @@ func (c *ClientConn) Stats() ClientStats {
 		Refused:     connections.Refused,
 	}
 	if c.direct != nil {
-		stats.SendWaits = c.direct.SendWaits()
+		stats.SendWaits, stats.Rings = c.direct.SendWaits(), c.direct.RingsMoved()
 	}
 	return stats
 }

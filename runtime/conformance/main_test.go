@@ -4,6 +4,11 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ringtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	ringtest.Begin()
+	goleak.VerifyTestMain(m)
+}

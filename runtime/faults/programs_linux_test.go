@@ -14,6 +14,7 @@ var programs = map[string]testproc.Program{
 	"stream forever":            streamForever,
 	"serve guests":              serveGuests,
 	"hold silent":               holdSilent,
+	"greeter without memory":    serveWithoutMemory,
 	"call at once":              callAtOnce,
 	"flood":                     flood,
 	"visit":                     visitFor,

@@ -6,6 +6,10 @@ import (
 	"testing"
 
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ringtest"
 )
 
-func TestMain(m *testing.M) { testproc.Main(m, programs) }
+func TestMain(m *testing.M) {
+	ringtest.Begin()
+	testproc.Main(m, programs)
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ringtest"
 )
 
 func TestBothEndsCountCallsAndConnectionsByTransport(t *testing.T) {
@@ -31,11 +32,11 @@ func TestBothEndsCountCallsAndConnectionsByTransport(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := runtime.ByTransport{Direct: 1, HTTP2: 1}
-	wantServer := runtime.ServerStats{Connections: one, Calls: runtime.ByTransport{Direct: 4, HTTP2: 2}}
+	wantServer := runtime.ServerStats{Connections: one, Calls: runtime.ByTransport{Direct: 4, HTTP2: 2}, Rings: ringtest.Moved(1)}
 	if got := srv.Stats(); got != wantServer {
 		t.Errorf("the server counted %+v, want %+v", got, wantServer)
 	}
-	wantFast := runtime.ClientStats{Connections: runtime.ByTransport{Direct: 1}, Calls: runtime.ByTransport{Direct: 4}}
+	wantFast := runtime.ClientStats{Connections: runtime.ByTransport{Direct: 1}, Calls: runtime.ByTransport{Direct: 4}, Rings: ringtest.Moved(1)}
 	if got := fastConn.Stats(); got != wantFast {
 		t.Errorf("the client counted %+v, want %+v", got, wantFast)
 	}
@@ -120,8 +121,8 @@ func TestSocketsBoundAgainAreCounted(t *testing.T) {
 func TestStatsAreJSONNumbers(t *testing.T) {
 	t.Parallel()
 	for stats, want := range map[any]string{
-		runtime.ServerStats{}: `{"Connections":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Refused":0,"NotAccepted":0,"TurnedAway":0,"Rebound":0,"SendWaits":0,"Handovers":{"Received":0,"Given":0,"Failed":0}}`,
-		runtime.ClientStats{}: `{"Connections":{"Direct":0,"HTTP2":0},"Reconnects":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Failed":0,"SendWaits":0,"Refused":0}`,
+		runtime.ServerStats{}: `{"Connections":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Refused":0,"NotAccepted":0,"TurnedAway":0,"Rebound":0,"SendWaits":0,"Rings":0,"Handovers":{"Received":0,"Given":0,"Failed":0}}`,
+		runtime.ClientStats{}: `{"Connections":{"Direct":0,"HTTP2":0},"Reconnects":{"Direct":0,"HTTP2":0},"Calls":{"Direct":0,"HTTP2":0},"Failed":0,"SendWaits":0,"Rings":0,"Refused":0}`,
 	} {
 		got, err := json.Marshal(stats)
 		if err != nil || string(got) != want {

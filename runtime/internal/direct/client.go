@@ -40,6 +40,7 @@ type ClientConfig struct {
 	MaxConns   int   // connections, and so calls at once; more go over HTTP/2
 	Budget     int64 // bytes that may wait in all streams; 0 for 64 MiB
 	MaxFiles   int   // open files of a message from the server
+	Rings      Rings
 	// Unanswered returns the error of a call that was sent to a server which has not answered before that ended,
 	// with what to know about such a server. hungUp says that the server has ended the connection. nil is for
 	// the error itself.
@@ -56,6 +57,7 @@ type Client struct {
 	pool   pool
 	budget *budget
 	files  *openfile.Quota // of those that the server sent
+	rings  *ringUse        // nil for none
 
 	closing context.Context // ends with Close
 	close   context.CancelFunc
@@ -102,6 +104,7 @@ func NewClient(conf ClientConfig) *Client {
 		pool:    pool{max: conf.MaxConns, sweepEvery: sweepPause},
 		budget:  newBudget(conf.Budget),
 		files:   openfile.NewQuota(filesPerUser, nil),
+		rings:   newRingUse(conf.Rings),
 		probing: make(chan struct{}, 1),
 
 		answerTimeout: answerTimeout,
@@ -297,7 +300,9 @@ func (c *Client) connect(ctx context.Context, first *unary, late func()) (*conn,
 		return nil, noConn(err)
 	}
 	c.proven.Store(true)
-	conn.files, conn.takesFiles = c.incomingFiles(answer), answer.TakesFiles
+	conn.takesFiles = answer.TakesFiles
+	conn.sent.onSocket = conn.firstSent > 0
+	c.prepareArrivals(conn, answer)
 	conn.shutDownFunc = conn.shutDown
 	conn.generation = generation // if the server was lost in the meantime, this connection serves one call
 	if hs := c.conf.Stats; hs != nil {

@@ -47,12 +47,16 @@ func Because(err error) string {
 	return ""
 }
 
-// incomingFiles returns what keeps the open files that arrive from a server; nil if none can.
-func (c *Client) incomingFiles(answer wire.Answer) *incoming {
-	if c.conf.MaxFiles == 0 || !answer.TakesFiles && !answer.SendsFiles {
-		return nil
+// prepareArrivals prepares a connection for descriptors from the server, if any can come: of open files, and of the
+// memory of rings.
+func (c *Client) prepareArrivals(conn *conn, answer wire.Answer) {
+	files := c.conf.MaxFiles > 0 && (answer.TakesFiles || answer.SendsFiles)
+	if answer.Rings {
+		conn.ringUse = c.rings
 	}
-	return &incoming{pool: c.codec.pool, most: c.conf.MaxFiles, user: c.files}
+	if rings := conn.ringUse != nil; files || rings {
+		conn.files = &incoming{pool: c.codec.pool, most: c.conf.MaxFiles, user: c.files, ringOnly: !files, awaitsRing: rings}
+	}
 }
 
 // notCarried returns the error of a unary call that prepare refuses with err.

@@ -35,6 +35,16 @@ type conn struct {
 	waited  bool        // there was nothing to read at first
 	parked  atomic.Bool // the last attempt to read found nothing
 
+	// Rings, see conn_ring.go:
+	ringUse    *ringUse              // nil if there cannot be rings on this connection
+	rings      atomic.Pointer[rings] // nil until the server has offered them
+	outgoing   outgoing              // where this end writes
+	offers     bool                  // this is a server's end that has not offered them; used by the writing goroutine
+	readClosed atomic.Bool           // closeRead was called
+	earns      earning               // of a server
+	sent       sent                  // in the call; used by the writing goroutine
+	declined   atomic.Bool           // in the call, by a ring frame that the server may not have read
+
 	// Used by the writing goroutine:
 	pieces   [][]byte // what to write
 	passing  []byte   // the control message with descriptors that goes with the first byte; nil for none
@@ -52,7 +62,7 @@ type conn struct {
 
 	// Of a client's connection:
 	generation   int64                  // see Client.generation
-	used         bool                   // since the pool's last sweep; guarded by the pool's mutex
+	used         int                    // how often since the pool's last sweep; guarded by the pool's mutex
 	takesFiles   bool                   // the server does
 	firstSent    int                    // bytes of the first call, which went with the preface; 0 from when that call knows
 	abort        atomic.Pointer[func()] // ends the stream that has the connection; nil if there is none
@@ -75,6 +85,7 @@ func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
+	c.rings.Load().close()
 	err := c.UnixConn.Close()
 	c.files.close()
 	if c.onClose != nil {
@@ -84,17 +95,27 @@ func (c *conn) Close() error {
 }
 
 // next reads the header of the next frame. The open files of a message are kept until files.take: the frame
-// before it, which announces them, is not returned.
+// before it, which announces them, is not returned. Nor are the frames that are about rings.
 func (c *conn) next() (wire.Kind, int, error) {
-	k, n, err := c.rd.Next()
-	if err != nil || c.files == nil {
-		return k, n, err
+	for {
+		k, n, err := c.rd.Next()
+		if err == nil && c.files != nil {
+			k, n, err = c.files.next(c, k, n)
+		}
+		if err != nil || k != wire.KindRing || c.ringUse == nil {
+			return k, n, err
+		}
+		if err := c.receiveRing(n); err != nil {
+			return 0, 0, err
+		}
 	}
-	return c.files.next(&c.rd, k, n)
 }
 
 // Read reads content of large messages.
 func (c *conn) Read(p []byte) (int, error) {
+	if r := c.ringIn(); r != nil {
+		return r.Read(p)
+	}
 	if c.files.receives() {
 		return c.files.read(c.raw, p)
 	}
@@ -102,8 +123,16 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // write writes pieces: as much as the kernel accepts at once, which may be nothing, or at least something
-// if wait is set. It reports how much that was, and whether it was all.
-func (c *conn) write(wait bool) (n int, all bool, err error) {
+// if wait is set. It reports how much that was, and whether it was all. Whole means that a frame ends with the
+// last piece.
+func (c *conn) write(wait, whole bool) (n int, all bool, err error) {
+	if c.ringUse != nil {
+		return c.writeOrMove(wait, whole)
+	}
+	return c.writeSocket(wait)
+}
+
+func (c *conn) writeSocket(wait bool) (n int, all bool, err error) {
 	c.wait = wait
 	err = c.raw.Write(c.tryWrite)
 	c.passing = nil
@@ -114,6 +143,14 @@ func (c *conn) write(wait bool) (n int, all bool, err error) {
 		n += len(p)
 	}
 	return c.wrote, c.wrote == n, c.writeErr
+}
+
+// toWrite returns how many bytes pieces have.
+func (c *conn) toWrite() (n int) {
+	for _, p := range c.pieces {
+		n += len(p)
+	}
+	return n
 }
 
 // writeAll writes b, then data and the frames after it. It returns how much the kernel has accepted.
@@ -128,7 +165,7 @@ func (c *conn) writeAll(b []byte, data wire.Payload, after []byte) (taken int, e
 	pieces := c.pieces
 	defer func() { clear(pieces) }()
 	for {
-		n, all, err := c.write(true)
+		n, all, err := c.write(true, true)
 		taken += n
 		if all || err != nil {
 			return taken, err
@@ -144,14 +181,13 @@ func (c *conn) writeAll(b []byte, data wire.Payload, after []byte) (taken int, e
 	}
 }
 
-// unread reports whether it is certain that the other end has not read all that was written to it, and never will. The
-// connection has ended with err. The kernel says so if bytes are left in the queue when a socket is closed, also by
-// the death of its process (unix_release_sock in net/unix/af_unix.c).
-func (c *conn) unread(err error) bool { return isReset(err) }
-
 // trim releases memory after a call, and closes the open files that nobody has taken.
 func (c *conn) trim() {
 	c.files.endCall()
+	if c.isClient() {
+		c.sent = sent{}
+		c.declined.Store(false)
+	}
 	if cap(c.out) > keepIdle {
 		c.out = nil
 	}

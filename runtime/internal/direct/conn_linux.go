@@ -10,6 +10,9 @@ import (
 
 // Fill has a buffer of its own only while there is something to read.
 func (c *conn) Fill() error {
+	if r := c.ringIn(); r != nil {
+		return r.fill()
+	}
 	c.waited = false
 	waitErr := c.raw.Read(c.tryFill)
 	n, err := c.readResult(waitErr)
@@ -88,11 +91,20 @@ func (c *conn) writePieces(fd int) (int, error) {
 // shutDown tells the other end that nothing more is sent or read, as Close does, and wakes the reading and
 // the writing goroutine. What has arrived can still be read, and then comes the end.
 func (c *conn) shutDown() {
+	if r := c.rings.Load(); r != nil {
+		r.Shutdown()
+	}
 	c.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 }
 
 // idle reports whether the connection is as it must be between calls: open, with nothing to read.
 func (c *conn) idle() bool {
+	if c.awaitsMove() && !c.receiveMove() {
+		return false
+	}
+	if r := c.ringIn(); r != nil {
+		return r.Idle()
+	}
 	var peekErr error
 	err := c.raw.Control(func(fd uintptr) {
 		var b [1]byte
@@ -112,6 +124,9 @@ func (c *conn) sendBuffer() int {
 // way to the program: neither in the socket nor with the goroutine that reads. What the other end wrote before
 // it read the last of that has been dealt with, then.
 func (c *conn) allRead() bool {
+	if r := c.ringIn(); r != nil {
+		return r.Unread() == 0 && r.Arrived() == 0 && c.parked.Load()
+	}
 	unread := 1
 	err := c.raw.Control(func(fd uintptr) {
 		if n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {

@@ -13,6 +13,7 @@
 //	handshake.go   how the two ends find out that both speak this; decline.go: when there is no room
 //	codec.go       messages to bytes and back
 //	conn*.go       a connection: buffers, reading and writing, and descriptors of open files
+//	conn_ring*.go  its rings in shared memory; conn_move.go: how it moves to them; ring_use.go: which connections may
 //	client.go      finding the server; pool.go: its connections
 //	calloptions.go what a program asks for with options of a call
 //	call.go        what unary calls and streams of a client have in common
@@ -53,6 +54,7 @@
 //   - Server.mu: guards the server's connections, and whether it drains.
 //   - serverConn.mu: guards what the connection does: whether it has a call, drains, or has ended.
 //   - callContext.mu: guards the context of a call in the server.
+//   - rings.receiving: held while receiving a doorbell. incoming.mu may be taken then.
 //   - incoming.mu: guards the open files that have arrived on a connection and are in no message.
 //   - serverFiles.mu: guards the users from whom some may arrive.
 //   - pool.mu: guards a client's connections. None is closed while it is held.

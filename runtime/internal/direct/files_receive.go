@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ const (
 
 var (
 	errWithoutFiles  = status.Error(codes.FailedPrecondition, "the call came without its open files: something between client and server, such as socat, passes on bytes only")
+	errWithoutMemory = errors.New("the server offered shared memory, and it did not arrive: something between client and server passes on bytes only")
 	errFilesLost     = status.Error(codes.ResourceExhausted, "open files were lost when they arrived: this process has no descriptors left, or a security module does not let it have them")
 	errTooManyFiles  = wire.Violation("more open files than the frame before the message announces")
 	errUnannounced   = wire.Violation("open files that no message has")
@@ -39,6 +41,10 @@ type incoming struct {
 	most int             // per message
 	user *openfile.Quota // of whoever sends them
 	keep bool            // a server's: what a call has not taken is closed with it
+	// ringOnly means that no message has any: only the descriptor of rings can arrive.
+	ringOnly bool
+	// awaitsRing means that the descriptor of rings can arrive. It is changed by the reading goroutine.
+	awaitsRing bool
 	// refused means that the other end may not send any. The kernel closes them, and the frames that announce
 	// them are skipped: the call is refused, or its message has no field for them.
 	refused bool
@@ -58,7 +64,7 @@ type batch struct {
 }
 
 // receives reports whether descriptors are received with bytes.
-func (f *incoming) receives() bool { return f != nil && !f.refused }
+func (f *incoming) receives() bool { return f != nil && !f.refused && (!f.ringOnly || f.awaitsRing) }
 
 // arrive takes ownership of descriptors. They are incomplete if the kernel could not hand over all.
 func (f *incoming) arrive(fds []int, truncated bool) {
@@ -126,9 +132,13 @@ func (f *incoming) tooMany() error {
 
 // next looks at the frame whose header was read. If it announces open files, next finds them, and reads the
 // header of the message.
-func (f *incoming) next(rd *wire.Reader, k wire.Kind, n int) (wire.Kind, int, error) {
+func (f *incoming) next(c *conn, k wire.Kind, n int) (wire.Kind, int, error) {
+	rd := &c.rd
 	switch k {
 	case wire.KindFiles:
+		if f.ringOnly {
+			return k, n, nil
+		}
 		b, err := rd.Control(n)
 		if err != nil {
 			return 0, 0, err
@@ -137,6 +147,7 @@ func (f *incoming) next(rd *wire.Reader, k wire.Kind, n int) (wire.Kind, int, er
 		if err != nil {
 			return 0, 0, err
 		}
+		c.collect(len(ids))
 		if err := f.assign(ids); err != nil {
 			return 0, 0, err
 		}
@@ -205,6 +216,41 @@ func (f *incoming) assign(ids []uint64) error {
 	f.pending.close() // of a message that was skipped
 	f.pending = a
 	return nil
+}
+
+// takeRing returns the descriptor of rings, which is the caller's. The error is that of a violation, or says why
+// there is none.
+func (f *incoming) takeRing() (fd int, err error) {
+	f.awaitsRing = false
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) == 0 {
+		return -1, errWithoutMemory
+	}
+	b := f.queue[0]
+	f.queue = f.queue[1:]
+	f.intake.Dropped(len(b.fds))
+	switch {
+	case b.err != nil:
+		return -1, b.err
+	case len(b.fds) != 1:
+		closeDescriptors(b.fds)
+		return -1, errTooManyFiles
+	}
+	return b.fds[0], nil
+}
+
+// arrived reports how many descriptors wait in the queue.
+func (f *incoming) arrived() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range f.queue {
+		n += len(b.fds)
+		if b.err != nil {
+			return wire.MaxFiles
+		}
+	}
+	return n
 }
 
 // take returns what came with the message whose header was read last. It is the caller's, who delivers or

@@ -19,13 +19,13 @@ var (
 )
 
 // writeWith is write for a write that takes open files with it, unless files is nil.
-func (c *conn) writeWith(files *filewalk.Files, wait bool) (n int, all bool, err error) {
+func (c *conn) writeWith(files *filewalk.Files, wait, whole bool) (n int, all bool, err error) {
 	if files == nil {
-		return c.write(wait)
+		return c.write(wait, whole)
 	}
 	err = files.Descriptors(func(fds []int) (err error) {
 		c.passing = rights(fds)
-		n, all, err = c.write(wait)
+		n, all, err = c.write(wait, whole)
 		return err
 	})
 	return n, all, err

@@ -56,7 +56,7 @@ func (u *unary) lost(err error) error {
 
 // greet makes the handshake on a new connection.
 func (c *Client) greet(ctx context.Context, conn *conn, first *unary, late func()) (wire.Answer, error) {
-	g := greeting{Conn: conn.UnixConn, bytes: appendGreeting(nil, c.conf.MaxFiles), closing: c.closing}
+	g := greeting{Conn: conn.UnixConn, bytes: appendGreeting(nil, c.conf.MaxFiles, c.rings != nil), closing: c.closing}
 	if first != nil && c.pool.dialing() <= firstCalls && !c.pool.isClosed() {
 		own := len(g.bytes)
 		g.bytes = first.appendFirst(g.bytes)
@@ -106,7 +106,7 @@ func (c *Client) hangsUp(ctx context.Context) bool {
 		return false // it may have been there a moment ago
 	}
 	defer uds.Close()
-	g := greeting{Conn: uds, bytes: appendGreeting(nil, c.conf.MaxFiles), closing: c.closing}
+	g := greeting{Conn: uds, bytes: appendGreeting(nil, c.conf.MaxFiles, false), closing: c.closing}
 	_, err = g.exchange(ctx)
 	return errors.Is(err, errPlain) || errors.Is(err, io.EOF)
 }

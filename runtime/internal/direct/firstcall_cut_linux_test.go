@@ -81,7 +81,7 @@ func TestCallThatMayHaveRunDoesNotGoOverHTTP2(t *testing.T) {
 	}}, ServerConfig{})
 	var proxies sync.WaitGroup
 	results := map[string]error{}
-	greeting := len(appendGreeting(nil, 0))
+	greeting := len(appendGreeting(nil, 0, false))
 	whole := greeting + len(unaryCall("12345"))
 	for up := greeting - 3; up <= whole; up++ {
 		for _, down := range []int{0, 1, wire.AnswerLen - 1, wire.AnswerLen, wire.AnswerLen + 1, wire.AnswerLen + 10} {
@@ -152,7 +152,7 @@ func TestCallThatMayHaveRunIsNotUnprocessedBecauseTheServerHasGone(t *testing.T)
 				inner, server := pair(t)
 				defer inner.Close()
 				h.accept(server)
-				io.CopyN(inner, client, int64(len(appendGreeting(nil, 0))+len(unaryCall("x"))))
+				io.CopyN(inner, client, int64(len(appendGreeting(nil, 0, false))+len(unaryCall("x"))))
 				await(t, "the call", processed)
 			}
 			l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fixture.FreePath(t), Net: "unix"})

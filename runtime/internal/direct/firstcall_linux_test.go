@@ -342,8 +342,8 @@ func TestCallsWithThePrefaceWhileServersDrain(t *testing.T) {
 
 // The order in which bytes come does not matter to a server, whether it knows of this or not: it answers first.
 func TestServerAnswersThePrefaceBeforeItServesTheCall(t *testing.T) {
-	sent := concat(appendGreeting(nil, 0), unaryCall("x"))
-	for _, cut := range []int{1, PrefaceLen, PrefaceLen + 3, len(appendGreeting(nil, 0)), len(sent) - 1, len(sent)} {
+	sent := concat(appendGreeting(nil, 0, false), unaryCall("x"))
+	for _, cut := range []int{1, PrefaceLen, PrefaceLen + 3, len(appendGreeting(nil, 0, false)), len(sent) - 1, len(sent)} {
 		h := newHost(t, service{}, ServerConfig{})
 		client, server := pair(t)
 		h.accept(server)

@@ -42,7 +42,7 @@ func serverBytes() [][]byte {
 		announce(wire.KindHeader, wire.MaxControl),
 		announce(wire.KindStatus, wire.MaxControl+1),
 	}
-	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, wire.KindFiles, 'x'} {
+	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, wire.KindFiles, wire.KindRing, 'x'} {
 		seeds = append(seeds, frame(k), frame(k, 0), concat(header, frame(k, 0)))
 	}
 	return seeds

@@ -117,7 +117,7 @@ func FuzzClientHandshake(f *testing.F) {
 		if hasCall {
 			call = unaryCall("with the preface")
 		}
-		g := greeting{Conn: c, bytes: append(appendGreeting(nil, 0), call...), hasCall: hasCall, closing: t.Context()}
+		g := greeting{Conn: c, bytes: append(appendGreeting(nil, 0, false), call...), hasCall: hasCall, closing: t.Context()}
 		_, err := g.exchange(t.Context())
 		var uncertain errUncertain
 		if want := hasCall && len(answered) < wire.AnswerLen && wire.BeginsAnswer(answered); errors.As(err, &uncertain) != want {

@@ -40,7 +40,7 @@ func clientBytes() [][]byte {
 		announce(wire.KindCall, wire.MaxControl),
 		announce(wire.KindCall, wire.MaxControl+1),
 	}
-	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, wire.KindFiles, 'x'} {
+	for _, k := range []wire.Kind{wire.KindIntro, wire.KindCall, wire.KindMessage, wire.KindEnd, wire.KindHeader, wire.KindStatus, wire.KindGoAway, wire.KindFiles, wire.KindRing, 'x'} {
 		seeds = append(seeds, frame(k), frame(k, 0), concat(callFrame(bothMethod, nil), frame(k, 0)), concat(callFrame(unaryMethod, nil), frame(k, 0)))
 	}
 	return seeds

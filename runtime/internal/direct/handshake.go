@@ -36,9 +36,9 @@ var (
 )
 
 // appendGreeting appends what a client sends first, its preface and introduction. The client takes so many open
-// files in a message.
-func appendGreeting(b []byte, files int) []byte {
-	preface := wire.Preface{Lowest: wire.Version, Highest: wire.Version, Files: byte(files)}
+// files in a message, and perhaps rings.
+func appendGreeting(b []byte, files int, rings bool) []byte {
+	preface := wire.Preface{Lowest: wire.Version, Highest: wire.Version, Files: byte(files), Rings: rings}
 	return wire.AppendIntro(preface.Append(b))
 }
 

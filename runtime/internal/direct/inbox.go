@@ -137,7 +137,7 @@ func (in *inbox) allReceived() bool {
 			return false
 		}
 	}
-	return in.conn.rd.Empty()
+	return in.conn.settled()
 }
 
 // buffered reports whether the next frame is of kind k and has arrived. It does not wait.

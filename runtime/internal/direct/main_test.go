@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -9,7 +10,11 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The tests run over rings in shared memory, or over sockets alone with UDSGRPC_SOCKET_ONLY=1.
+func TestMain(m *testing.M) {
+	RingsAtOnce.Store(os.Getenv("UDSGRPC_SOCKET_ONLY") == "")
+	goleak.VerifyTestMain(m)
+}
 
 // await receives a value from c.
 func await[T any](t testing.TB, what string, c <-chan T) T {

@@ -206,10 +206,11 @@ func (o *outbox) write(wait bool) {
 	var refusal error
 	for o.queued > 0 && o.err == nil && o.conn != nil && o.life != outboxClosed {
 		c := o.conn
-		c.pieces = o.gather(c.pieces[:0])
+		var whole bool
+		c.pieces, whole = o.gather(c.pieces[:0])
 		files := o.filesToPass()
 		o.mu.Unlock()
-		n, all, err := c.writeWith(files, wait)
+		n, all, err := c.writeWith(files, wait, whole)
 		clear(c.pieces)
 		o.mu.Lock()
 		o.took(n)
@@ -261,8 +262,8 @@ func (o *outbox) startFlusher() {
 	}()
 }
 
-// gather returns what is to be written next.
-func (o *outbox) gather(to [][]byte) [][]byte {
+// gather returns what is to be written next, and whether it is all that is queued.
+func (o *outbox) gather(to [][]byte) (pieces [][]byte, whole bool) {
 	n, offset := 0, o.offset
 	for i := o.next; i < len(o.pieces) && n < writeAtMost; i++ {
 		if n > 0 && o.pieces[i].hasFilesToPass() {
@@ -276,7 +277,7 @@ func (o *outbox) gather(to [][]byte) [][]byte {
 			n += len(b)
 		}
 	}
-	return to
+	return to, n == o.queued
 }
 
 // took records that the kernel has accepted the next n bytes.

@@ -11,6 +11,10 @@ import (
 // client that pauses for less keeps its connection, and those of a burst are gone after a minute.
 const sweepPause = 30 * time.Second
 
+// earnsRings is how often a connection must be used between two sweeps to keep its rings. One that is not is closed
+// as well, since the next costs less than their memory.
+const earnsRings = earnAfter
+
 // pool holds the connections of a client. None is closed while the pool is locked: stats handlers are told
 // of that, and may make a call.
 type pool struct {
@@ -46,7 +50,7 @@ func (p *pool) put(c *conn) {
 	if p.closed {
 		return
 	}
-	c.used = true
+	c.used++
 	if len(p.queue) > 0 {
 		p.queue[0] <- c
 		p.queue = p.queue[1:]
@@ -178,8 +182,8 @@ func (p *pool) sweepIdle() {
 	}
 }
 
-// takeUnused removes the idle connections that were not used since the last sweep from the pool, and
-// returns them.
+// takeUnused removes the idle connections that were not used since the last sweep, or too seldom for their rings,
+// from the pool, and returns them.
 func (p *pool) takeUnused() (unused []*conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,8 +192,9 @@ func (p *pool) takeUnused() (unused []*conn) {
 		return nil
 	}
 	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
-		if c.used {
-			c.used = false
+		used := c.used
+		c.used = 0
+		if used >= earnsRings || used > 0 && c.rings.Load() == nil {
 			return false
 		}
 		delete(p.all, c)

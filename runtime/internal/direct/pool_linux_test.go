@@ -115,7 +115,8 @@ func TestPoolReapsIdleConnections(t *testing.T) {
 // A connection that was used since the last sweep survives the next.
 func TestPoolKeepsWhatIsUsed(t *testing.T) {
 	h := newHost(t, service{}, ServerConfig{})
-	c, _ := newClient(t, h.accept)
+	c := NewClient(ClientConfig{Dial: newSite(t, h.accept).dial, MaxConns: 100})
+	t.Cleanup(c.Close)
 	conns := fillPool(t, c, 3)
 	c.pool.sweepIdle() // all were used
 	if all, _ := c.pool.size(); all != 3 {

@@ -105,6 +105,11 @@ func pair(t testing.TB) (a, b *net.UnixConn) {
 	return conns[0], conns[1]
 }
 
+// testRings are those of both ends: calls go over rings from the first on, unless the environment says otherwise.
+func testRings() Rings {
+	return Rings{On: RingsAtOnce.Load(), For: func(credentials.AuthInfo) bool { return true }}
+}
+
 // host is a server that runs for the length of a test.
 type host struct {
 	*Server
@@ -116,6 +121,9 @@ type host struct {
 func newHost(t testing.TB, s service, conf ServerConfig) *host {
 	if conf.MaxConns == 0 {
 		conf.MaxConns = 1000
+	}
+	if !conf.Rings.On && conf.Rings.Failed == nil {
+		conf.Rings = testRings()
 	}
 	h := &host{Server: NewServer(conf), t: t, errs: make(chan error, 10000)}
 	h.Register(s.desc(), nil)
@@ -193,7 +201,7 @@ func (s *site) dialed() int {
 // newClient returns a client that connects to accept.
 func newClient(t testing.TB, accept func(*net.UnixConn)) (*Client, *site) {
 	s := newSite(t, accept)
-	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 100})
+	c := NewClient(ClientConfig{Dial: s.dial, MaxConns: 100, Rings: testRings()})
 	t.Cleanup(c.Close)
 	return c, s
 }
@@ -316,6 +324,11 @@ func concat(parts ...[]byte) []byte {
 
 // fake returns a function that accepts connections as a server does, and then runs script.
 func fake(t testing.TB, script func(*rawConn)) func(*net.UnixConn) {
+	return fakeWith(t, wire.Answer{Version: wire.Version, TakesFiles: true}, script)
+}
+
+// fakeWith is fake with another answer to the preface.
+func fakeWith(t testing.TB, answer wire.Answer, script func(*rawConn)) func(*net.UnixConn) {
 	var runs sync.WaitGroup
 	t.Cleanup(runs.Wait)
 	return func(c *net.UnixConn) {
@@ -328,7 +341,7 @@ func fake(t testing.TB, script func(*rawConn)) func(*net.UnixConn) {
 			if _, _, err := w.next(); err != nil {
 				return
 			}
-			if _, err := w.Write(wire.Answer{Version: wire.Version, TakesFiles: true}.Append(nil)); err == nil {
+			if _, err := w.Write(answer.Append(nil)); err == nil {
 				script(w)
 			}
 		})

@@ -34,6 +34,7 @@ type ServerConfig struct {
 	MaxConns int   // how many connections to serve at once; more are told to use HTTP/2
 	Budget   int64 // bytes that may wait in all streams; 0 for 64 MiB
 	MaxFiles int   // open files of a message from a client
+	Rings    Rings
 	// FilesFrom reports whether a client may call at least one of these methods, which take open files, and its
 	// user. Others can send none. nil permits nobody.
 	FilesFrom func(client credentials.AuthInfo, methods []string) (uid int, ok bool)
@@ -50,6 +51,7 @@ type Server struct {
 	methods map[string]*method // by full name
 	known   map[string]bool    // names of services
 	files   serverFiles
+	rings   *ringUse // nil for none
 
 	mu       sync.Mutex    // guards what follows
 	serving  int           // connections, also those that are coming
@@ -86,6 +88,7 @@ func NewServer(conf ServerConfig) *Server {
 		methods: map[string]*method{},
 		known:   map[string]bool{},
 		conns:   map[*serverConn]struct{}{},
+		rings:   newRingUse(conf.Rings),
 	}
 }
 
@@ -153,6 +156,7 @@ func (s *Server) Serve(c *net.UnixConn, preface []byte, info credentials.AuthInf
 	}
 	sc := &serverConn{conn: nc, server: s}
 	answer := sc.prepareFiles(preface)
+	answer.Rings = sc.prepareRings(preface)
 	defer sc.leaveFiles()
 	if answer.Full, err = s.add(sc); err != nil {
 		c.Close()

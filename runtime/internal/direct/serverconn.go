@@ -101,7 +101,7 @@ func (sc *serverConn) end(s *serverStream) {
 	sc.busy, sc.call = false, nil
 	if sc.expired {
 		sc.expired = false
-		sc.SetDeadline(time.Time{})
+		sc.resume()
 	}
 	if sc.draining {
 		sc.endRead()
@@ -114,7 +114,7 @@ func (sc *serverConn) expire(s *serverStream) {
 	defer sc.mu.Unlock()
 	if sc.call == s {
 		sc.expired = true
-		sc.SetDeadline(time.Unix(0, 0))
+		sc.conn.expire()
 	}
 }
 
@@ -186,7 +186,7 @@ func (sc *serverConn) stopWaiting() {
 
 func (sc *serverConn) endRead() {
 	sc.readEnded = true
-	sc.CloseRead()
+	sc.closeRead()
 }
 
 // hungUp is called when the client has closed the connection.
@@ -218,5 +218,5 @@ func (sc *serverConn) discard() {
 		sc.endRead()
 	})
 	defer end.Stop()
-	io.Copy(io.Discard, sc.UnixConn)
+	io.Copy(io.Discard, onlyReader{sc.conn})
 }

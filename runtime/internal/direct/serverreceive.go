@@ -38,7 +38,7 @@ func (s *serverStream) readRequest() error {
 		return err
 	}
 	s.hasMessage, s.messageFiles = true, files
-	if !rd.HasNext() {
+	if !rd.HasNext() || rd.NextIs(wire.KindRing) {
 		s.message.Bytes = bytes.Clone(s.message.Bytes) // what follows overwrites the buffer
 	}
 	k, n, err = s.conn.next()

@@ -28,7 +28,7 @@ const (
 // not read. The caller holds mu.
 func (s *clientStream) mustHaveBegun() bool {
 	n := s.out.kept()
-	return n > replayLimit && n > s.conn.sendBuffer()+largestBuffer
+	return n > replayLimit && n > s.conn.sendBuffer()+largestBuffer+ringRoom
 }
 
 // readPause is how often a Send looks whether the server has read the open files before.
@@ -98,7 +98,8 @@ func (s *clientStream) sendAgain(readErr error) (again bool, err error) {
 // unprocessed reports whether the call is unprocessed and may be sent again. If so, everything is queued
 // for the next connection.
 func (s *clientStream) unprocessed(readErr error) bool {
-	s.conn.Close() // ends a write that waits
+	s.conn.shutDown() // ends a write that waits
+	defer s.conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.out.writing {
@@ -113,10 +114,10 @@ func (s *clientStream) unprocessed(readErr error) bool {
 	return true
 }
 
-// endUnread reports whether the server has not read the end of the call, of a client that sends one message: no server
-// begins such a call before. The connection has ended with readErr. The caller holds mu.
+// endUnread reports whether the server has not read the end of the call, of a client that sends one message, or nothing of
+// the call at all: no server begins it before. The connection has ended with readErr. The caller holds mu.
 func (s *clientStream) endUnread(readErr error) bool {
-	return !s.desc.ClientStreams && (s.state.send != sendingEndTaken || s.conn.unread(readErr))
+	return s.conn.untouched(readErr) || !s.desc.ClientStreams && (s.state.send != sendingEndTaken || s.conn.unread(readErr))
 }
 
 // attach continues the call on another connection. The error is the result of the call if it has ended in

@@ -59,5 +59,5 @@ func (sc *serverConn) turnAway() {
 	}
 	sc.stage = stageRefused
 	sc.pieces = append(sc.pieces[:0], last)
-	sc.write(false)
+	sc.write(false, true)
 }

@@ -144,7 +144,7 @@ func (u *unary) exchange(conn *conn) error {
 	}
 	switch {
 	case errors.Is(err, errUnprocessed):
-	case clean && writeErr == nil && conn.rd.Empty():
+	case clean && writeErr == nil && conn.settled():
 		conn.trim()
 		conn.rd.FreeBuffer()
 		u.client.pool.put(conn)

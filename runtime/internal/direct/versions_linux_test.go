@@ -253,7 +253,7 @@ func TestGreetEndsWithItsContext(t *testing.T) {
 		io.WriteString(server, wire.ServerMagic[:3])
 		cancel()
 	}()
-	g := greeting{Conn: client, bytes: appendGreeting(nil, 0), closing: t.Context()}
+	g := greeting{Conn: client, bytes: appendGreeting(nil, 0, false), closing: t.Context()}
 	_, err := g.exchange(ctx)
 	if !errors.Is(err, errNoAnswer) || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the handshake comes to %v", err)

@@ -20,6 +20,7 @@ const (
 	KindHeader  Kind = 'H' // server: metadata that comes before the messages
 	KindStatus  Kind = 'S' // server: the call is over; see Status
 	KindGoAway  Kind = 'G' // server: the call was not and will not be processed
+	KindRing    Kind = 'R' // both: offers rings in shared memory, or moves to them; see Ring
 )
 
 const (

@@ -7,9 +7,9 @@ import (
 )
 
 // The client begins with ClientMagic, the lowest and the highest version that it speaks, how many open files
-// it takes in a message, and three zero bytes for later use. These are as many bytes as HTTP/2's preface, so
-// that an HTTP/2 server answers, with its settings or by hanging up, instead of waiting for more. The server
-// answers with ServerMagic, the version that both will speak, or 0 for none, and flags.
+// it takes in a message, flags of rings, and two zero bytes for later use. These are as many bytes as HTTP/2's
+// preface, so that an HTTP/2 server answers, with its settings or by hanging up, instead of waiting for more. The
+// server answers with ServerMagic, the version that both will speak, or 0 for none, and flags.
 const (
 	ClientMagic = "UDSGRPC-DIRECT\r\n\r\n"
 	ServerMagic = "UDSGRPC-DIRECT"
@@ -32,13 +32,21 @@ func IsPreface(b []byte) bool { return len(b) == PrefaceLen && bytes.HasPrefix(b
 type Preface struct {
 	Lowest, Highest byte // versions that it speaks
 	Files           byte // how many open files it takes in a message
+	Rings           bool // it takes rings in shared memory; see Ring
 }
 
 // Append appends the preface.
 func (p Preface) Append(b []byte) []byte {
 	b = append(b, ClientMagic...)
-	return append(b, p.Lowest, p.Highest, p.Files, 0, 0, 0)
+	var rings byte
+	if p.Rings {
+		rings |= prefaceRings
+	}
+	return append(b, p.Lowest, p.Highest, p.Files, rings, 0, 0)
 }
+
+// Flags of rings in a preface. Others are for later use, and ignored.
+const prefaceRings = 1
 
 // ParsePreface reads a preface.
 func ParsePreface(b []byte) (Preface, error) {
@@ -46,7 +54,7 @@ func ParsePreface(b []byte) (Preface, error) {
 		return Preface{}, Violationf("begins with %q", b)
 	}
 	rest := b[len(ClientMagic):]
-	return Preface{rest[0], rest[1], rest[2]}, nil
+	return Preface{rest[0], rest[1], rest[2], rest[3]&prefaceRings != 0}, nil
 }
 
 // AppendIntro appends the frame in which a client introduces itself, after its preface.
@@ -70,6 +78,7 @@ func makeIntro() []byte {
 const (
 	answerFull       = 1
 	answerTakesFiles = 2
+	answerRings      = 4
 	answerSendsFiles = 8
 )
 
@@ -79,6 +88,7 @@ type Answer struct {
 	Full       bool // the version is 0 because the server has too many connections at the moment
 	TakesFiles bool // the server has methods that take open files
 	SendsFiles bool // it has methods that answer with some
+	Rings      bool // it may offer rings on this connection
 }
 
 // Append appends the answer.
@@ -89,6 +99,9 @@ func (a Answer) Append(b []byte) []byte {
 	}
 	if a.TakesFiles {
 		flags |= answerTakesFiles
+	}
+	if a.Rings {
+		flags |= answerRings
 	}
 	if a.SendsFiles {
 		flags |= answerSendsFiles
@@ -104,5 +117,11 @@ func BeginsAnswer(b []byte) bool {
 // ParseAnswer reads an answer of AnswerLen bytes, for which BeginsAnswer is true.
 func ParseAnswer(b []byte) Answer {
 	flags := b[len(ServerMagic)+1]
-	return Answer{b[len(ServerMagic)], flags&answerFull != 0, flags&answerTakesFiles != 0, flags&answerSendsFiles != 0}
+	return Answer{
+		Version:    b[len(ServerMagic)],
+		Full:       flags&answerFull != 0,
+		TakesFiles: flags&answerTakesFiles != 0,
+		SendsFiles: flags&answerSendsFiles != 0,
+		Rings:      flags&answerRings != 0,
+	}
 }

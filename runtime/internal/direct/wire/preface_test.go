@@ -7,13 +7,13 @@ import (
 
 // A preface says which versions its client speaks, and an answer which one both speak from now on.
 func TestPrefaceAndAnswerSayWhatTheyWereGiven(t *testing.T) {
-	for _, want := range []Preface{{Version, Version, 0}, {0, 255, 1}, {3, 2, 253}} {
+	for _, want := range []Preface{{Version, Version, 0, false}, {0, 255, 1, true}, {3, 2, 253, false}} {
 		preface, kept := bytes.CutPrefix(want.Append([]byte("kept")), []byte("kept"))
 		if got, err := ParsePreface(preface); !kept || err != nil || got != want {
 			t.Errorf("%v becomes %v, %v", want, got, err)
 		}
 	}
-	for _, want := range []Answer{{Version: 7}, {Full: true}, {Version: 1, TakesFiles: true}, {Version: 1, SendsFiles: true}, {0, true, true, true}} {
+	for _, want := range []Answer{{Version: 7}, {Full: true}, {Version: 1, TakesFiles: true}, {Version: 1, SendsFiles: true}, {Version: 1, Rings: true}, {0, true, true, true, true}} {
 		b := want.Append(nil)
 		if got := ParseAnswer(b); len(b) != AnswerLen || got != want {
 			t.Errorf("%v becomes %v", want, got)

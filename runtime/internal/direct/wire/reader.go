@@ -94,6 +94,15 @@ func (f *Reader) FreeBuffer() {
 	}
 }
 
+// Discard drops what was read from the source and not consumed, and returns it. It is valid until the next use of f.
+func (f *Reader) Discard() (dropped []byte) {
+	if f.buf != nil {
+		dropped = (*f.buf)[f.r:f.w]
+	}
+	f.r = f.w
+	return dropped
+}
+
 // HoldsBuffer reports whether there is a buffer, as while something in it was not read yet.
 func (f *Reader) HoldsBuffer() bool { return f.buf != nil }
 
@@ -102,6 +111,11 @@ func (f *Reader) Empty() bool { return f.r == f.w }
 
 // HasNext reports whether the header of the next frame has arrived.
 func (f *Reader) HasNext() bool { return f.w-f.r >= FrameHeaderLen }
+
+// HasFrame reports whether the next frame is of kind k, and all of it has arrived.
+func (f *Reader) HasFrame(k Kind) bool {
+	return f.NextIs(k) && f.w-f.r-FrameHeaderLen >= int(binary.BigEndian.Uint32((*f.buf)[f.r+1:]))
+}
 
 // NextIs reports whether the next frame is of kind k and has arrived already.
 func (f *Reader) NextIs(k Kind) bool {
