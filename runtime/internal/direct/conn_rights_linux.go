@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +29,7 @@ func (c *conn) readOnce(fd int, p []byte) (int, error) {
 func (f *incoming) receive(fd int, p []byte) (int, error) {
 	control := f.pool.Get(controlLen)
 	defer f.pool.Put(control)
-	n, received, flags, _, err := syscall.Recvmsg(fd, p, *control, unix.MSG_CMSG_CLOEXEC)
+	n, received, flags, err := recvmsg(fd, p, *control)
 	if err != nil {
 		return n, err
 	}
@@ -40,6 +41,20 @@ func (f *incoming) receive(fd int, p []byte) (int, error) {
 		f.arrive(descriptorsIn((*control)[:received]), truncated)
 	}
 	return n, nil
+}
+
+// recvmsg is recvmsg(2) without an address: syscall.Recvmsg takes memory for one each time.
+func recvmsg(fd int, p, control []byte) (n, controlLen, flags int, err error) {
+	piece := unix.Iovec{Base: unsafe.SliceData(p)}
+	piece.SetLen(len(p))
+	message := unix.Msghdr{Iov: &piece, Control: unsafe.SliceData(control)}
+	message.SetIovlen(1)
+	message.SetControllen(len(control))
+	got, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&message)), unix.MSG_CMSG_CLOEXEC)
+	if errno != 0 {
+		return -1, 0, 0, errno
+	}
+	return int(got), int(message.Controllen), int(message.Flags), nil
 }
 
 // read waits for content and reads it, like receive.

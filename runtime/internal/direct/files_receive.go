@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -49,6 +50,10 @@ type incoming struct {
 	// them are skipped: the call is refused, or its message has no field for them.
 	refused bool
 
+	// some means that there may be something in the fields below. It is set with mu held. Mostly there is nothing,
+	// and the lock need not be taken.
+	some atomic.Bool
+
 	mu      sync.Mutex // guards what follows
 	intake  *openfile.Intake
 	queue   []batch
@@ -70,6 +75,7 @@ func (f *incoming) receives() bool { return f != nil && !f.refused && (!f.ringOn
 func (f *incoming) arrive(fds []int, truncated bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.some.Store(true)
 	if f.flood = f.flood || len(f.queue) >= wire.MaxFiles; f.flood || f.closed {
 		closeDescriptors(fds)
 		return
@@ -133,6 +139,9 @@ func (f *incoming) tooMany() error {
 // next looks at the frame whose header was read. If it announces open files, next finds them, and reads the
 // header of the message.
 func (f *incoming) next(c *conn, k wire.Kind, n int) (wire.Kind, int, error) {
+	if k != wire.KindFiles && !f.some.Load() {
+		return k, n, nil
+	}
 	rd := &c.rd
 	switch k {
 	case wire.KindFiles:
@@ -187,6 +196,7 @@ func (f *incoming) assign(ids []uint64) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.some.Store(true)
 	a := &arrival{}
 	a.Intake = f.intake
 	for len(a.Files) < len(ids) && a.err == nil {
@@ -256,7 +266,7 @@ func (f *incoming) arrived() (n int) {
 // take returns what came with the message whose header was read last. It is the caller's, who delivers or
 // closes it.
 func (f *incoming) take() *arrival {
-	if f == nil {
+	if f == nil || !f.some.Load() {
 		return nil
 	}
 	f.mu.Lock()
@@ -281,7 +291,7 @@ func (f *incoming) dropQueue() bool {
 
 // endCall is called when a call is over, before the next.
 func (f *incoming) endCall() {
-	if f == nil {
+	if f == nil || !f.some.Load() {
 		return
 	}
 	f.take().close()
@@ -290,6 +300,7 @@ func (f *incoming) endCall() {
 	defer f.mu.Unlock()
 	f.intake.End()
 	f.intake = nil
+	f.some.Store(f.flood || len(f.queue) > 0)
 }
 
 // close is called when the connection was closed. What still arrives is closed at once.
