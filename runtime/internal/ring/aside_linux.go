@@ -58,13 +58,16 @@ func (s *stepper) core() int32 {
 	return int32(core)
 }
 
-// stepAside moves the thread to another core if the other end, which was woken for this wait, sleeps on this one. It
-// reports whether it did.
+// together reports whether the other end, which was woken for this wait, has slept on the core that the calling
+// thread runs on.
+func (s *Spinners) together(w *waiter) bool {
+	woken := w.woken.Load()
+	return woken != noCore && s.aside.core() == woken
+}
+
+// stepAside moves the thread to another core than that of the other end. It reports whether it did.
 func (s *Spinners) stepAside(w *waiter) bool {
 	woken := w.woken.Swap(noCore)
-	if woken == noCore || s.aside.core() != woken {
-		return false
-	}
 	now, last := sinceStart(), s.aside.last.Load()
 	if now-time.Duration(last) < stepPause || !s.aside.last.CompareAndSwap(last, int64(now)) {
 		return false

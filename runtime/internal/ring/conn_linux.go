@@ -19,8 +19,10 @@ type Conn struct {
 	socket   Socket
 	spinners *Spinners
 
-	data, room waiter
-	bells      chan struct{} // has a value while a goroutine reads from the socket
+	data, room  waiter
+	follows     bool          // the server's end
+	otherSleeps atomic.Bool   // the client slept at the socket when it was rung last; false if this is not the server's end
+	bells       chan struct{} // has a value while a goroutine reads from the socket
 
 	interrupt atomic.Pointer[error] // what Read and Write return; nil for nothing
 	shut      atomic.Bool           // nothing is written any more
@@ -37,7 +39,7 @@ type Conn struct {
 
 // NewConn returns an end of a connection. The memory is the Conn's from then on.
 func NewConn(m *Memory, end End, s Socket, spinners *Spinners) *Conn {
-	c := &Conn{memory: m, socket: s, spinners: spinners, bells: make(chan struct{}, 1)}
+	c := &Conn{memory: m, socket: s, spinners: spinners, bells: make(chan struct{}, 1), follows: end == Server}
 	toServer, toClient := laneAt(m.bytes, 0), laneAt(m.bytes, 1)
 	if end == Server {
 		c.in.lane, c.out.lane = toServer, toClient
@@ -145,7 +147,7 @@ func (c *Conn) Write(pieces [][]byte, wait bool) (n int, err error) {
 			}
 			continue
 		}
-		c.ring(c.out.readerSleeps, c.out.rangReader)
+		c.ringReader()
 		n += part
 		for part > 0 {
 			of := min(part, len(pieces[0])-offset)

@@ -18,6 +18,12 @@ func usableCores() int {
 	return max(1, min(set.Count(), quota(ownCgroups("cpu"), readFile)))
 }
 
+// OneCore reports whether the process may use one core only because of its affinity. It takes one system call.
+func OneCore() bool {
+	var set unix.CPUSet
+	return unix.SchedGetaffinity(0, &set) == nil && set.Count() == 1
+}
+
 const unlimited = 1 << 30
 
 // quota returns how many whole cores cgroups allow.

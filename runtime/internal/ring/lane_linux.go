@@ -19,7 +19,7 @@ import (
 //	448     when the doorbell was rung for the writer
 //
 // Who rings sets the word to 0 before that. What it was is one more than the core where the thread that sleeps ran,
-// or 0x80000000. The time is the low half of the nanoseconds since 1970. Both only help to decide how to wait.
+// or 0x80000000, and has bit 30 if it sleeps in a futex. The time is the low half of the nanoseconds since 1970. Both only help to decide how to wait.
 //
 // The lane from the client to the server has its words at 0 and its bytes at headerSize; the other lane has them 512
 // and ringSize behind those.

@@ -20,13 +20,19 @@ func Open(int) (*Memory, error) { return nil, errors.ErrUnsupported }
 func (*Memory) Close() {}
 
 // Spinners are of no use here.
-type Spinners struct{}
+type Spinners struct{ Crowded func() bool }
 
 // NewSpinners returns an object of no use.
 func NewSpinners() *Spinners { return &Spinners{} }
 
 // Worthwhile reports false.
 func (*Spinners) Worthwhile() bool { return false }
+
+// Most returns 0.
+func (*Spinners) Most() int { return 0 }
+
+// OneCore reports true.
+func OneCore() bool { return true }
 
 // Conn is never made here.
 type Conn struct{}

@@ -36,12 +36,19 @@ const (
 // As many may spin at a time as half of the cores, because the other end is on the same machine and spins, too. Each
 // spins for about as long as waking costs here, which is measured. One that spins in vain does it more seldom.
 type Spinners struct {
+	// Crowded reports that there is so much to do that nobody is to look; nil for never. It is set before the first
+	// use.
+	Crowded func() bool
+
 	cores  int
 	procs  int32 // processors of Go
 	limit  int32 // how many may spin at a time
 	aside  stepper
 	waking atomic.Int64 // what waking costs, in nanoseconds; 0 if it is not known yet
 	alone  atomic.Int32 // how many spin that nobody follows
+
+	blockers int32        // how many may wait in a futex at a time; see block
+	blocking atomic.Int32 // how many do
 
 	followers followers // and who leads them
 }
@@ -51,6 +58,7 @@ type Spinners struct {
 func NewSpinners() *Spinners {
 	s := &Spinners{cores: usableCores(), procs: int32(runtime.GOMAXPROCS(0))}
 	s.limit = int32(max(1, min(s.cores/2, int(s.procs))))
+	s.blockers = min(s.limit, s.procs-1)
 	s.aside.init()
 	return s
 }
@@ -59,6 +67,10 @@ func NewSpinners() *Spinners {
 // only, because of its affinity or a limit of its cgroup.
 func (s *Spinners) Worthwhile() bool { return s.cores > 1 }
 
+// Most is how many connections of a process with one Spinners gain from rings at a time: two for each core. With more of them
+// there is always something else to do than to look.
+func (s *Spinners) Most() int { return 2 * s.cores }
+
 // history says what spinning has done for a waiter.
 type history struct {
 	misses int           // in a row
@@ -66,11 +78,16 @@ type history struct {
 	hits   int           // ever
 	slept  time.Duration // when it last slept
 	yield  time.Duration // when it last let others run
+
+	blockMisses, blockSkip int // the same for block as misses and skip
 }
+
+// mayWait reports whether a goroutine may wait in another way than at the socket.
+func (s *Spinners) mayWait() bool { return s.cores > 1 && (s.Crowded == nil || !s.Crowded()) }
 
 // spin looks for a while whether w is ready, or follows another that looks. It reports whether w is ready.
 func (s *Spinners) spin(w *waiter) bool {
-	if s.cores < 2 {
+	if s.together(w) && !s.stepAside(w) {
 		return false
 	}
 	leads := false
@@ -138,9 +155,6 @@ func (s *Spinners) look(w *waiter, leads bool) bool {
 		if !s.mayGoOn(h, now) {
 			return false
 		}
-	}
-	if s.stepAside(w) {
-		return w.ready()
 	}
 	if h.misses++; h.misses > 1 {
 		h.skip = min(1<<(h.misses-2), maxSkip)

@@ -26,7 +26,7 @@ func clock() uint32 { return uint32(time.Now().UnixNano()) }
 
 // wait waits until w is ready. The error is of the socket.
 func (c *Conn) wait(w *waiter) error {
-	if c.spinners.spin(w) {
+	if !c.otherSleeps.Load() && c.spinners.mayWait() && (c.spinners.spin(w) || c.spinners.block(w)) {
 		return nil
 	}
 	w.woken.Store(noCore)
@@ -64,20 +64,34 @@ func (c *Conn) sleep(w *waiter) (err error) {
 	}
 }
 
-// ring wakes the other end if it sleeps, or is about to.
-func (c *Conn) ring(sleeps, rang *atomic.Uint32) {
-	if sleeps.Load() == 0 {
-		return
+// ringReader wakes the reader at the other end if it sleeps, or is about to. A server then does as the client does, which
+// knows whether it has better things to do than to wait for this connection.
+func (c *Conn) ringReader() {
+	asleep := c.ring(c.out.readerSleeps, c.out.rangReader)
+	if c.follows {
+		c.otherSleeps.Store(asleep != 0 && asleep&blocked == 0)
 	}
-	asleep := sleeps.Swap(0)
+}
+
+// ring wakes the other end if it sleeps, or is about to. It returns what the word was.
+func (c *Conn) ring(sleeps, rang *atomic.Uint32) (asleep uint32) {
+	if sleeps.Load() == 0 {
+		return 0
+	}
+	asleep = sleeps.Swap(0)
 	if asleep == 0 {
-		return
+		return 0
 	}
 	rang.Store(clock())
-	core := int32((asleep - 1) & noCore)
+	core := int32((asleep&^blocked - 1) & noCore)
 	c.data.woken.Store(core)
 	c.room.woken.Store(core)
+	if asleep&blocked != 0 {
+		futexWake(sleeps)
+		return asleep
+	}
 	c.socket.Raw.Control(c.ringBell) // if there is no room for it, there are doorbells that it has not heard yet
+	return asleep
 }
 
 // hear waits for a doorbell.
