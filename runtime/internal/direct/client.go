@@ -104,11 +104,11 @@ func NewClient(conf ClientConfig) *Client {
 		pool:    pool{max: conf.MaxConns, sweepEvery: sweepPause},
 		budget:  newBudget(conf.Budget),
 		files:   openfile.NewQuota(filesPerUser, nil),
-		rings:   newRingUse(conf.Rings),
 		probing: make(chan struct{}, 1),
 
 		answerTimeout: answerTimeout,
 	}
+	c.rings = newRingUse(conf.Rings, c.pool.inUse)
 	c.closing, c.close = context.WithCancel(context.Background())
 	return c
 }

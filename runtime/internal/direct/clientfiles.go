@@ -54,6 +54,7 @@ func (c *Client) prepareArrivals(conn *conn, answer wire.Answer) {
 	if answer.Rings {
 		conn.ringUse = c.rings
 	}
+	conn.mayMove.Store(conn.ringUse != nil)
 	if rings := conn.ringUse != nil; files || rings {
 		conn.files = &incoming{pool: c.codec.pool, most: c.conf.MaxFiles, user: c.files, ringOnly: !files, awaitsRing: rings}
 	}

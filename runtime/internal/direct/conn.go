@@ -37,9 +37,11 @@ type conn struct {
 
 	// Rings, see conn_ring.go:
 	ringUse    *ringUse              // nil if there cannot be rings on this connection
+	mayMove    atomic.Bool           // this end may still move to rings, or has
 	rings      atomic.Pointer[rings] // nil until the server has offered them
 	outgoing   outgoing              // where this end writes
 	offers     bool                  // this is a server's end that has not offered them; used by the writing goroutine
+	oneWay     bool                  // the call is better made without rings
 	readClosed atomic.Bool           // closeRead was called
 	earns      earning               // of a server
 	sent       sent                  // in the call; used by the writing goroutine
@@ -126,7 +128,7 @@ func (c *conn) Read(p []byte) (int, error) {
 // if wait is set. It reports how much that was, and whether it was all. Whole means that a frame ends with the
 // last piece.
 func (c *conn) write(wait, whole bool) (n int, all bool, err error) {
-	if c.ringUse != nil {
+	if c.mayMove.Load() {
 		return c.writeOrMove(wait, whole)
 	}
 	return c.writeSocket(wait)

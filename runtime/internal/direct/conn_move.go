@@ -82,7 +82,7 @@ func (c *conn) writeOrMove(wait, whole bool) (n int, all bool, err error) {
 	if !moved && before&outPartial == 0 {
 		if before&outWanted != 0 {
 			moved, err = c.answerRing(wait)
-		} else if c.offers && c.earns.enough(c.ringUse.after, c.toWrite()) {
+		} else if c.offers && !c.oneWay && c.earns.enough(c.ringUse.after, c.toWrite()) {
 			c.offerRings()
 		}
 	}
@@ -132,6 +132,7 @@ func (c *conn) answerRing(wait bool) (moved bool, err error) {
 		return false, err
 	}
 	if answer == wire.RingDeclined {
+		c.mayMove.Store(false)
 		c.outgoing.Store(outBusy)
 		return false, nil
 	}
@@ -181,11 +182,12 @@ func (e *earning) enough(after, size int) bool {
 // offerRings makes rings and offers them to the client, once. The caller has the right to write to the socket,
 // between two frames.
 func (c *conn) offerRings() {
-	if c.ringUse.now.Load() >= maxRings && !c.ringUse.always {
+	if c.ringUse.enough() {
 		return // others may give theirs back
 	}
 	c.offers = false
 	if !c.ringUse.worthwhile() {
+		c.mayMove.Store(false)
 		return
 	}
 	memory, fd, err := ring.New()
@@ -241,6 +243,7 @@ func (c *conn) receiveRing(n int) error {
 		}
 	case frame == wire.RingDeclined && r != nil && !r.inMoved.Load() && !c.isClient():
 		c.rings.Store(nil)
+		c.mayMove.Store(false)
 		r.close()
 	default:
 		return wire.Violationf("a ring frame that says %d", frame)
@@ -276,7 +279,7 @@ func (c *conn) takeRings() error {
 	var memory *ring.Memory
 	switch {
 	case err != nil:
-	case !c.ringUse.worthwhile():
+	case !c.ringUse.worthwhile() || c.ringUse.enough():
 		closeDescriptors([]int{fd})
 		return nil
 	default:

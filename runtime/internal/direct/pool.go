@@ -22,7 +22,8 @@ type pool struct {
 	sweepEvery time.Duration
 
 	mu     sync.Mutex
-	idle   []*conn // the last one used is the last
+	idle   []*conn // the last one used is the last; those with rings come after all others
+	ringed int     // how many of them have rings
 	all    map[*conn]struct{}
 	dials  int // connections that are being made
 	sweep  *time.Timer
@@ -30,17 +31,42 @@ type pool struct {
 	queue  []chan *conn // of the calls that wait for a connection, the oldest first
 }
 
-// get returns the connection that was used last, or nil if all are in use.
+// get returns the connection that was used last, one with rings rather than another, or nil if all are in use.
 func (p *pool) get() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(p.idle)
-	if n == 0 {
+	return p.take(len(p.idle) - 1)
+}
+
+// getSocket is get for a call that would get a connection with rings and is better made without: because it is one way,
+// or there are as many calls as may have rings. If wanted is set and c is nil, there is none.
+func (p *pool) getSocket(oneWay bool, mostRings func() int) (c *conn, wanted bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ringed == 0 || !oneWay && len(p.all)-len(p.idle) < mostRings() {
+		return nil, false
+	}
+	return p.take(len(p.idle) - p.ringed - 1), true
+}
+
+// take removes a connection from idle and returns it, nil if at is less than 0. The caller holds mu.
+func (p *pool) take(at int) *conn {
+	if at < 0 {
 		return nil
 	}
-	c := p.idle[n-1]
-	p.idle = p.idle[:n-1]
+	if at >= len(p.idle)-p.ringed {
+		p.ringed--
+	}
+	c := p.idle[at]
+	p.idle = slices.Delete(p.idle, at, at+1)
 	return c
+}
+
+// inUse returns how many connections have a call.
+func (p *pool) inUse() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.all) - len(p.idle)
 }
 
 // put gives a connection back.
@@ -56,7 +82,12 @@ func (p *pool) put(c *conn) {
 		p.queue = p.queue[1:]
 		return
 	}
-	p.idle = append(p.idle, c)
+	if c.rings.Load() != nil {
+		p.idle = append(p.idle, c)
+		p.ringed++
+	} else {
+		p.idle = slices.Insert(p.idle, len(p.idle)-p.ringed, c)
+	}
 	if p.sweep == nil {
 		p.sweep = time.AfterFunc(p.sweepEvery, p.sweepIdle)
 	}
@@ -69,9 +100,7 @@ func (p *pool) awaitConn(ctx context.Context, pause time.Duration) (c *conn, som
 		p.mu.Unlock()
 		return nil, false
 	}
-	if n := len(p.idle); n > 0 {
-		c = p.idle[n-1]
-		p.idle = p.idle[:n-1]
+	if c = p.take(len(p.idle) - 1); c != nil {
 		p.mu.Unlock()
 		return c, true
 	}
@@ -169,7 +198,7 @@ func (p *pool) takeIdle() []*conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	idle := p.idle
-	p.idle = nil
+	p.idle, p.ringed = nil, 0
 	for _, c := range idle {
 		delete(p.all, c)
 	}
@@ -197,6 +226,9 @@ func (p *pool) takeUnused() (unused []*conn) {
 		if used >= earnsRings || used > 0 && c.rings.Load() == nil {
 			return false
 		}
+		if c.rings.Load() != nil {
+			p.ringed--
+		}
 		delete(p.all, c)
 		unused = append(unused, c)
 		return true
@@ -221,7 +253,7 @@ func (p *pool) close() {
 		p.sweep.Stop()
 	}
 	all := p.all
-	p.all, p.idle = nil, nil
+	p.all, p.idle, p.ringed = nil, nil, 0
 	p.mu.Unlock()
 	for c := range all {
 		if abort := c.abort.Load(); abort != nil {

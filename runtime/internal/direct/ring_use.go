@@ -1,10 +1,12 @@
 package direct
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
@@ -28,27 +30,83 @@ type Rings struct {
 // anything else.
 var RingsAtOnce atomic.Bool
 
+// Rings save what it costs to wake a process, by looking again and again instead. That helps while there is nothing
+// better to do, so these are the rules:
+//
+//   - A process that may use one core only has none, and neither has a connection of large messages; see [earning].
+//   - A client has as many connections with rings as [ring.Spinners.Most] says, and its calls take those first. While it
+//     has more calls than that, they take others, and those that have rings sleep at once, as at a socket. Its server does
+//     as the client does.
+//   - Streams whose messages go one way take a connection without rings: they wake nobody for each message, and the
+//     kernel's queue is longer.
+
 // ringUse is what all connections of a client or a server have in common.
 type ringUse struct {
 	Rings
 	after    int                   // how many writes within earnWithin earn rings
 	always   bool                  // even where they are slower
 	spinners func() *ring.Spinners // made for the first connection that has earned rings, which takes a while
+	calls    func() int            // how many calls there are now; nil in a server
 
 	told  atomic.Bool  // Failed was called
 	moved atomic.Int64 // how many connections have moved so far
 	now   atomic.Int64 // how many of them exist
 }
 
-// newRingUse returns nil if there are to be no rings.
-func newRingUse(conf Rings) *ringUse {
-	switch {
-	case !conf.On || !ring.Supported:
+// newRingUse returns nil if there are to be no rings. A client says how many calls it has.
+func newRingUse(conf Rings, calls func() int) *ringUse {
+	always := RingsAtOnce.Load()
+	if !conf.On || !ring.Supported || !always && ring.OneCore() {
 		return nil
-	case RingsAtOnce.Load():
-		return &ringUse{Rings: conf, after: 1, always: true, spinners: sync.OnceValue(ring.NewSpinners)}
 	}
-	return &ringUse{Rings: conf, after: earnAfter, spinners: sync.OnceValue(ring.NewSpinners)}
+	u := &ringUse{Rings: conf, after: earnAfter, always: always, calls: calls}
+	if always {
+		u.after = 1
+	}
+	u.spinners = sync.OnceValue(func() *ring.Spinners {
+		s := ring.NewSpinners()
+		if calls != nil {
+			s.Crowded = func() bool { return calls() > s.Most() && !always }
+		}
+		return s
+	})
+	return u
+}
+
+// enough reports whether no more connections are to have rings.
+func (u *ringUse) enough() bool {
+	return u.now.Load() >= int64(u.most()) && !u.always
+}
+
+// most returns how many connections may have rings.
+func (u *ringUse) most() int {
+	if u.calls == nil {
+		return maxRings
+	}
+	return u.spinners().Most()
+}
+
+// oneWay reports whether the messages of a call go one way, so that it is better made without rings.
+func (u *ringUse) oneWay(desc *grpc.StreamDesc) bool {
+	return u != nil && !u.always && desc.ClientStreams != desc.ServerStreams
+}
+
+// acquireFor is acquire for a call, which may go with the preface of a new connection; nil if not.
+func (c *Client) acquireFor(ctx context.Context, desc *grpc.StreamDesc, first *unary) (*conn, error) {
+	if u := c.rings; u != nil && !u.always {
+		conn, wanted := c.pool.getSocket(u.oneWay(desc), u.most)
+		if conn == nil && wanted && c.inVain() == nil && c.pool.reserve() {
+			conn, _ = c.connect(ctx, nil, nil)
+		}
+		switch {
+		case conn == nil:
+		case conn.generation == c.generation.Load():
+			return conn, nil
+		default:
+			c.pool.drop(conn)
+		}
+	}
+	return c.acquireIn(ctx, false, first)
 }
 
 // worthwhile reports whether rings are faster than sockets here.
@@ -69,6 +127,7 @@ func (sc *serverConn) prepareRings(preface []byte) bool {
 		return false
 	}
 	sc.ringUse, sc.offers, sc.earns.since = u, true, time.Now().UnixNano()
+	sc.mayMove.Store(true)
 	return true
 }
 

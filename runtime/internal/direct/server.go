@@ -88,7 +88,7 @@ func NewServer(conf ServerConfig) *Server {
 		methods: map[string]*method{},
 		known:   map[string]bool{},
 		conns:   map[*serverConn]struct{}{},
-		rings:   newRingUse(conf.Rings),
+		rings:   newRingUse(conf.Rings, nil),
 	}
 }
 

@@ -46,6 +46,7 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 		s.fullName = string(header.Method)
 	} else {
 		s.fullName, s.method = m.fullName, m
+		sc.oneWay = sc.ringUse.oneWay(&m.desc)
 	}
 	may, more := sc.begin(s)
 	defer sc.end(s)

@@ -18,7 +18,7 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	if err := s.prepare(ctx, opts); err != nil {
 		return nil, s.withoutFiles(err)
 	}
-	conn, err := c.acquire(ctx)
+	conn, err := c.acquireFor(ctx, desc, nil)
 	if err == nil && !conn.idle() {
 		// A unary call notices this by itself, and can still go over HTTP/2. A stream cannot once the
 		// caller has it.

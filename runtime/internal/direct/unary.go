@@ -29,7 +29,7 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	}
 	defer u.files.Done()
 	defer u.request.Free()
-	conn, err := c.acquireIn(ctx, false, &u)
+	conn, err := c.acquireFor(ctx, u.desc, &u)
 	if err != nil {
 		if conn, err = u.acquireForFiles(err); err != nil {
 			if err = u.notBegun(err); errors.Is(err, ErrHTTP2) {
