@@ -234,6 +234,17 @@ func TestNobodyCanRunTheMemoryAsAProgram(t *testing.T) {
 	}
 }
 
+// set writes a number to a file, which must be there: with version 1, the parent of all is no cgroup.
+func set(name string, number int) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = fmt.Fprint(f, number)
+	return err
+}
+
 // fullCgroup moves the process to a cgroup with little memory and uses nearly all of that. It returns a function that
 // undoes it, or nil if that cannot be done here.
 func fullCgroup() (leave func()) {
@@ -243,12 +254,11 @@ func fullCgroup() (leave func()) {
 		if os.Mkdir(dir, 0o700) != nil {
 			continue
 		}
-		self := fmt.Append(nil, os.Getpid())
 		leave = func() {
-			os.WriteFile(filepath.Join(parent, "cgroup.procs"), self, 0)
+			set(filepath.Join(parent, "cgroup.procs"), os.Getpid())
 			os.Remove(dir)
 		}
-		if os.WriteFile(filepath.Join(dir, file), fmt.Append(nil, limit), 0) != nil || os.WriteFile(filepath.Join(dir, "cgroup.procs"), self, 0) != nil {
+		if set(filepath.Join(dir, file), limit) != nil || set(filepath.Join(dir, "cgroup.procs"), os.Getpid()) != nil {
 			leave()
 			continue
 		}
