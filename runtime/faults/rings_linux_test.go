@@ -22,14 +22,6 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
 )
 
-// serveWithoutMemory is a program: a greeter that may not make files, not in memory either.
-func serveWithoutMemory(args []string) error {
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1000, Max: 1000}); err != nil {
-		return err
-	}
-	return greetertest.ServeUntilTerminated(args[0], runtime.EventLog(slog.New(slog.NewTextHandler(os.Stdout, nil))))
-}
-
 // lines collects what is written to it.
 type lines struct {
 	mu sync.Mutex
@@ -52,36 +44,6 @@ func (l *lines) count(text string) int {
 func overRings(t *testing.T) {
 	if !direct.RingsAtOnce.Load() {
 		t.Skip("over sockets only")
-	}
-}
-
-// A server that cannot have shared memory serves over its sockets, and says why, once.
-func TestServerWithoutMemoryForRings(t *testing.T) {
-	t.Parallel()
-	overRings(t)
-	path := fixture.FreePath(t)
-	server := testproc.Start(t, "greeter without memory", path)
-	told := server.Line()
-	for !strings.Contains(told, "msg=serving") {
-		told = server.Line()
-	}
-	for range 3 {
-		client, conn := greetertest.Dial(t, path)
-		for range 3 {
-			greetertest.Greet(t, client)
-		}
-		if stats := conn.Stats(); stats.Rings != 0 || stats.Calls.Direct != 3 {
-			t.Errorf("the client counted %+v", stats)
-		}
-	}
-	if told = server.Line(); !strings.Contains(told, `msg="no shared memory"`) || !strings.Contains(told, "file too large") {
-		t.Errorf("the server says %s", told)
-	}
-	if err := server.Process.Signal(unix.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if told = server.Line(); strings.Contains(told, "no shared memory") {
-		t.Errorf("the server says again: %s", told)
 	}
 }
 
