@@ -16,6 +16,8 @@ var programs = map[string]testproc.Program{
 	"hold silent":               holdSilent,
 	"greeter under a limit":     serveUnderALimit,
 	"call under a limit":        callUnderALimit,
+	"serve and note":            serveAndNote,
+	"call and note":             callAndNote,
 	"call at once":              callAtOnce,
 	"flood":                     flood,
 	"visit":                     visitFor,
