@@ -122,7 +122,7 @@ func callAndNote(args []string) error {
 	conn.Close()
 	left := belongings()
 	for wait := time.Now(); time.Since(wait) < fixture.Guard && left.more(before); left = belongings() {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	fmt.Printf("%d succeeded, %d failed, %d connections moved\n", succeeded.Load(), failed.Load(), conn.Stats().Rings)
 	if left.more(before) {

@@ -12,4 +12,5 @@ var programs = map[string]testproc.Program{
 	"echoes":                     echoes,
 	"counted":                    counted,
 	greetertest.SuccessorProgram: greetertest.TakeOverAndServe,
+	"call and rest":              callAndRest,
 }
