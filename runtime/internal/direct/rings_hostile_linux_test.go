@@ -2,10 +2,14 @@ package direct
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
@@ -194,4 +198,73 @@ func TestServerSurvivesAnythingInTheMemory(t *testing.T) {
 	}
 	c, _ := newClient(t, h.accept)
 	mustEcho(t, c, "x")
+}
+
+// A server may write anything, too. The call ends with a status, by its deadline at the latest, and the next is made on
+// another connection.
+func TestClientSurvivesAnythingInTheMemory(t *testing.T) {
+	overRings(t)
+	var seed atomic.Uint64
+	c, _ := newClient(t, ringServer(t, func(w *rawConn) {
+		if !w.skipCall() {
+			return
+		}
+		m, fd, err := ring.New()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		m.Close()
+		memory, err := unix.Mmap(fd, 0, ring.Size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer unix.Munmap(memory)
+		w.sendWith(ringFrame(wire.RingOffered), fd)
+		unix.Close(fd)
+		w.send(messageFrame("y"), okFrame)
+		w.want(wire.KindRing)
+		w.Write(ringFrame(wire.RingMoved))
+		random := rand.New(rand.NewPCG(seed.Add(1), 1))
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			io.Copy(io.Discard, onlyReader{w.UnixConn})
+		}()
+		for {
+			select {
+			case <-gone:
+				return
+			default:
+			}
+			at := random.IntN(1024)
+			if random.IntN(2) == 0 {
+				at = random.IntN(ring.Size)
+			}
+			memory[at] = byte(random.Uint32())
+			if random.IntN(20) == 0 {
+				w.Write([]byte{0})
+			}
+			runtime.Gosched()
+		}
+	}))
+	for range 40 {
+		if got, err := invoke(t, c, "x"); got != "y" || err != nil {
+			t.Fatalf("a call before the memory comes to %q, %v", got, err)
+		}
+		for _, size := range []int{1, 300 << 10} {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			err := c.Invoke(ctx, unaryMethod, &blob{Value: make([]byte, size)}, &blob{}, nil)
+			cancel()
+			if _, ok := status.FromError(err); !ok && !errors.Is(err, ErrHTTP2) { // no connection in that time
+				t.Errorf("a call comes to %v", err)
+			}
+			if err != nil {
+				break // that connection has ended
+			}
+		}
+		c.pool.sweepIdle() // and so have those that have survived it
+		c.pool.sweepIdle()
+	}
 }
