@@ -213,13 +213,15 @@ func TestPoolGivesUpRingsThatAreHardlyUsed(t *testing.T) {
 func TestStreamsMoveInTheMiddle(t *testing.T) {
 	overRings(t)
 	var next atomic.Int64
-	for range 50 {
+	for ahead := range 50 {
 		h := newHost(t, service{}, ServerConfig{})
 		c, _ := newClient(t, h.accept)
 		stream := open(t, c, &bothDesc)
 		const messages = 100
+		underWay := make(chan struct{}, ahead+1) // one at a time, or more
 		go func() {
 			for i := range messages {
+				underWay <- struct{}{}
 				if err := stream.SendMsg(&blob{Value: fmt.Append(nil, i)}); err != nil {
 					return // receiving says why
 				}
@@ -231,6 +233,7 @@ func TestStreamsMoveInTheMiddle(t *testing.T) {
 			if err := stream.RecvMsg(m); err != nil || string(m.Value) != fmt.Sprint(i) {
 				t.Fatalf("message %d is %q, %v", i, m.Value, err)
 			}
+			<-underWay
 		}
 		if err := stream.RecvMsg(&blob{}); err != io.EOF {
 			t.Errorf("the stream ends with %v", err)
