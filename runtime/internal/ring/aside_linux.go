@@ -24,8 +24,14 @@ type stepper struct {
 	last    atomic.Int64 // when, since start
 }
 
-// stepPause is how often a thread moves at most.
-const stepPause = 2 * time.Millisecond
+const (
+	// stepPause is how often a thread moves at most.
+	stepPause = 2 * time.Millisecond
+
+	// stepAtMost is how long a thread is bound to the other cores. They can be so busy that it would wait for hundreds
+	// of milliseconds, while the kernel may not move it to one that is free.
+	stepAtMost = time.Millisecond
+)
 
 // noCore says that it is not known on which core the other end sleeps.
 const noCore = 1<<31 - 1
@@ -80,9 +86,27 @@ func (s *Spinners) stepAside(w *waiter) bool {
 		return false // somebody keeps it off a core now
 	}
 	others.Clear(int(woken))
-	if others.Count() == 0 || unix.SchedSetaffinity(0, &others) != nil {
+	if others.Count() == 0 {
 		return false
 	}
-	unix.SchedSetaffinity(0, &every)
-	return true
+	thread := unix.Gettid()
+	freed := make(chan struct{})
+	free := time.AfterFunc(stepAtMost, func() {
+		setAffinity(thread, &every)
+		close(freed)
+	})
+	moved := setAffinity(thread, &others)
+	if free.Stop() {
+		setAffinity(thread, &every)
+	} else {
+		<-freed // before the thread can do something else
+	}
+	return moved
+}
+
+// setAffinity says on which cores a thread may run. Unlike with [unix.SchedSetaffinity], all of Go does not wait for a
+// thread that waits for a core.
+func setAffinity(thread int, cores *unix.CPUSet) bool {
+	_, _, errno := unix.Syscall(unix.SYS_SCHED_SETAFFINITY, uintptr(thread), unsafe.Sizeof(*cores), uintptr(unsafe.Pointer(cores)))
+	return errno == 0
 }
