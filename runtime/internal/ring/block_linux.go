@@ -37,17 +37,17 @@ func (s *Spinners) block(w *waiter) bool {
 	defer func() { h.slept = sinceStart() }()
 	defer w.flag.Store(0)
 	asleep := blocked | (uint32(s.aside.core()) + 1)
-	for {
+	for until := sinceStart() + blockFor; ; {
 		w.flag.Store(asleep)
-		timedOut := false
-		if !w.ready() {
-			timedOut = futexWait(w.flag, asleep, blockFor)
+		left := until - sinceStart() // also if the other end changes the word all the time
+		if left > 0 && !w.ready() {
+			futexWait(w.flag, asleep, left)
 		}
 		switch {
 		case w.ready():
 			h.blockMisses = 0
 			return true
-		case timedOut:
+		case left <= 0:
 			h.blockMisses++
 			h.blockSkip = min(1<<h.blockMisses, maxSkip)
 			return false
@@ -55,11 +55,10 @@ func (s *Spinners) block(w *waiter) bool {
 	}
 }
 
-// futexWait waits until another process calls futexWake, if the word has this value. It reports whether the time is over.
-func futexWait(word *atomic.Uint32, value uint32, most time.Duration) (timedOut bool) {
+// futexWait waits until another process calls futexWake, if the word has this value.
+func futexWait(word *atomic.Uint32, value uint32, most time.Duration) {
 	timeout := unix.NsecToTimespec(int64(most))
-	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaits, uintptr(value), uintptr(unsafe.Pointer(&timeout)), 0, 0)
-	return errno == unix.ETIMEDOUT
+	unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaits, uintptr(value), uintptr(unsafe.Pointer(&timeout)), 0, 0)
 }
 
 func futexWake(word *atomic.Uint32) {

@@ -74,6 +74,28 @@ func TestOneCoreIsNotSpunOn(t *testing.T) {
 	}
 }
 
+// A hostile end may change the word that a goroutine waits for, and never write anything.
+func TestBlockingEndsWhateverTheOtherEndWrites(t *testing.T) {
+	t.Parallel()
+	s := newSpinners()
+	s.blockers = 1
+	var word atomic.Uint32
+	w := &waiter{flag: &word, ready: func() bool { word.Add(1); return false }}
+	ended := make(chan bool)
+	go func() { ended <- s.block(w) }()
+	select {
+	case ready := <-ended:
+		if ready {
+			t.Error("there is something")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it goes on")
+	}
+	if n := word.Load(); n != 0 {
+		t.Errorf("the word is still %#x", n)
+	}
+}
+
 func TestHowLongToSpinFollowsWhatWakingCosts(t *testing.T) {
 	t.Parallel()
 	s := newSpinners()
