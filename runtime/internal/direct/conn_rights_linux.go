@@ -62,14 +62,13 @@ func (f *incoming) read(raw syscall.RawConn, p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	waitErr := raw.Read(func(fd uintptr) bool {
-		for {
-			n, err = f.receive(int(fd), p)
-			if err != syscall.EINTR {
-				return err != syscall.EAGAIN
-			}
-		}
-	})
+	if f.tryRead == nil {
+		f.tryRead = f.receiveInto // made once
+	}
+	f.into = p
+	waitErr := raw.Read(f.tryRead)
+	n, err = f.readN, f.readErr
+	f.into = nil
 	switch {
 	case waitErr != nil:
 		return 0, waitErr
@@ -79,6 +78,16 @@ func (f *incoming) read(raw syscall.RawConn, p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// receiveInto is called by the poller, for read, when there may be something to read.
+func (f *incoming) receiveInto(fd uintptr) (done bool) {
+	for {
+		f.readN, f.readErr = f.receive(int(fd), f.into)
+		if f.readErr != syscall.EINTR {
+			return f.readErr != syscall.EAGAIN
+		}
+	}
 }
 
 func descriptorsIn(control []byte) (fds []int) {

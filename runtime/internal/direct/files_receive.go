@@ -50,6 +50,12 @@ type incoming struct {
 	// them are skipped: the call is refused, or its message has no field for them.
 	refused bool
 
+	// Used by the reading goroutine, in read:
+	tryRead func(fd uintptr) bool
+	into    []byte
+	readN   int
+	readErr error
+
 	// some means that there may be something in the fields below. It is set with mu held. Mostly there is nothing,
 	// and the lock need not be taken.
 	some atomic.Bool

@@ -3,6 +3,7 @@ package direct
 import (
 	"net"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -107,7 +108,7 @@ func TestAClientTakesFewRings(t *testing.T) {
 
 // What the pool counts agrees with what it holds, however connections leave it.
 func TestPoolKeepsConnectionsWithRingsLast(t *testing.T) {
-	p := pool{all: map[*conn]struct{}{}}
+	p := pool{all: map[*conn]struct{}{}, sweepEvery: time.Hour}
 	add := func(with bool) *conn {
 		c := &conn{UnixConn: &net.UnixConn{}}
 		if with {
@@ -117,7 +118,11 @@ func TestPoolKeepsConnectionsWithRingsLast(t *testing.T) {
 		p.put(c)
 		return c
 	}
-	defer func() { p.sweep.Stop() }()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sweep.Stop()
+	}()
 	r1, s1, r2, s2 := add(true), add(false), add(true), add(false)
 	most := func() int { return 4 }
 	if c, wanted := p.getSocket(false, most); c != nil || wanted {
@@ -138,7 +143,6 @@ func TestPoolKeepsConnectionsWithRingsLast(t *testing.T) {
 	}
 	p.put(r1)
 	p.put(s1)
-	p.sweepEvery = 1 << 40
 	if unused := p.takeUnused(); len(unused) != 1 || unused[0] != r1 || p.ringed != 0 {
 		t.Errorf("sweeps %d connections, and counts %d with rings", len(unused), p.ringed)
 	}

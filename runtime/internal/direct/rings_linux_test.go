@@ -124,7 +124,14 @@ func (w *rawConn) offer() *ring.Conn {
 // have been processed.
 func TestCallInTheRingOfAServerThatHasGone(t *testing.T) {
 	overRings(t)
-	for name, reads := range map[string]int{"unread": 0, "read in part": 1} {
+	for name, tc := range map[string]struct {
+		reads func(arrived int) int // how many bytes of the call the server reads
+		code  codes.Code
+	}{
+		"unread":          {func(int) int { return 0 }, codes.OK},
+		"read in part":    {func(arrived int) int { return arrived - 1 }, codes.OK}, // without its end
+		"read to its end": {func(arrived int) int { return arrived }, codes.Unavailable},
+	} {
 		t.Run(name, func(t *testing.T) {
 			next := newHost(t, service{}, ServerConfig{})
 			var s *site
@@ -138,6 +145,7 @@ func TestCallInTheRingOfAServerThatHasGone(t *testing.T) {
 				w.want(wire.KindRing)
 				w.send(ringFrame(wire.RingMoved))
 				fixture.Eventually(t, "the next call", func() bool { return r.Arrived() > 0 })
+				reads := tc.reads(r.Arrived()) // all of the call is written at once
 				if n, err := io.ReadFull(r, make([]byte, reads)); n != reads {
 					t.Errorf("the server reads %d bytes, %v", n, err)
 				}
@@ -149,7 +157,7 @@ func TestCallInTheRingOfAServerThatHasGone(t *testing.T) {
 			}
 			got, err := invoke(t, c, "z")
 			await(t, "the server", begun)
-			if reads == 0 && (got != "z" || err != nil) || reads > 0 && status.Code(err) != codes.Unavailable {
+			if status.Code(err) != tc.code || err == nil && got != "z" {
 				t.Errorf("the call comes to %q, %v", got, err)
 			}
 		})

@@ -46,7 +46,6 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 		s.fullName = string(header.Method)
 	} else {
 		s.fullName, s.method = m.fullName, m
-		sc.oneWay = sc.ringUse.oneWay(&m.desc)
 	}
 	may, more := sc.begin(s)
 	defer sc.end(s)
@@ -60,6 +59,7 @@ func (sc *serverConn) serveFrame(k wire.Kind, n int) (again bool, err error) {
 		sc.goAway()
 		return false, nil
 	}
+	sc.oneWay = m != nil && sc.ringUse.oneWay(&m.desc) // from here on nobody else writes
 	if m == nil {
 		s.tag()
 		return s.finish(sc.server.unimplemented(s.fullName)), nil
