@@ -15,7 +15,6 @@ func newBlocking() (s *Spinners, w *waiter, ready *atomic.Bool) {
 	s.blockers = 1
 	ready = new(atomic.Bool)
 	w = &waiter{flag: new(atomic.Uint32), rang: new(atomic.Uint32), ready: ready.Load}
-	w.woken.Store(noCore)
 	return s, w, ready
 }
 

@@ -36,12 +36,11 @@ func (s *Spinners) block(w *waiter) bool {
 	}
 	defer func() { h.slept = sinceStart() }()
 	defer w.flag.Store(0)
-	asleep := blocked | (uint32(s.aside.core()) + 1)
 	for until := sinceStart() + blockFor; ; {
-		w.flag.Store(asleep)
+		w.flag.Store(blocked)
 		left := until - sinceStart() // also if the other end changes the word all the time
 		if left > 0 && !w.ready() {
-			futexWait(w.flag, asleep, left)
+			futexWait(w.flag, blocked, left)
 		}
 		switch {
 		case w.ready():

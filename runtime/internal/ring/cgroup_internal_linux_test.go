@@ -39,15 +39,6 @@ func TestQuotaOfCgroups(t *testing.T) {
 	}
 }
 
-func TestListsOfCores(t *testing.T) {
-	t.Parallel()
-	for list, want := range map[string]int{"0": 1, "0-3": 4, "0-1,4,6-7": 5, "": 0, "x": 0, "0-x": 0} {
-		if got := countList(list); got != want {
-			t.Errorf("%q: got %d, want %d", list, got, want)
-		}
-	}
-}
-
 func TestMemoryIsNotTakenFromACgroupThatHasNone(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 30

@@ -54,7 +54,6 @@ func NewConn(m *Memory, end End, s Socket, spinners *Spinners) *Conn {
 	for _, w := range []*waiter{&c.data, &c.room} {
 		w.orders = make(chan order, 1)
 		w.number = spinners.followers.next.Add(1)
-		w.woken.Store(noCore)
 	}
 	c.ringBell = func(fd uintptr) { syscall.Write(int(fd), []byte{Doorbell}) }
 	c.readBell = c.readBellOnce

@@ -48,22 +48,3 @@ func quotaOf(dir string, read func(string) string) int {
 	}
 	return l / p
 }
-
-// countList returns how many numbers a list such as 0-3,8 has.
-func countList(list string) (n int) {
-	for part := range strings.SplitSeq(list, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		a, err := strconv.Atoi(first)
-		if err != nil {
-			return 0
-		}
-		b := a
-		if isRange {
-			if b, err = strconv.Atoi(last); err != nil {
-				return 0
-			}
-		}
-		n += b - a + 1
-	}
-	return n
-}

@@ -9,7 +9,6 @@
 //	wait_linux.go    sleeping until the doorbell
 //	block_linux.go   sleeping in a futex before that
 //	spin_linux.go    looking again before sleeping; follow_linux.go: one goroutine looks for all
-//	aside_linux.go   moving away from the core of the one that is waited for
 //	cores_linux.go   how many cores the process may use; cgroup_linux.go: what its cgroups allow
 //	ring_other.go    systems without rings
 //

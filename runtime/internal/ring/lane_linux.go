@@ -18,8 +18,8 @@ import (
 //	384     not 0: the writer sleeps, or is about to, and wants a doorbell when there is room
 //	448     when the doorbell was rung for the writer
 //
-// Who rings sets the word to 0 before that. What it was is one more than the core where the thread that sleeps ran,
-// or 0x80000000, and has bit 30 if it sleeps in a futex. The time is the low half of the nanoseconds since 1970. Both only help to decide how to wait.
+// Who rings sets the word to 0 before that. It has bit 30 if the other end sleeps in a futex. The time is the low half of
+// the nanoseconds since 1970, and only helps to decide how to wait.
 //
 // The lane from the client to the server has its words at 0 and its bytes at headerSize; the other lane has them 512
 // and ringSize behind those.

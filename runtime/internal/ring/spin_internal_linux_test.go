@@ -50,7 +50,6 @@ func TestSpinningInVainIsDoneMoreSeldom(t *testing.T) {
 	s := newSpinners()
 	looked := 0
 	w := &waiter{ready: func() bool { looked++; return false }}
-	w.woken.Store(noCore)
 	spun := 0
 	for range 200 {
 		w.history.slept = sinceStart()

@@ -41,9 +41,8 @@ type Spinners struct {
 	Crowded func() bool
 
 	cores  int
-	procs  int32 // processors of Go
-	limit  int32 // how many may spin at a time
-	aside  stepper
+	procs  int32        // processors of Go
+	limit  int32        // how many may spin at a time
 	waking atomic.Int64 // what waking costs, in nanoseconds; 0 if it is not known yet
 	alone  atomic.Int32 // how many spin that nobody follows
 
@@ -59,7 +58,6 @@ func NewSpinners() *Spinners {
 	s := &Spinners{cores: usableCores(), procs: int32(runtime.GOMAXPROCS(0))}
 	s.limit = int32(max(1, min(s.cores/2, int(s.procs))))
 	s.blockers = min(s.limit, s.procs-1)
-	s.aside.init()
 	return s
 }
 
@@ -87,9 +85,6 @@ func (s *Spinners) mayWait() bool { return s.cores > 1 && (s.Crowded == nil || !
 
 // spin looks for a while whether w is ready, or follows another that looks. It reports whether w is ready.
 func (s *Spinners) spin(w *waiter) bool {
-	if s.together(w) && !s.stepAside(w) {
-		return false
-	}
 	leads := false
 	if w.history.skip > 0 {
 		w.history.skip--

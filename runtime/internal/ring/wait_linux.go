@@ -11,15 +11,17 @@ import (
 
 // waiter is the reading or the writing goroutine when it waits.
 type waiter struct {
-	flag    *atomic.Uint32 // tells the other end that it sleeps, and where: 1 more than the core, or 0 if not
+	flag    *atomic.Uint32 // tells the other end that it sleeps, and where; 0 if not
 	rang    *atomic.Uint32 // when the other end has rung, on the clock of clock
 	ready   func() bool    // there is nothing to wait for
 	history history
 	number  uint32        // where it follows
 	since   time.Duration // when it began to
 	orders  chan order    // gets one each time
-	woken   atomic.Int32  // the core where the other end slept that was woken last; noCore if it was awake
 }
+
+// asleep is what the flag is of one that sleeps at its socket.
+const asleep = 1
 
 // clock returns a time that both ends read alike. It begins again at 0 every four seconds.
 func clock() uint32 { return uint32(time.Now().UnixNano()) }
@@ -29,7 +31,6 @@ func (c *Conn) wait(w *waiter) error {
 	if !c.otherSleeps.Load() && c.spinners.mayWait() && (c.spinners.spin(w) || c.spinners.block(w)) {
 		return nil
 	}
-	w.woken.Store(noCore)
 	err := c.sleep(w)
 	w.history.slept = sinceStart()
 	return err
@@ -38,7 +39,6 @@ func (c *Conn) wait(w *waiter) error {
 // sleep waits for a doorbell. One goroutine at a time can wait for the socket. The other waits for that one to hear a
 // doorbell, and then looks itself and takes over the socket: nobody knows for whom it was.
 func (c *Conn) sleep(w *waiter) (err error) {
-	asleep := uint32(c.spinners.aside.core()) + 1
 	defer func() {
 		if w.flag.Swap(0) == 0 && err == nil { // the other end has rung
 			c.spinners.woke(time.Duration(clock() - w.rang.Load()))
@@ -67,31 +67,28 @@ func (c *Conn) sleep(w *waiter) (err error) {
 // ringReader wakes the reader at the other end if it sleeps, or is about to. A server then does as the client does, which
 // knows whether it has better things to do than to wait for this connection.
 func (c *Conn) ringReader() {
-	asleep := c.ring(c.out.readerSleeps, c.out.rangReader)
+	was := c.ring(c.out.readerSleeps, c.out.rangReader)
 	if c.follows {
-		c.otherSleeps.Store(asleep != 0 && asleep&blocked == 0)
+		c.otherSleeps.Store(was != 0 && was&blocked == 0)
 	}
 }
 
 // ring wakes the other end if it sleeps, or is about to. It returns what the word was.
-func (c *Conn) ring(sleeps, rang *atomic.Uint32) (asleep uint32) {
+func (c *Conn) ring(sleeps, rang *atomic.Uint32) (was uint32) {
 	if sleeps.Load() == 0 {
 		return 0
 	}
-	asleep = sleeps.Swap(0)
-	if asleep == 0 {
+	was = sleeps.Swap(0)
+	if was == 0 {
 		return 0
 	}
 	rang.Store(clock())
-	core := int32((asleep&^blocked - 1) & noCore)
-	c.data.woken.Store(core)
-	c.room.woken.Store(core)
-	if asleep&blocked != 0 {
+	if was&blocked != 0 {
 		futexWake(sleeps)
-		return asleep
+		return was
 	}
 	c.socket.Raw.Control(c.ringBell) // if there is no room for it, there are doorbells that it has not heard yet
-	return asleep
+	return was
 }
 
 // hear waits for a doorbell.
