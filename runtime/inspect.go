@@ -130,7 +130,7 @@ func (s *Server) totals() *inspectv1.Totals {
 	stats := s.Stats()
 	return &inspectv1.Totals{
 		Calls:             byTransport(stats.Calls),
-		Connections:       byTransport(stats.Connections),
+		Connections:       withRings(byTransport(stats.Connections), stats.Rings),
 		Refused:           uint64(stats.Refused),
 		TurnedAway:        uint64(stats.TurnedAway),
 		NotAccepted:       uint64(stats.NotAccepted),
@@ -146,10 +146,21 @@ func byTransport(n ByTransport) *inspectv1.ByTransport {
 	return &inspectv1.ByTransport{Direct: uint64(n.Direct), Http2: uint64(n.HTTP2)}
 }
 
+// withRings tells the connections of the direct transport that have rings from the others.
+func withRings(n *inspectv1.ByTransport, rings int64) *inspectv1.ByTransport {
+	n.Ring = min(uint64(rings), n.GetDirect()) // they were not counted at the same moment
+	n.Direct -= n.GetRing()
+	return n
+}
+
 func (s *Server) openConnections() *inspectv1.Connections {
 	open := s.admission.Open()
+	var rings int64
+	if s.direct != nil {
+		rings = s.direct.RingsOpen()
+	}
 	return &inspectv1.Connections{
-		Open:     &inspectv1.ByTransport{Direct: uint64(open.Direct), Http2: uint64(open.HTTP2)},
+		Open:     withRings(&inspectv1.ByTransport{Direct: uint64(open.Direct), Http2: uint64(open.HTTP2)}, rings),
 		HalfOpen: uint64(open.HalfOpen),
 		Viewers:  uint64(open.Viewers),
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ringtest"
 )
 
 const greet, countdown = greeterv1.Greeter_Greet_FullMethodName, greeterv1.Greeter_Countdown_FullMethodName
@@ -73,9 +74,12 @@ func TestViewerSeesEachCallOfEachTransport(t *testing.T) {
 			if c.GetStarted() != 6 || c.GetEnded() != 5 || c.GetFailed() != 2 {
 				t.Errorf("the client's calls are %v", c)
 			}
-			total, other, connections := s.GetTotals().GetCalls().GetDirect(), s.GetTotals().GetCalls().GetHttp2(), s.GetConnections().GetOpen().GetDirect()
+			now := s.GetConnections().GetOpen()
+			total, other, connections := s.GetTotals().GetCalls().GetDirect(), s.GetTotals().GetCalls().GetHttp2(), now.GetDirect()+now.GetRing()
 			if transport == "http2" {
-				total, other, connections = other, total, s.GetConnections().GetOpen().GetHttp2()
+				total, other, connections = other, total, now.GetHttp2()
+			} else if ringtest.Moved(1) > 0 && (now.GetRing() == 0 || s.GetTotals().GetConnections().GetRing() == 0) {
+				t.Errorf("no connection has rings: %v, of %v", now, s.GetTotals().GetConnections())
 			}
 			if total < 5 || other != 0 { // what cannot be read may be in no total
 				t.Errorf("%v calls are told of", s.GetTotals().GetCalls())

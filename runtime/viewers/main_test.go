@@ -15,9 +15,13 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/inspectwire"
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	inspectv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/inspect/v1"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ringtest"
 )
 
-func TestMain(m *testing.M) { testproc.Main(m, programs) }
+func TestMain(m *testing.M) {
+	ringtest.Begin()
+	testproc.Main(m, programs)
+}
 
 // interval is the shortest time between two snapshots.
 const interval = 100 * time.Millisecond

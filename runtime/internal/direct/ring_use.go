@@ -137,6 +137,14 @@ func (s *Server) RingsMoved() int64 { return s.rings.count() }
 // RingsMoved returns how many connections have moved to rings.
 func (c *Client) RingsMoved() int64 { return c.rings.count() }
 
+// RingsOpen returns how many connections have rings now.
+func (s *Server) RingsOpen() int64 {
+	if s.rings == nil {
+		return 0
+	}
+	return s.rings.now.Load()
+}
+
 func (u *ringUse) count() int64 {
 	if u == nil {
 		return 0
