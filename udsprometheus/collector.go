@@ -57,6 +57,8 @@ var serverCounters = []counter[runtime.ServerStats]{
 		func(s runtime.ServerStats) []number { return only(s.Refused) }},
 	{"send_waits_total", "Sends of streams that waited because the send budget was used up.", "",
 		func(s runtime.ServerStats) []number { return only(s.SendWaits) }},
+	{"ring_connections_total", "Connections that have moved to rings in shared memory.", "",
+		func(s runtime.ServerStats) []number { return only(s.Rings) }},
 	{"rebinds_total", "How often the socket file was lost and bound again.", "",
 		func(s runtime.ServerStats) []number { return only(s.Rebound) }},
 	{"handovers_total", "Handovers of the listening socket.", "result",
@@ -78,6 +80,8 @@ var clientCounters = []counter[runtime.ClientStats]{
 		func(s runtime.ClientStats) []number { return byTransport(s.Calls) }},
 	{"send_waits_total", "Sends of streams that waited because the send budget was used up.", "",
 		func(s runtime.ClientStats) []number { return only(s.SendWaits) }},
+	{"ring_connections_total", "Connections that have moved to rings in shared memory.", "",
+		func(s runtime.ClientStats) []number { return only(s.Rings) }},
 }
 
 func byTransport(n runtime.ByTransport) []number {
