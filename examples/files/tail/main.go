@@ -27,13 +27,16 @@ func tail(path string, w io.Writer) error {
 		return err
 	}
 	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := conn.WaitReady(ctx); err != nil { // the server may come later
+		return err
+	}
 	lines, output, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer lines.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
 	// As it is given away, the server's end is the only one left for writing, and the pipe ends with it.
 	if _, err := client.Tail(ctx, &filesv1.TailRequest{Output: runtime.GiveFile(output)}); err != nil {
 		return err
