@@ -185,6 +185,9 @@ func TestMemoryOfIdleClients(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector needs memory of its own")
 	}
+	if strconv.IntSize == 32 {
+		t.Skip("grpc-go's part is another one where pointers are smaller")
+	}
 	t.Parallel()
 	atServer, atClient := idleCost(t, "plain")
 	for kind, max := range map[string]struct{ server, client float64 }{
