@@ -40,7 +40,11 @@ func main() {
 	out := flag.String("out", "../../docs/pictures", "where to write")
 	flag.Parse()
 	if isOnStage() {
-		if err := recordAll(*out); err != nil {
+		err := recordAll(*out)
+		if errors.Is(err, errTaken) {
+			os.Exit(exitTaken)
+		}
+		if err != nil {
 			log.Fatal(err)
 		}
 		return

@@ -47,17 +47,32 @@ func enterStage(root, out string) error {
 	if err != nil {
 		return err
 	}
-	stage := exec.Command("/proc/self/exe", "-out", out)
-	stage.Env = []string{stageEnv + "=" + dir, "PATH=" + dir + ":/usr/bin:/bin", "TERM=xterm-256color", "HOME=/", "TMPDIR=/run/tmp"}
-	stage.Stdout, stage.Stderr = os.Stdout, os.Stderr
-	stage.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   unix.SIGKILL,
+	for range stageAttempts {
+		stage := exec.Command("/proc/self/exe", "-out", out)
+		stage.Env = []string{stageEnv + "=" + dir, "PATH=" + dir + ":/usr/bin:/bin", "TERM=xterm-256color", "HOME=/", "TMPDIR=/run/tmp"}
+		stage.Stdout, stage.Stderr = os.Stdout, os.Stderr
+		stage.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET,
+			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+			Pdeathsig:   unix.SIGKILL,
+		}
+		err = stage.Run()
+		if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != exitTaken {
+			return err
+		}
 	}
-	return stage.Run()
+	return err
 }
+
+const (
+	// exitTaken is the exit status of a stage on which a program cannot have its process id, because a thread
+	// of this program has it. Another stage has other threads.
+	exitTaken     = 75
+	stageAttempts = 10
+)
+
+var errTaken = errors.New("the process id is taken")
 
 const appDir = "/run/app"
 
@@ -65,7 +80,7 @@ const appDir = "/run/app"
 type stage struct{ programs []*exec.Cmd }
 
 // newStage makes the stage: a server with everything, one without reflection, and one that has died.
-func newStage() (s *stage, err error) {
+func newStage() (_ *stage, err error) {
 	for _, m := range []struct{ at, kind string }{{"/proc", "proc"}, {"/run", "tmpfs"}} {
 		if err := unix.Mount(m.kind, m.at, m.kind, 0, ""); err != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.at, err)
@@ -74,16 +89,16 @@ func newStage() (s *stage, err error) {
 	if err := os.MkdirAll(appDir, 0o755); err != nil {
 		return nil, err
 	}
-	s = new(stage)
+	made := new(stage)
 	defer func() {
 		if err != nil {
-			s.end()
+			made.end()
 		}
 	}()
-	if err := s.start(412, "appd", appDir+"/app.sock"); err != nil {
+	if err := made.start(412, "appd", appDir+"/app.sock"); err != nil {
 		return nil, err
 	}
-	if err := s.start(418, "greeterd", appDir+"/greeter.sock"); err != nil {
+	if err := made.start(418, "greeterd", appDir+"/greeter.sock"); err != nil {
 		return nil, err
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: appDir + "/old.sock", Net: "unix"})
@@ -91,7 +106,7 @@ func newStage() (s *stage, err error) {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	return s, errors.Join(l.Close(), os.Chmod(l.Addr().String(), 0o600))
+	return made, errors.Join(l.Close(), os.Chmod(l.Addr().String(), 0o600))
 }
 
 // startCallers starts the programs that call the first server, unless they run.
@@ -135,5 +150,5 @@ func (s *stage) start(pid int, name, path string) error {
 		s.programs = append(s.programs, program)
 		return nil
 	}
-	return fmt.Errorf("%s is never process %d", name, pid)
+	return fmt.Errorf("%s is never process %d: %w", name, pid, errTaken)
 }
