@@ -27,6 +27,10 @@ type rings struct {
 
 	receiving sync.Mutex // held while receiving a doorbell, so that descriptors are queued as they come
 
+	// reading is held by who reads or waits for that. When a call has ended, one goroutine may still take frames in
+	// while another reads the connection to its end.
+	reading sync.Mutex
+
 	// Used by the writing goroutine:
 	passed bool // the open files that go with the next byte have gone
 }
@@ -79,6 +83,8 @@ func (c *conn) ringIn() *rings {
 
 // fill is Fill from the ring.
 func (r *rings) fill() error {
+	r.reading.Lock()
+	defer r.reading.Unlock()
 	rd := &r.conn.rd
 	r.conn.waited = false
 	for {
@@ -103,6 +109,8 @@ func (r *rings) fill() error {
 
 // Read reads content of large messages.
 func (r *rings) Read(p []byte) (int, error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
 	n, err := r.Conn.Read(p)
 	return n, ringError(err)
 }
