@@ -141,10 +141,7 @@ func (c *conn) writeSocket(wait bool) (n int, all bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	for _, p := range c.pieces {
-		n += len(p)
-	}
-	return c.wrote, c.wrote == n, c.writeErr
+	return c.wrote, c.wrote == c.toWrite(), c.writeErr
 }
 
 // toWrite returns how many bytes pieces have.

@@ -148,11 +148,7 @@ func (r *rings) write(wait bool) (n int, all bool, err error) {
 		r.passed = false
 		c.sent.inRing += n
 	}
-	length := 0
-	for _, p := range c.pieces {
-		length += len(p)
-	}
-	return n, n == length, ringError(err)
+	return n, n == c.toWrite(), ringError(err)
 }
 
 // lookAgain is how often a writer looks for room where nobody rings. That is so for a moment at most, while a
