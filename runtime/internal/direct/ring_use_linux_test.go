@@ -12,8 +12,8 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/internal/ring"
 )
 
-// earningClient returns a client whose connections have to earn rings.
-func earningClient(t *testing.T) *Client {
+// earningClient returns a client whose connections have to earn rings, and its server.
+func earningClient(t *testing.T) (*host, *Client) {
 	t.Helper()
 	overRings(t)
 	if !ring.NewSpinners().Worthwhile() {
@@ -25,7 +25,7 @@ func earningClient(t *testing.T) *Client {
 	h := newHost(t, service{}, ServerConfig{Rings: on})
 	c := NewClient(ClientConfig{Dial: newSite(t, h.accept).dial, MaxConns: 100, Rings: on})
 	t.Cleanup(c.Close)
-	return c
+	return h, c
 }
 
 // earn makes calls until a connection has rings.
@@ -38,7 +38,7 @@ func earn(t *testing.T, c *Client) {
 }
 
 func TestOneWayStreamsTakeNoRings(t *testing.T) {
-	c := earningClient(t)
+	_, c := earningClient(t)
 	earn(t, c)
 	for name, tc := range map[string]struct {
 		desc  grpc.StreamDesc
@@ -62,7 +62,7 @@ func TestOneWayStreamsTakeNoRings(t *testing.T) {
 
 // With more calls than may have rings, nobody has time to look again and again.
 func TestManyCallsTakeNoRings(t *testing.T) {
-	c := earningClient(t)
+	_, c := earningClient(t)
 	earn(t, c)
 	ringed := c.pool.get()
 	others := fillPool(t, c, c.rings.most()-1)
@@ -92,7 +92,7 @@ func TestManyCallsTakeNoRings(t *testing.T) {
 }
 
 func TestAClientTakesFewRings(t *testing.T) {
-	c := earningClient(t)
+	_, c := earningClient(t)
 	c.rings.now.Store(int64(c.rings.most()))
 	for range 5 * earnAfter {
 		mustEcho(t, c, "x")

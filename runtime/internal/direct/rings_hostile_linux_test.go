@@ -179,14 +179,7 @@ func TestServerSurvivesAnythingInTheMemory(t *testing.T) {
 		w.send(ringFrame(wire.RingMoved))
 		random := rand.New(rand.NewPCG(seed, 0))
 		for range 2000 {
-			at := random.IntN(1024)
-			if random.IntN(2) == 0 {
-				at = random.IntN(ring.Size)
-			}
-			memory[at] = byte(random.Uint32())
-			if random.IntN(20) == 0 {
-				w.Write([]byte{0})
-			}
+			scribble(random, memory, w)
 		}
 		w.Close()
 		if err := await(t, "Serve", h.errs); err != nil {
@@ -241,14 +234,7 @@ func TestClientSurvivesAnythingInTheMemory(t *testing.T) {
 				return
 			default:
 			}
-			at := random.IntN(1024)
-			if random.IntN(2) == 0 {
-				at = random.IntN(ring.Size)
-			}
-			memory[at] = byte(random.Uint32())
-			if random.IntN(20) == 0 {
-				w.Write([]byte{0})
-			}
+			scribble(random, memory, w)
 			runtime.Gosched()
 		}
 	}))
@@ -269,5 +255,17 @@ func TestClientSurvivesAnythingInTheMemory(t *testing.T) {
 		}
 		c.pool.sweepIdle() // and so have those that have survived it
 		c.pool.sweepIdle()
+	}
+}
+
+// scribble writes anything anywhere into the memory, mostly where its words are, and rings at times.
+func scribble(random *rand.Rand, memory []byte, w io.Writer) {
+	at := random.IntN(1024)
+	if random.IntN(2) == 0 {
+		at = random.IntN(ring.Size)
+	}
+	memory[at] = byte(random.Uint32())
+	if random.IntN(20) == 0 {
+		w.Write([]byte{0})
 	}
 }

@@ -41,16 +41,7 @@ func TestCallsGoOverRings(t *testing.T) {
 
 // Without the help of tests, rings have to be earned with many calls in a short time.
 func TestRingsAreEarned(t *testing.T) {
-	overRings(t)
-	if !ring.NewSpinners().Worthwhile() {
-		t.Skip("one core")
-	}
-	RingsAtOnce.Store(false)
-	defer RingsAtOnce.Store(true)
-	on := Rings{On: true, For: func(credentials.AuthInfo) bool { return true }}
-	h := newHost(t, service{}, ServerConfig{Rings: on})
-	c := NewClient(ClientConfig{Dial: newSite(t, h.accept).dial, MaxConns: 10, Rings: on})
-	t.Cleanup(c.Close)
+	h, c := earningClient(t)
 	for range earnAfter - 1 {
 		mustEcho(t, c, "x")
 	}
