@@ -2,6 +2,7 @@ package direct
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -152,6 +153,44 @@ func TestCallInTheRingOfAServerThatHasGone(t *testing.T) {
 				t.Errorf("the call comes to %q, %v", got, err)
 			}
 		})
+	}
+}
+
+// What a client has sent before it ends its call is still there to read, as it is in a socket.
+func TestClientThatEndsItsCallTakesNothingBack(t *testing.T) {
+	overRings(t)
+	moved, ended, read := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	c, _ := newClient(t, ringServer(t, func(w *rawConn) {
+		if !w.skipCall() {
+			return
+		}
+		r := w.offer()
+		w.send(messageFrame("y"), okFrame)
+		w.want(wire.KindRing)
+		w.send(ringFrame(wire.RingMoved))
+		close(moved)
+		<-ended
+		_, err := io.ReadFull(r, make([]byte, max(1, r.Arrived())))
+		read <- err
+	}))
+	mustEcho(t, c, "y")
+	await(t, "the server to move", moved)
+	stream := open(t, c, &bothDesc)
+	received := make(chan error)
+	go func() { received <- stream.RecvMsg(&blob{}) }()
+	fixture.Eventually(t, "the client to wait", stream.(*clientStream).conn.parked.Load)
+	if err := errors.Join(stream.SendMsg(&blob{}), stream.CloseSend()); err != nil {
+		t.Error(err)
+	}
+	if err := stream.SendMsg(&blob{}); status.Code(err) != codes.Internal {
+		t.Errorf("a message after the end comes to %v", err)
+	}
+	if err := await(t, "the client", received); status.Code(err) != codes.Internal {
+		t.Errorf("the call comes to %v", err)
+	}
+	close(ended)
+	if err := await(t, "the server", read); err != nil {
+		t.Errorf("the server cannot read what was sent: %v", err)
 	}
 }
 

@@ -105,10 +105,15 @@ func (s *clientStream) unprocessed(readErr error) bool {
 	for s.out.writing {
 		s.mu.wait()
 	}
-	unknown := readErr != nil && s.state.processing != processingUntaken && !s.endUnread(readErr)
-	if unknown || s.tries == maxTries || s.client.pool.isClosed() || !s.state.step(eventUnprocessed) {
+	next, may := s.state.after(eventUnprocessed)
+	if !may || s.tries == maxTries || s.client.pool.isClosed() {
 		return false
 	}
+	// Last, as endUnread takes back what is in a ring. The server may yet read what a call has sent that this end has ended.
+	if readErr != nil && s.state.processing != processingUntaken && !s.endUnread(readErr) {
+		return false
+	}
+	s.state = next
 	s.out.detach()
 	s.mu.broadcast() // wakes a Send that found that nothing can be sent
 	return true
