@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -75,12 +76,15 @@ type Outcome struct {
 var sameText = strings.NewReplacer("\u00a0", " ",
 	"code = DeadlineExceeded desc = stream terminated by RST_STREAM with error code: CANCEL", "code = DeadlineExceeded desc = context deadline exceeded")
 
+// whyNoAnswer finds what this project adds to the end of a deadline before the server has answered.
+var whyNoAnswer = regexp.MustCompile(`(code = DeadlineExceeded desc = )(?:unix:|/)\S+: .+: (context deadline exceeded)$`)
+
 func outcomeOf(err error) Outcome {
 	if err == nil {
 		return Outcome{}
 	}
 	s := status.Convert(err)
-	o := Outcome{Failed: true, Code: s.Code(), Message: sameText.Replace(err.Error())}
+	o := Outcome{Failed: true, Code: s.Code(), Message: whyNoAnswer.ReplaceAllString(sameText.Replace(err.Error()), "$1$2")}
 	for _, d := range s.Proto().GetDetails() {
 		o.Details += fmt.Sprintf(" %s %x", d.GetTypeUrl(), sha256.Sum256(d.GetValue()))
 	}
