@@ -6,11 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	goruntime "runtime"
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
@@ -68,9 +66,9 @@ func limit(name string) error {
 	case "file size":
 		return unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1000, Max: 1000})
 	case "EPERM":
-		return denyMemfd(syscall.EPERM)
+		return fixture.DenyCall(unix.SYS_MEMFD_CREATE, syscall.EPERM)
 	case "ENOSYS":
-		return denyMemfd(syscall.ENOSYS)
+		return fixture.DenyCall(unix.SYS_MEMFD_CREATE, syscall.ENOSYS)
 	case "noexec":
 		return os.WriteFile("/proc/sys/vm/memfd_noexec", []byte("2"), 0)
 	}
@@ -89,27 +87,6 @@ func (*limitAtConnection) HandleConn(_ context.Context, s stats.ConnStats) {
 			fmt.Println(err)
 		}
 	}
-}
-
-// denyMemfd makes memfd_create fail, in all threads.
-func denyMemfd(errno syscall.Errno) error {
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_MEMFD_CREATE, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	goruntime.LockOSThread() // whose setting all threads get with the filter
-	defer goruntime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
-	if e != 0 {
-		return e
-	}
-	return nil
 }
 
 // set writes a number to a file, which must be there.

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/ring"
 )
 
@@ -157,9 +156,9 @@ func limitedRole(args []string) {
 	case "descriptors":
 		must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: 3}))
 	case "EPERM":
-		must(denyMemfd(uint32(syscall.EPERM)))
+		must(fixture.DenyCall(unix.SYS_MEMFD_CREATE, syscall.EPERM))
 	case "ENOSYS":
-		must(denyMemfd(uint32(syscall.ENOSYS)))
+		must(fixture.DenyCall(unix.SYS_MEMFD_CREATE, syscall.ENOSYS))
 	case "cgroup":
 		leave := fullCgroup()
 		if leave == nil {
@@ -180,27 +179,6 @@ func limitedRole(args []string) {
 	}
 	m.Close()
 	unix.Close(fd)
-}
-
-// denyMemfd makes memfd_create fail, in all threads.
-func denyMemfd(errno uint32) error {
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_MEMFD_CREATE, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | errno},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	runtime.LockOSThread() // whose setting all threads get with the filter
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
-	if e != 0 {
-		return e
-	}
-	return nil
 }
 
 // mappings returns how many memories of rings are mapped.
