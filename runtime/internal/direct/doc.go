@@ -14,7 +14,7 @@
 //	codec.go       messages to bytes and back
 //	conn*.go       a connection: buffers, reading and writing, and descriptors of open files
 //	conn_ring*.go  its rings in shared memory; conn_move.go: how it moves to them; ring_use.go: which connections may
-//	client.go      finding the server; pool.go: its connections
+//	client.go      makes calls; connect.go: finding the server; pool.go: its connections
 //	calloptions.go what a program asks for with options of a call
 //	call.go        what unary calls and streams of a client have in common
 //	unary.go       a unary call; firstcall.go: how it goes with the preface of a new connection
