@@ -108,7 +108,7 @@ func (k *Checker) Check(c *Case) string {
 	if patience == 0 {
 		patience = subjectPatience
 	}
-	got := newRun(c, patience, time.Duration(c.Seed%2)*shortPause).Run(p.Pair)
+	got := newRun(c, patience, time.Duration(c.Seed%2)*shortPause, false).Run(p.Pair)
 	if got.Stalled != "" { // the next case must not see what hangs there
 		p.close()
 		delete(k.pairs, s)
@@ -141,7 +141,7 @@ func (k *Checker) again(c *Case, s setup, patience time.Duration) bool {
 		if err != nil {
 			return true
 		}
-		got := newRun(c, patience, time.Duration(i%2)*shortPause).Run(p.Pair)
+		got := newRun(c, patience, time.Duration(i%2)*shortPause, false).Run(p.Pair)
 		if got.Stalled != "" {
 			p.close()
 			delete(k.pairs, s)
@@ -174,7 +174,7 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 		if try > 0 {
 			k.Reruns++
 		}
-		// Later tries are made on a slow connection, and at last with wider windows.
+		// Later tries are made on a slow connection, and at last with wider windows and later deadlines.
 		s.jitter = try%3 == 2
 		if try == k.Tries*2/3 {
 			reference = Wide()
@@ -187,7 +187,7 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 		if try%4 > 0 {
 			pause = shortPause * time.Duration(1+try/10) // the longer it takes, the rarer the outcome
 		}
-		want := newRun(c, patience, pause).Run(p)
+		want := newRun(c, patience, pause, try >= k.Tries*2/3).Run(p)
 		p.close()
 		if want.Stalled != "" {
 			if got.Stalled != "" {

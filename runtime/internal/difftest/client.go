@@ -71,7 +71,7 @@ type clientSide struct {
 
 	sent, got    int  // messages; each used by one goroutine only
 	over, broken bool // the receiver was told of the end, by a message that is too large; used by it only
-	ended        bool // or by the end of a context
+	failed       bool // or that the call has failed
 }
 
 // play does the steps of one goroutine.
@@ -97,7 +97,7 @@ func (s *clientSide) play(l *Lane, steps []Step) {
 				s.told.Store(true) // there is none, as the call is over
 			}
 		case Trailer:
-			if !s.over || s.ended && raceDetector {
+			if !s.over || s.failed && raceDetector {
 				continue // nobody may ask before that
 			}
 			e.MD = s.stream.Trailer()
@@ -148,7 +148,7 @@ func (s *clientSide) recv(e *Event, step Step) {
 		if err != nil {
 			e.Err = outcomeOf(err)
 			s.over = true
-			s.ended = s.ended || e.Err.isEnd()
+			s.failed = s.failed || !e.Err.isEOF()
 			s.broken = s.broken || e.Err.Code == codes.ResourceExhausted
 			s.told.Store(true)
 			return

@@ -77,7 +77,7 @@ var sameText = strings.NewReplacer("\u00a0", " ",
 	"code = DeadlineExceeded desc = stream terminated by RST_STREAM with error code: CANCEL", "code = DeadlineExceeded desc = context deadline exceeded")
 
 // whyNoAnswer finds what this project adds to the end of a deadline before the server has answered.
-var whyNoAnswer = regexp.MustCompile(`(code = DeadlineExceeded desc = )(?:unix:|/)\S+: .+: (context deadline exceeded)$`)
+var whyNoAnswer = regexp.MustCompile(`(code = DeadlineExceeded desc = )(?:\w+ )?(?:unix:)?/\S+: .+: (context deadline exceeded)$`)
 
 func outcomeOf(err error) Outcome {
 	if err == nil {

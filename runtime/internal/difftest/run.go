@@ -25,8 +25,11 @@ const (
 	manyQuiet = 10
 )
 
-// longest is what a short deadline may become where it is varied.
-const longest = 2 * time.Second
+// longest is what a short deadline may become where it is varied, and latest what it may where it is late.
+const (
+	longest = 2 * time.Second
+	latest  = referencePatience / 2
+)
 
 // stopping is how long a handler may continue after its context has ended. Nothing is that slow.
 const stopping = 20 * time.Second
@@ -60,12 +63,15 @@ type run struct {
 
 var runs atomic.Int64 // for ids that no other run in this process has
 
-func newRun(c *Case, patience, perturb time.Duration) *run {
+// newRun returns a run of c. If late is set, its deadline is no earlier than the case's.
+func newRun(c *Case, patience, perturb time.Duration, late bool) *run {
 	r := &run{c: c, id: strconv.FormatInt(runs.Add(1), 10), patience: patience, perturb: perturb, entered: make(chan struct{}), returned: make(chan struct{})}
 	deadline := c.Deadline
 	switch {
 	case deadline == 0:
 		deadline = limitless
+	case late: // on a busy machine, few get as far as they would on an idle one
+		deadline = min(time.Duration(float64(deadline)*math.Exp2(8*rand.Float64())), latest)
 	case perturb > 0 && rand.IntN(5) == 0:
 		deadline = time.Duration(math.Exp2(18 * rand.Float64())) // so that many end before they begin, or while they do
 	case perturb > 0:
