@@ -229,7 +229,7 @@ func (k *Checker) compare(c *Case, s setup, got *Record) string {
 		k.Apart++
 		return ""
 	}
-	if got.Ended && (clientSame || lineByLine(outcome.client, clients)) && (handlerSame || lineByLine(outcome.handler, handlers)) {
+	if got.Ended && (clientSame || lineByLine(outcome.client, clients, c.Return)) && (handlerSame || lineByLine(outcome.handler, handlers, c.Return)) {
 		k.ByLine++
 		return ""
 	}

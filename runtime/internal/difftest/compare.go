@@ -131,17 +131,24 @@ var ends = strings.NewReplacer(
 // status, so that there is a trailer.
 func eitherClock(lines []string) []string {
 	all := strings.Join(lines, "\n")
-	over := ends.Replace(all) != all
+	if ends.Replace(all) == all {
+		return lines
+	}
+	return withoutTrailers(strings.Split(ends.Replace(all), "\n"))
+}
+
+// withoutTrailers leaves out that a trailer was sent or has come, and what was in it.
+func withoutTrailers(lines []string) []string {
 	var left []string
 	for _, line := range lines {
 		about, trailer, _ := strings.Cut(line, "trailer")
-		if over && trailer != "" && !strings.Contains(line, "set trailer") {
+		if trailer != "" && !strings.Contains(line, "set trailer") {
 			if strings.HasSuffix(about, "in ") || strings.HasSuffix(about, "out ") {
 				continue
 			}
 			line = about + "trailer"
 		}
-		left = append(left, ends.Replace(line))
+		left = append(left, line)
 	}
 	return left
 }
@@ -217,28 +224,40 @@ func diff(want, got []string) string {
 }
 
 // lineByLine tells whether each line of an end was seen in one run or another, and each that
-// is missing was missing in one or another.
-func lineByLine(got []string, seen [][]string) bool {
+// is missing was missing in one or another: of a call that was ended from outside, while the handler returned r.
+func lineByLine(got []string, seen [][]string, r Return) bool {
+	got = raced(got, r)
+	missing := map[string]bool{} // the lines of all runs, and whether there was one without it
+	for i, lines := range seen {
+		lines = raced(lines, r)
+		for _, line := range lines {
+			if _, known := missing[line]; !known {
+				missing[line] = i > 0
+			}
+		}
+		for line := range missing {
+			missing[line] = missing[line] || !slices.Contains(lines, line)
+		}
+	}
 	for _, line := range got {
-		about, trailer, both := strings.Cut(line, ", trailer ")
-		in := func(has func(line string) bool) bool {
-			return slices.ContainsFunc(seen, func(s []string) bool { return slices.ContainsFunc(s, has) })
-		}
-		// What ended the call, and whether the server's trailer was there by then, are two races.
-		apart := both && in(func(l string) bool { return strings.HasPrefix(l, about+", trailer ") }) &&
-			in(func(l string) bool { return strings.HasSuffix(l, ", trailer "+trailer) })
-		if !apart && !in(func(l string) bool { return l == line }) {
+		if _, known := missing[line]; !known {
 			return false
 		}
 	}
-	if len(seen) == 0 {
-		return false
-	}
-	for _, line := range seen[0] {
-		always := !slices.ContainsFunc(seen, func(s []string) bool { return !slices.Contains(s, line) })
-		if always && !slices.Contains(got, line) {
+	for line, once := range missing {
+		if !once && !slices.Contains(got, line) {
 			return false
 		}
 	}
-	return true
+	return len(seen) > 0
+}
+
+// raced makes equal what depends on whether the end of the call or its status was quicker: which of both is told, and
+// whether there is a trailer.
+func raced(lines []string, r Return) []string {
+	text := strings.Join(lines, "\n")
+	if told := r.told(); told != "" {
+		text = strings.ReplaceAll(text, told, outcomeOf(context.Canceled).String())
+	}
+	return withoutTrailers(strings.Split(ends.Replace(text), "\n"))
 }

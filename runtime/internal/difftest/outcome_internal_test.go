@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -35,17 +36,28 @@ func TestReasonForNoAnswerIsNotCompared(t *testing.T) {
 	}
 }
 
-// What ended the call and whether there was a trailer by then were seen, but not in one run.
-func TestEndAndTrailerOfACallAreComparedApart(t *testing.T) {
-	seen := [][]string{{"client stats: end, ok, trailer {}"}, {"client stats: end, Internal, trailer {a}"}}
-	for line, want := range map[string]bool{
-		"client stats: end, Internal, trailer {}": true,
-		"client stats: end, ok, trailer {a}":      true,
-		"client stats: end, ok, trailer {b}":      false,
-		"client stats: end, Canceled, trailer {}": false,
+// A status that arrives when the call is ended from outside may be told or not, and its trailer may be there or not. Nothing
+// else is excused that never was.
+func TestStatusAndEndOfACallAreComparedApart(t *testing.T) {
+	returned := Return{How: "status", Code: codes.NotFound, Message: "no such thing"}
+	ended, status := outcomeOf(context.Canceled).String(), returned.told()
+	seen := [][]string{
+		{"client 0: recv 1: " + ended, "client stats: end, " + ended + ", trailer {}", "client stats: +0 payloads"},
+		{"client 0: recv 1: " + ended, "client 0: header: none", "client stats: end, " + ended + ", trailer {}", "client stats: +0 payloads"},
+		{"client 0: recv 1: Internal", "client stats: end, Internal, trailer {}", "client stats: +0 payloads"},
+	}
+	for name, tc := range map[string]struct {
+		got  []string
+		want bool
+	}{
+		"the status":          {[]string{"client 0: recv 1: " + status, "client stats: end, " + ended + ", trailer {a}", "client stats: in trailer {a}", "client stats: +0 payloads"}, true},
+		"another end":         {[]string{"client 0: recv 1: " + status, "client stats: end, Internal, trailer {a}", "client stats: +0 payloads"}, true},
+		"another status":      {[]string{"client 0: recv 1: NotFound", "client stats: end, " + ended + ", trailer {}", "client stats: +0 payloads"}, false},
+		"a message more":      {[]string{"client 0: recv 1: " + ended, "client stats: end, " + ended + ", trailer {}", "client stats: +1 payloads"}, false},
+		"a line that must be": {[]string{"client 0: recv 1: " + ended, "client stats: end, " + ended + ", trailer {}"}, false},
 	} {
-		if got := lineByLine([]string{line}, seen); got != want {
-			t.Errorf("%s: %v", line, got)
+		if got := lineByLine(tc.got, seen, returned); got != tc.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

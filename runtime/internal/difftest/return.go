@@ -69,6 +69,18 @@ func (r Return) err(ctx context.Context) error {
 	}
 }
 
+// told is what the client is told, "" if that is not known or is success.
+func (r Return) told() string {
+	if r.How == "context" || r.How == "panic" {
+		return ""
+	}
+	err := r.err(context.Background())
+	if err == nil {
+		return ""
+	}
+	return outcomeOf(status.Convert(err).Err()).String()
+}
+
 // The interceptors that turn a panic into a status, as programs have them.
 
 func recoverUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
