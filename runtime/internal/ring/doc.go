@@ -9,6 +9,7 @@
 //	wait_linux.go    sleeping until the doorbell
 //	block_linux.go   sleeping in a futex before that
 //	spin_linux.go    looking again before sleeping; follow_linux.go: one goroutine looks for all
+//	yield_linux.go   letting other threads have the core
 //	cores_linux.go   how many cores the process may use; cgroup_linux.go: what its cgroups allow
 //	ring_other.go    systems without rings
 //

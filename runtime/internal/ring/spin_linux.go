@@ -50,6 +50,8 @@ type Spinners struct {
 	blocking atomic.Int32 // how many do
 
 	followers followers // and who leads them
+
+	yields coreYields
 }
 
 // NewSpinners returns an object for the connections of one client or server. It reads how many cores the process may
@@ -85,6 +87,7 @@ func (s *Spinners) mayWait() bool { return s.cores > 1 && (s.Crowded == nil || !
 
 // spin looks for a while whether w is ready, or follows another that looks. It reports whether w is ready.
 func (s *Spinners) spin(w *waiter) bool {
+	s.yields.waits(w)
 	leads := false
 	if w.history.skip > 0 {
 		w.history.skip--
@@ -157,7 +160,7 @@ func (s *Spinners) look(w *waiter, leads bool) bool {
 	return w.ready()
 }
 
-// mayGoOn lets other goroutines run if it is time for that. It reports false if it is time to sleep.
+// mayGoOn lets other goroutines, and other threads, run if it is time for that. It reports false if it is time to sleep.
 func (s *Spinners) mayGoOn(h *history, now time.Duration) bool {
 	busy := s.alone.Load()+1 >= s.procs
 	switch {
@@ -168,6 +171,7 @@ func (s *Spinners) mayGoOn(h *history, now time.Duration) bool {
 		time.Sleep(rest)
 		h.slept = sinceStart()
 	}
+	now = s.yields.yieldCore(now)
 	every := yieldEvery
 	if busy {
 		every = yieldEveryFull
