@@ -22,9 +22,12 @@ const (
 	maxBurst       = 2048
 	// maxPending is how many bytes wait for a viewer.
 	maxPending = 1 << 20
-	// pause is the time from one response to the next at least. What comes after a pause is told at once; what
-	// comes often is told together, as each response costs as much as many calls.
-	pause = 50 * time.Millisecond
+	// shortPause is the time from one response to the next at least. What comes after a pause is told at once; what
+	// comes often is told together, as each response costs as much as many calls. It is longPause where calls come
+	// faster than they are told: each response also wakes threads of both processes, which takes a core from calls that
+	// keep all of them busy, and nobody follows single calls there.
+	shortPause = 50 * time.Millisecond
+	longPause  = 200 * time.Millisecond
 )
 
 // taps are the viewers of calls. It is ready to use.
@@ -104,9 +107,11 @@ func (t *tap) admits() bool {
 	return false
 }
 
+// drop counts a call. Most calls of a busy server end here, so only the first since the last response wakes.
 func (t *tap) drop() {
-	t.dropped.Add(1)
-	t.wake()
+	if t.dropped.Add(1) == 1 {
+		t.wake()
+	}
 }
 
 func (t *tap) wake() {
@@ -150,6 +155,15 @@ func (t *tap) take(spare []byte) (calls []byte, dropped uint64) {
 	return calls, t.dropped.Swap(0)
 }
 
+// pause returns how long to wait after a response with so many dropped calls. What is in calls is large, so that there
+// is no room for those of a long pause.
+func (t *tap) pause(dropped uint64) time.Duration {
+	if dropped > 0 && !t.contents {
+		return longPause
+	}
+	return shortPause
+}
+
 // leave gives up what was not told. Calls that still run may know the tap.
 func (t *tap) leave() {
 	t.mu.Lock()
@@ -188,7 +202,7 @@ func (v viewer) Calls(req *inspectv1.CallsRequest, stream grpc.ServerStreamingSe
 			told = calls
 		}
 		if err == nil {
-			err = wait(v.Inspection, stream, time.After(pause))
+			err = wait(v.Inspection, stream, time.After(t.pause(dropped)))
 		}
 		if err != nil {
 			return err

@@ -42,6 +42,35 @@ func TestTapIsToldOfSoManyCallsInATime(t *testing.T) {
 	}
 }
 
+// A drop wakes the stream if nothing has since the last response, and others cost only the counting.
+func TestFirstDropAfterAResponseWakes(t *testing.T) {
+	t.Parallel()
+	tap := newTap(false)
+	tap.room.Store(0)
+	for range 2 {
+		admitted(tap, 3)
+		select {
+		case <-tap.news:
+		default:
+			t.Error("a call is dropped, and the stream sleeps on")
+		}
+		if admitted(tap, 3); len(tap.news) > 0 {
+			t.Error("each drop wakes the stream")
+		}
+		if _, dropped := tap.take(nil); dropped != 6 {
+			t.Errorf("%d calls are said to be dropped, want 6", dropped)
+		}
+	}
+}
+
+// What is in calls is large, and is told often.
+func TestTapOfContentsNeverPausesLong(t *testing.T) {
+	t.Parallel()
+	if d := newTap(true).pause(1); d != shortPause {
+		t.Errorf("it pauses for %v, want %v", d, shortPause)
+	}
+}
+
 func TestTapKeepsSoManyBytes(t *testing.T) {
 	t.Parallel()
 	tap := newTap(true)
