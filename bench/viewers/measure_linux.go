@@ -14,6 +14,9 @@ import (
 // peers are the names of the peers of the benchmark by what carries their calls.
 var peers = map[string]string{"direct": "udsgrpc", "http2": "udsgrpc-http2"}
 
+// uninspected are those of the same with inspection turned off.
+var uninspected = map[string]string{"direct": "uninspected", "http2": "uninspected-http2"}
+
 // settle is how long calls are made before a window. A viewer may be told of more than usual in that time.
 const settle = 200 * time.Millisecond
 
@@ -24,42 +27,68 @@ type pair struct {
 	spec           load.Spec
 }
 
-// measure compares windows of calls with and without a viewer.
-func measure(ctx context.Context, o options, dir, transport string, callers int, viewer string) (r comparison, err error) {
-	p := pair{path: filepath.Join(dir, "s"), spec: load.Spec{Kind: load.Unary, Size: 64, Callers: callers}}
+// startPair starts a server and its client, and lets them make calls for a while. What it has started is in the pair
+// also if there is an error.
+func startPair(ctx context.Context, path, peer string, callers int) (p pair, err error) {
+	p = pair{path: path, spec: load.Spec{Kind: load.Unary, Size: 64, Callers: callers}}
 	if p.server, err = child.Start(ctx, "", child.Place{}); err != nil {
-		return r, err
+		return p, err
 	}
-	defer func() { err = errors.Join(err, p.server.Close(), removeIfThere(p.path)) }()
 	if p.client, err = child.Start(ctx, "", child.Place{}); err != nil {
-		return r, err
+		return p, err
 	}
-	defer func() { err = errors.Join(err, p.client.Close()) }()
-	reply, err := p.server.Do(child.Request{Serve: &child.Serve{Peer: peers[transport], Path: p.path, Services: 1}})
+	reply, err := p.server.Do(child.Request{Serve: &child.Serve{Peer: peer, Path: p.path, Services: 1}})
 	if err != nil {
-		return r, err
+		return p, err
 	}
-	if _, err := p.client.Do(child.Request{Dial: &child.Dial{Peer: peers[transport], Addr: reply.Addr, Callers: callers}}); err != nil {
-		return r, err
+	if _, err := p.client.Do(child.Request{Dial: &child.Dial{Peer: peer, Addr: reply.Addr, Callers: callers}}); err != nil {
+		return p, err
 	}
 	warm := p.spec
 	warm.Duration = time.Second
-	if _, err := p.client.Do(child.Request{Warm: &warm}); err != nil {
+	_, err = p.client.Do(child.Request{Warm: &warm})
+	return p, err
+}
+
+// close ends the client first, as its server waits for it.
+func (p pair) close() (err error) {
+	for _, c := range []*child.Process{p.client, p.server} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return errors.Join(err, removeIfThere(p.path))
+}
+
+// measure compares windows of calls with and without a viewer.
+func measure(ctx context.Context, o options, dir, transport string, callers int, who string) (r comparison, err error) {
+	p, err := startPair(ctx, filepath.Join(dir, "s"), peers[transport], callers)
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err != nil {
 		return r, err
 	}
-	var bare, watched []float64
-	for len(watched) < o.rounds {
-		rate, err := p.window(o.window)
+	other := p
+	if who == turnedOff {
+		other, err = startPair(ctx, filepath.Join(dir, "off"), uninspected[transport], callers)
+		defer func() { err = errors.Join(err, other.close()) }()
 		if err != nil {
 			return r, err
 		}
-		bare = append(bare, rate)
-		if rate, err = p.watched(ctx, o, viewer); err != nil {
+		who = "nobody"
+	}
+	var bare, watched []window
+	for len(watched) < o.rounds {
+		w, err := p.window(o.window, viewer{})
+		if err != nil {
 			return r, err
 		}
-		watched = append(watched, rate)
+		bare = append(bare, w)
+		if w, err = other.watched(ctx, o, who); err != nil {
+			return r, err
+		}
+		watched = append(watched, w)
 	}
-	last, err := p.window(o.window)
+	last, err := p.window(o.window, viewer{})
 	if err != nil {
 		return r, err
 	}
@@ -73,26 +102,45 @@ func removeIfThere(path string) error {
 	return nil
 }
 
-// window returns how many calls a second there are.
-func (p pair) window(length time.Duration) (float64, error) {
+// window makes calls for a while.
+func (p pair) window(length time.Duration, v viewer) (w window, err error) {
 	spec := p.spec
 	spec.Duration = settle
 	if _, err := p.client.Do(child.Request{Run: &spec}); err != nil {
-		return 0, err
+		return w, err
+	}
+	before, err := p.server.Do(child.Request{Usage: &child.Usage{}})
+	if err != nil {
+		return w, err
+	}
+	viewerBefore, err := v.cpu()
+	if err != nil {
+		return w, err
 	}
 	spec.Duration = length
 	reply, err := p.client.Do(child.Request{Run: &spec})
 	if err != nil {
-		return 0, err
+		return w, err
 	}
-	return float64(reply.Result.Calls) / reply.Result.Elapsed.Seconds(), nil
+	viewerAfter, err := v.cpu()
+	if err != nil {
+		return w, err
+	}
+	after, err := p.server.Do(child.Request{Usage: &child.Usage{}})
+	if err != nil {
+		return w, err
+	}
+	return window{
+		calls: reply.Result.Calls, length: reply.Result.Elapsed,
+		cpu: reply.Cost.Plus(after.Usage.Since(before.Usage)).CPU, viewer: viewerAfter - viewerBefore,
+	}, nil
 }
 
-func (p pair) watched(ctx context.Context, o options, who string) (rate float64, err error) {
+func (p pair) watched(ctx context.Context, o options, who string) (w window, err error) {
 	v, err := start(ctx, o.tool, p.path, who)
 	if err != nil {
-		return 0, err
+		return w, err
 	}
 	defer func() { err = errors.Join(err, v.end()) }()
-	return p.window(o.window)
+	return p.window(o.window, v)
 }

@@ -9,10 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// known are the viewers: none, two that read, and one that is stopped, so that it reads nothing.
-var known = []string{"nobody", "top", "tap", "tap-json", "tap-stopped"}
+// known are the viewers: none, none of a server that has inspection turned off, those that read, and one that is
+// stopped, so that it reads nothing.
+var known = []string{"nobody", turnedOff, "top", "tap", "tap-json", "tap-stopped"}
+
+// turnedOff is no viewer: another server is compared, which is without inspection.
+const turnedOff = "off"
 
 // viewer is a running udsgrpc; the zero value is nobody.
 type viewer struct {
@@ -59,6 +66,19 @@ func start(ctx context.Context, tool, path, who string) (viewer, error) {
 		return v, v.cmd.Process.Signal(syscall.SIGSTOP)
 	}
 	return v, nil
+}
+
+// cpu returns the time of CPU that it has used. The kernel has a clock for each process, which
+// clock_getcpuclockid(3) makes from the number of the process in this way.
+func (v viewer) cpu() (time.Duration, error) {
+	if v.cmd == nil {
+		return 0, nil
+	}
+	var used unix.Timespec
+	if err := unix.ClockGettime(int32(^v.cmd.Process.Pid<<3|2), &used); err != nil {
+		return 0, fmt.Errorf("read the clock of process %d: %w", v.cmd.Process.Pid, err)
+	}
+	return time.Duration(used.Nano()), nil
 }
 
 // end ends it and waits for it.

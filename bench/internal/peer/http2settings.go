@@ -37,6 +37,8 @@ func (p http2Settings) Dial(_ context.Context, addr string, _ int) (Client, erro
 // Settings returns the peers that are measured when -only names them, as in http2-.*
 func Settings() []Peer {
 	return []Peer{
+		uninspected{},
+		uninspectedHTTP2{},
 		http2Settings{
 			name:   "buffers-128KiB",
 			about:  "read and write buffers of 128 KiB instead of 32 KiB",
