@@ -8,6 +8,9 @@ import (
 // defaultBudget is how many bytes may wait in all streams of a client or a server.
 const defaultBudget = 64 << 20
 
+// chargeAt is how many bytes of a stream that the flusher has not written yet may be missing in its budget.
+const chargeAt = 4 << 10
+
 // budget caps the memory of the queues of all streams of one client or one server. It is checked before a
 // message is accepted and charged afterwards, as grpc-go does with the window of a stream. So each stream
 // can exceed it by one message.

@@ -16,9 +16,6 @@ const (
 	// message of any size is accepted.
 	window = 4 << 20
 
-	// flushAt is how many bytes of small messages in quick succession wait for the flusher.
-	flushAt = 32 << 10
-
 	// chunkSize is how large a piece of memory for small messages is.
 	chunkSize = 32 << 10
 
@@ -58,7 +55,9 @@ type outbox struct {
 	charged     int  // how many of them the budget counts
 	keeping     bool // accepted bytes are kept, to be sent again
 	writing     bool // a goroutine writes
-	flusher     bool // the flusher was started, and has not begun to write
+	flusher     bool // the flusher is at work
+	added       bool // something was left to it since it last looked
+	full        bool // the kernel had no room for all of the last write
 	life        outboxLife
 	err         error
 	refusal     error    // why a message with open files, and what was queued after it, was dropped
@@ -231,7 +230,7 @@ func (o *outbox) kept() int {
 // server. The caller holds mu, and nobody writes.
 func (o *outbox) detach() {
 	o.queued += o.kept()
-	o.next, o.offset, o.err, o.conn = 0, 0, nil, nil
+	o.next, o.offset, o.err, o.conn, o.full = 0, 0, nil, nil, false
 	o.passAgain()
 	o.chargeBudget()
 }

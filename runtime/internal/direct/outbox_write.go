@@ -4,14 +4,19 @@ package direct
 
 // send writes what is queued as far as the kernel accepts it at once. For small messages in quick
 // succession it leaves that to the flusher: more may be queued before the flusher runs, so many small
-// messages need one write. The caller holds mu, which is released while writing.
+// messages need one write. So it does when the kernel had no room the last time: trying again with every
+// message costs more than the message. The caller holds mu, which is released while writing.
 func (o *outbox) send(later bool) {
-	if later && o.queued < flushAt {
-		o.startFlusher()
-	} else {
+	if !later || o.queued >= flushAt && !o.full {
 		o.write(false)
+		o.chargeBudget()
+		return
 	}
-	o.chargeBudget()
+	o.added = true
+	o.startFlusher()
+	if o.queued-o.charged >= chargeAt {
+		o.chargeBudget()
+	}
 }
 
 // write writes what is queued, unless another goroutine is writing. It writes what the kernel accepts at
@@ -38,6 +43,7 @@ func (o *outbox) write(wait bool) {
 			o.refuse(refusal)
 			break
 		}
+		o.full = !all
 		if err != nil {
 			o.err = err
 		} else if !all && !wait {
@@ -61,25 +67,10 @@ func (o *outbox) write(wait bool) {
 	o.mu.Lock()
 }
 
-func (o *outbox) writable() bool {
-	return !o.writing && o.queued > 0 && o.err == nil && o.conn != nil && o.life != outboxClosed
-}
+func (o *outbox) writable() bool { return !o.writing && o.queued > 0 && o.usable() }
 
-// startFlusher starts the goroutine that writes what is queued. It ends when everything is written, or
-// when the connection is closed. The caller holds mu.
-func (o *outbox) startFlusher() {
-	if !o.writable() || o.flusher {
-		return
-	}
-	o.flusher = true
-	go func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.flusher = false
-		o.write(true)
-		o.chargeBudget()
-	}()
-}
+// usable reports whether frames can be written as far as is known.
+func (o *outbox) usable() bool { return o.err == nil && o.conn != nil && o.life != outboxClosed }
 
 // gather returns what is to be written next, and whether it is all that is queued.
 func (o *outbox) gather(to [][]byte) (pieces [][]byte, whole bool) {

@@ -144,7 +144,7 @@ func (s *serverStream) next() (wire.Payload, *arrival, error) {
 	s.out.write(false) // the receiver of an answer must not wait for the flusher too
 	s.out.chargeBudget()
 	s.mu.Unlock()
-	s.batching.received.Store(true)
+	s.batching.receives()
 	k, n, err := s.in.peek()
 	switch {
 	case err != nil:

@@ -64,7 +64,7 @@ func (s *serverStream) holds() bool {
 
 // sendPayload takes ownership of data and files. The caller holds mu.
 func (s *serverStream) sendPayload(data wire.Payload, files *filewalk.Files) error {
-	later := s.batching.later() && files == nil
+	later := s.batching.later(s.out.flusher) && files == nil
 	if s.out.admit() != nil {
 		data.Free()
 		files.Done()

@@ -149,7 +149,7 @@ func (s *clientStream) next() (wire.Kind, error) {
 	s.out.write(false) // the receiver of an answer must not wait for the flusher too
 	s.out.chargeBudget()
 	s.mu.Unlock()
-	s.batching.received.Store(true)
+	s.batching.receives()
 	for {
 		if again, err := s.peek(); !again {
 			return s.in.current.kind, err

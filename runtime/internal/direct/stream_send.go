@@ -59,9 +59,9 @@ func (s *clientStream) gatherFiles(m any) (*filewalk.Files, error) {
 // send sends one message and takes ownership of data and files. The error is io.EOF when the call is over;
 // RecvMsg returns its status.
 func (s *clientStream) send(data wire.Payload, files *filewalk.Files) error {
-	later := s.desc.ClientStreams && s.batching.later() && files == nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	later := s.desc.ClientStreams && s.batching.later(s.out.flusher) && files == nil
 	s.awaitRead(files)
 	refused := s.out.admit() != nil && !s.resolve()
 	if refused && (s.desc.ClientStreams || s.out.life != outboxOpen) {
@@ -137,7 +137,7 @@ func (s *clientStream) CloseSend() error {
 
 // queueCall queues the frame that begins the call, the first time. The caller holds mu.
 func (s *clientStream) queueCall() {
-	if !s.state.step(eventCalled) {
+	if s.state.send != sendingNew || !s.state.step(eventCalled) {
 		return
 	}
 	b := s.out.chunk(0)
