@@ -61,7 +61,7 @@ func (in *inbox) peek() (wire.Kind, int, error) {
 	c := &in.current
 	if !in.peeked {
 		if !in.active || !in.take() {
-			*c = in.header()
+			in.header(c)
 		}
 		in.peeked = c.err == nil
 	}
@@ -125,6 +125,11 @@ func (in *inbox) message() (wire.Payload, error) {
 	return in.conn.rd.Message(in.current.n)
 }
 
+// hasMessage reports whether the next frame is a message and all of it is in the reader's buffer.
+func (in *inbox) hasMessage() bool {
+	return !in.peeked && !in.active && in.conn.rd.HasFrame(wire.KindMessage)
+}
+
 // allReceived reports whether the stream has received everything that is there.
 func (in *inbox) allReceived() bool {
 	if in.peeked {
@@ -170,14 +175,18 @@ func (in *inbox) startTaking() {
 	if begun {
 		in.peeked = false
 	}
-	first := in.current
+	var first inboxFrame
+	if begun {
+		first = in.current
+	}
 	in.active, in.taking = true, true
 	go func() {
 		if !begun {
-			first = in.header()
+			in.header(&first)
 		}
 		for in.takeIn(first) {
-			first = in.header()
+			first = inboxFrame{}
+			in.header(&first)
 		}
 	}()
 }
@@ -191,11 +200,18 @@ func (in *inbox) ended() bool {
 	return last.err != nil || !isFollowed(last.kind) || last.kind == wire.KindMessage && last.n > in.limit
 }
 
-func (in *inbox) header() (a inboxFrame) {
-	a.kind, a.n, a.err = in.conn.next()
-	a.files = in.conn.files.take()
+// header reads the header of the next frame into a, which has no content. It does not set what stays as it is:
+// there may be millions of frames in a second.
+func (in *inbox) header(a *inboxFrame) {
+	var err error
+	a.kind, a.n, err = in.conn.next()
 	a.waited = in.conn.waited
-	return a
+	if err != nil || a.err != nil {
+		a.err = err
+	}
+	if files := in.conn.files.take(); files != nil || a.files != nil {
+		a.files = files
+	}
 }
 
 // takeIn takes in the frame whose header was read, and reports whether to continue.
@@ -237,7 +253,8 @@ func (in *inbox) takeRest() {
 	for more {
 		a := in.current
 		if !in.peeked {
-			a = in.header()
+			a = inboxFrame{}
+			in.header(&a)
 		}
 		in.peeked = false
 		in.active = true

@@ -140,11 +140,13 @@ func (s *serverStream) next() (wire.Payload, *arrival, error) {
 			return wire.Payload{}, nil, io.EOF
 		}
 	}
-	s.mu.Lock()
-	s.out.write(false) // the receiver of an answer must not wait for the flusher too
-	s.out.chargeBudget()
-	s.mu.Unlock()
 	s.batching.receives()
+	if !s.in.hasMessage() {
+		s.mu.Lock()
+		s.out.write(false) // the receiver of an answer must not wait for the flusher too
+		s.out.chargeBudget()
+		s.mu.Unlock()
+	}
 	k, n, err := s.in.peek()
 	switch {
 	case err != nil:

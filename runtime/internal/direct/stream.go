@@ -55,8 +55,9 @@ type clientStream struct {
 	out      outbox
 	callLen  int // of the frame that begins the call, the first in out
 	result   error
-	status   error    // the result from the server, io.EOF for success; nil until the status was received
-	response response // changed with reading held as well
+	ended    atomic.Bool // there is a result
+	status   error       // the result from the server, io.EOF for success; nil until the status was received
+	response response    // changed with reading held as well
 
 	// reading is held while receiving, or while looking for another server. Lock it before mu. It guards:
 	reading sync.Mutex
@@ -132,6 +133,7 @@ func (s *clientStream) end(err error) {
 		return
 	}
 	s.result = err
+	s.ended.Store(true)
 	s.out.close()
 	c, clean := s.conn, s.clean
 	s.mu.Unlock()
@@ -166,10 +168,10 @@ func (s *clientStream) outcome() error {
 
 // settle tells stats handlers and call options, once, that the stream has ended. The caller holds reading.
 func (s *clientStream) settle() {
-	err := s.outcome()
-	if err == nil || s.settled {
+	if !s.ended.Load() || s.settled {
 		return
 	}
+	err := s.outcome()
 	if err == io.EOF {
 		err = nil
 	}

@@ -15,7 +15,7 @@ func (s *clientStream) RecvMsg(m any) error {
 	if s.told != nil {
 		return s.told
 	}
-	if s.outcome() == nil {
+	if !s.ended.Load() {
 		if err := s.caller.Err(); err != nil {
 			// The function that ends the call for that reason may not have run yet.
 			s.end(status.FromContextError(err).Err())
@@ -144,12 +144,14 @@ func (s *clientStream) next() (wire.Kind, error) {
 	if s.settled || s.status != nil {
 		return s.nextOfRest()
 	}
-	s.mu.Lock()
-	s.queueRequest()
-	s.out.write(false) // the receiver of an answer must not wait for the flusher too
-	s.out.chargeBudget()
-	s.mu.Unlock()
 	s.batching.receives()
+	if !s.begun || !s.in.hasMessage() {
+		s.mu.Lock()
+		s.queueRequest()
+		s.out.write(false) // the receiver of an answer must not wait for the flusher too
+		s.out.chargeBudget()
+		s.mu.Unlock()
+	}
 	for {
 		if again, err := s.peek(); !again {
 			return s.in.current.kind, err
