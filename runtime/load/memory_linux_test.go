@@ -18,6 +18,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/greetertest"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/ringtest"
 )
 
 // idleClients is how many clients, or connections of a client, are measured: as many as fit where a process may have
@@ -34,6 +35,7 @@ const (
 
 // idle is a program: it makes clients that have made one call each, says how many bytes one takes, and keeps them.
 func idle(args []string) error {
+	ringtest.Earn()
 	path, kind := args[0], args[1]
 	n, err := strconv.Atoi(args[2])
 	if err != nil {
@@ -107,6 +109,7 @@ func inUse() float64 {
 
 // counted is a program: a greeter that says how much memory its process uses.
 func counted(args []string) error {
+	ringtest.Earn()
 	path, kind := args[0], args[1]
 	g := &countedGreeter{all: make(chan struct{})}
 	fmt.Println("starts")

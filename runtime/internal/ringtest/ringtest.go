@@ -12,6 +12,10 @@ import (
 // Begin is called before anything else, by TestMain.
 func Begin() { direct.RingsAtOnce.Store(os.Getenv("UDSGRPC_SOCKET_ONLY") == "") }
 
+// Earn ends what Begin began: connections have to earn rings, as a program's do. A process that a test starts calls it to
+// show what it costs others.
+func Earn() { direct.RingsAtOnce.Store(false) }
+
 // Moved returns how many of n connections that carry calls have moved to rings.
 func Moved(n int64) int64 {
 	if direct.RingsAtOnce.Load() {
