@@ -99,8 +99,11 @@ func (c *conn) shutDown() {
 
 // idle reports whether the connection is as it must be between calls: open, with nothing to read.
 func (c *conn) idle() bool {
-	if c.awaitsMove() && !c.receiveMove() {
-		return false
+	if c.awaitsMove() {
+		// Another look at the socket could find the frame that has not come yet, which is no reason to give the connection up.
+		if moved, ok := c.receiveMove(); !moved || !ok {
+			return ok
+		}
 	}
 	if r := c.ringIn(); r != nil {
 		return r.Idle()

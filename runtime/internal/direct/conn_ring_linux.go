@@ -71,9 +71,9 @@ func (c *conn) awaitsMove() bool {
 	return r != nil && !r.inMoved.Load() && c.outgoing.Load() == outMoved
 }
 
-// receiveMove receives the ring frame by which the server moves, between calls, if it has come. It reports whether
-// there is nothing else.
-func (c *conn) receiveMove() (ok bool) {
+// receiveMove receives the ring frame by which the server moves, between calls, and reports whether it has come. It also
+// reports whether there is nothing else, and the connection is open.
+func (c *conn) receiveMove() (moved, ok bool) {
 	want := wire.AppendRingFrame(nil, wire.RingMoved)
 	err := c.raw.Control(func(fd uintptr) {
 		b := make([]byte, len(want))
@@ -82,8 +82,8 @@ func (c *conn) receiveMove() (ok bool) {
 		case err == syscall.EAGAIN:
 			ok = true
 		case err == nil && string(b[:max(n, 0)]) == string(want):
-			ok = c.moveIn(c.rings.Load()) == nil
+			moved, ok = true, c.moveIn(c.rings.Load()) == nil
 		}
 	})
-	return ok && err == nil
+	return moved, ok && err == nil
 }
