@@ -112,6 +112,16 @@ func (w *rawConn) offer() *ring.Conn {
 	return c
 }
 
+// answerAndMove offers rings, answers a call, and moves to them when the client has.
+func (w *rawConn) answerAndMove(content string) *ring.Conn {
+	w.t.Helper()
+	r := w.offer()
+	w.send(messageFrame(content), okFrame)
+	w.want(wire.KindRing)
+	w.send(ringFrame(wire.RingMoved))
+	return r
+}
+
 // A call that is in the ring of a server that goes without having read it is made again. One that it has read may
 // have been processed.
 func TestCallInTheRingOfAServerThatHasGone(t *testing.T) {
@@ -132,10 +142,7 @@ func TestCallInTheRingOfAServerThatHasGone(t *testing.T) {
 				if !w.skipCall() {
 					return
 				}
-				r := w.offer()
-				w.send(messageFrame("y"), okFrame)
-				w.want(wire.KindRing)
-				w.send(ringFrame(wire.RingMoved))
+				r := w.answerAndMove("y")
 				fixture.Eventually(t, "the next call", func() bool { return r.Arrived() > 0 })
 				reads := tc.reads(r.Arrived()) // all of the call is written at once
 				if n, err := io.ReadFull(r, make([]byte, reads)); n != reads {
@@ -164,10 +171,7 @@ func TestClientThatEndsItsCallTakesNothingBack(t *testing.T) {
 		if !w.skipCall() {
 			return
 		}
-		r := w.offer()
-		w.send(messageFrame("y"), okFrame)
-		w.want(wire.KindRing)
-		w.send(ringFrame(wire.RingMoved))
+		r := w.answerAndMove("y")
 		close(moved)
 		<-ended
 		_, err := io.ReadFull(r, make([]byte, max(1, r.Arrived())))
