@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,7 +71,7 @@ func limit(name string) error {
 	case "noexec":
 		return os.WriteFile("/proc/sys/vm/memfd_noexec", []byte("2"), 0)
 	}
-	return fillCgroup(name)
+	return fixture.FillCgroup(name, 2<<20) // so much is left that the process can go on
 }
 
 // noMoreDescriptors lets this process have no more than it has.
@@ -89,52 +88,6 @@ func (*limitAtConnection) HandleConn(_ context.Context, s stats.ConnStats) {
 	}
 }
 
-// set writes a number to a file, which must be there.
-func set(name string, number int) error {
-	f, err := os.OpenFile(name, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = fmt.Fprint(f, number)
-	return err
-}
-
-const cgroupLimit = 64 << 20
-
-// newCgroup makes a control group with little memory, and returns its directory.
-func newCgroup(t *testing.T) string {
-	t.Helper()
-	for parent, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
-		dir, err := os.MkdirTemp(parent, "udsgrpc-faults-test-")
-		if err != nil {
-			continue
-		}
-		t.Cleanup(func() { os.Remove(dir) })
-		if set(filepath.Join(dir, file), cgroupLimit) == nil {
-			return dir
-		}
-	}
-	t.Skip("control groups cannot be made here")
-	return ""
-}
-
-// fillCgroup moves this process to a control group, and uses nearly all of its memory: so much is left that the
-// process can go on.
-func fillCgroup(dir string) error {
-	if err := set(filepath.Join(dir, "cgroup.procs"), os.Getpid()); err != nil {
-		return err
-	}
-	memory, err := unix.Mmap(-1, 0, cgroupLimit-2<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		return err
-	}
-	for i := 0; i < len(memory); i += os.Getpagesize() {
-		memory[i] = 1
-	}
-	return nil
-}
-
 // startUnderALimit starts a program with a limit. It skips a test of what this machine does not have.
 func startUnderALimit(t *testing.T, program, path, limit string) *testproc.Process {
 	t.Helper()
@@ -142,7 +95,10 @@ func startUnderALimit(t *testing.T, program, path, limit string) *testproc.Proce
 		if raceEnabled {
 			t.Skip("the race detector takes more memory than is left")
 		}
-		limit = newCgroup(t)
+		if limit = fixture.NewCgroup(); limit == "" {
+			t.Skip("control groups cannot be made here")
+		}
+		t.Cleanup(func() { os.Remove(limit) })
 	}
 	cmd := testproc.Command(t, program, path, limit)
 	if limit == "noexec" {

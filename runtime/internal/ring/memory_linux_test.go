@@ -212,42 +212,23 @@ func TestNobodyCanRunTheMemoryAsAProgram(t *testing.T) {
 	}
 }
 
-// set writes a number to a file, which must be there: with version 1, the parent of all is no cgroup.
-func set(name string, number int) error {
-	f, err := os.OpenFile(name, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = fmt.Fprint(f, number)
-	return err
-}
-
 // fullCgroup moves the process to a cgroup with little memory and uses nearly all of that. It returns a function that
 // undoes it, or nil if that cannot be done here.
 func fullCgroup() (leave func()) {
-	const limit = 64 << 20
-	for parent, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
-		dir := filepath.Join(parent, fmt.Sprint("udsgrpc-ring-test-", os.Getpid()))
-		if os.Mkdir(dir, 0o700) != nil {
-			continue
-		}
-		leave = func() {
-			set(filepath.Join(parent, "cgroup.procs"), os.Getpid())
-			os.Remove(dir)
-		}
-		if set(filepath.Join(dir, file), limit) != nil || set(filepath.Join(dir, "cgroup.procs"), os.Getpid()) != nil {
-			leave()
-			continue
-		}
-		memory, err := unix.Mmap(-1, 0, limit-1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-		if err != nil {
-			panic(err)
-		}
-		for i := 0; i < len(memory); i += 4096 {
-			memory[i] = 1
-		}
-		return leave
+	dir := fixture.NewCgroup()
+	if dir == "" {
+		return nil
 	}
-	return nil
+	leave = func() {
+		fixture.EnterCgroup(filepath.Dir(dir))
+		os.Remove(dir)
+	}
+	if fixture.EnterCgroup(dir) != nil {
+		leave()
+		return nil
+	}
+	if err := fixture.FillCgroup(dir, 1<<20); err != nil {
+		panic(err)
+	}
+	return leave
 }
