@@ -92,7 +92,7 @@ func (*limitAtConnection) HandleConn(_ context.Context, s stats.ConnStats) {
 func startUnderALimit(t *testing.T, program, path, limit string) *testproc.Process {
 	t.Helper()
 	if limit == "cgroup" {
-		if raceEnabled {
+		if fixture.RaceDetector {
 			t.Skip("the race detector takes more memory than is left")
 		}
 		if limit = fixture.NewCgroup(); limit == "" {

@@ -24,7 +24,7 @@ const (
 // The count is that of the rows "allocations" in docs/benchmarks, where each end is a process of its own:
 // the message has the shape of the one there, and all objects that are allocated meanwhile count.
 func TestAllocationsOfAUnaryCall(t *testing.T) {
-	if raceEnabled {
+	if fixture.RaceDetector {
 		t.Skip("the race detector allocates, and lets sync.Pool forget things")
 	}
 	path := fixture.FreePath(t)

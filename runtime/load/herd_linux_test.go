@@ -132,7 +132,7 @@ func TestHerdWhenTheServerIsReplaced(t *testing.T) {
 // one round may be the machine; what is slow in most rounds is the transport.
 func checkHerds(t *testing.T, run func(*testing.T, ...runtime.DialOption) herd) {
 	t.Helper()
-	if raceEnabled {
+	if fixture.RaceDetector {
 		t.Skip("the race detector makes a herd too slow for its deadline, over HTTP/2 too")
 	}
 	var direct, http2 [3]herd

@@ -52,7 +52,7 @@ func echoes(args []string) error {
 // Windows of both are measured in turn, and the best of each are compared: some of them meet an idle processor, however
 // busy the machine is.
 func TestUnaryCallTakesNotMuchLongerThanABareSocket(t *testing.T) {
-	if raceEnabled {
+	if fixture.RaceDetector {
 		t.Skip("the race detector slows calls down, and not the kernel")
 	}
 	path, raw := fixture.FreePath(t), fixture.FreePath(t)

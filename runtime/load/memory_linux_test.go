@@ -185,7 +185,7 @@ func number(t *testing.T, line string) float64 {
 }
 
 func TestMemoryOfIdleClients(t *testing.T) {
-	if raceEnabled {
+	if fixture.RaceDetector {
 		t.Skip("the race detector needs memory of its own")
 	}
 	if strconv.IntSize == 32 {
