@@ -21,6 +21,7 @@ type sender struct {
 	outbox
 	monitor  monitor
 	accepted atomic.Bool // the kernel has accepted bytes
+	blocked  atomic.Bool // the flusher waits, since the kernel accepts no more
 }
 
 func (s *sender) taken()        { s.accepted.Store(true) }
@@ -32,8 +33,32 @@ func newSender(t *testing.T, limit int64) (*sender, *rawConn) {
 	t.Helper()
 	c, w := newConnPair(t)
 	s := &sender{}
+	try := c.tryWrite
+	c.tryWrite = func(fd uintptr) bool {
+		done := try(fd)
+		s.blocked.Store(!done)
+		return done
+	}
 	s.init(&s.monitor, s, c, newBudget(limit), &wire.Buffers{})
 	return s, w
+}
+
+// fill sends messages until at least the given bytes are queued that the kernel does not accept, and
+// returns how many it has sent.
+func (s *sender) fill(t *testing.T, bytes, size int) (sent int) {
+	t.Helper()
+	for {
+		for ; s.size() < bytes; sent++ {
+			if err := s.put(sent, size, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Until then the kernel may still take some of what is queued.
+		fixture.Eventually(t, "the flusher to wait", s.blocked.Load)
+		if s.size() >= bytes {
+			return sent
+		}
+	}
 }
 
 // put sends a message with number i.
@@ -147,13 +172,7 @@ func TestSendingWaitsForAWindowOfUnreadBytes(t *testing.T) {
 	for name, size := range map[string]int{"small": 80, "medium": 10 << 10, "large": 300 << 10, "one": 2 * window} {
 		t.Run(name, func(t *testing.T) {
 			s, w := newSender(t, 0)
-			sent := 0
-			for s.size() < window {
-				if err := s.put(sent, size, false); err != nil {
-					t.Fatal(err)
-				}
-				sent++
-			}
+			sent := s.fill(t, window, size)
 			if bytes := sent * (size + wire.FrameHeaderLen); bytes < window {
 				t.Fatalf("%d bytes fill the window", bytes)
 			}
@@ -202,12 +221,7 @@ func TestBudgetHoldsUpAllStreams(t *testing.T) {
 	a, aw := newSender(t, 1<<20)
 	b, bw := newSender(t, 0)
 	b.budget = a.budget
-	sent := 0
-	for ; a.size() < 1<<20; sent++ {
-		if err := a.put(0, 100<<10, false); err != nil {
-			t.Fatal(err)
-		}
-	}
+	sent := a.fill(t, 1<<20, 100<<10)
 	// A stream with nothing queued is not delayed: its queue in the kernel may be empty.
 	if err := b.put(0, 1<<20, false); err != nil {
 		t.Fatal(err)
@@ -232,11 +246,7 @@ func TestBudgetHoldsUpAllStreams(t *testing.T) {
 // What a call leaves in its queue no longer counts.
 func TestClosedOutboxGivesItsBudgetBack(t *testing.T) {
 	s, _ := newSender(t, 0)
-	for s.size() < window {
-		if err := s.put(0, 100<<10, false); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.fill(t, window, 100<<10)
 	waiting := make(chan error, 1)
 	go func() { waiting <- s.put(0, 10, false) }()
 	s.awaitWait(t)
