@@ -11,17 +11,16 @@ import (
 // usableCores returns how many cores the process may keep busy: those of its affinity, or fewer if its cgroup, or one
 // above it, gets less time than that. It is at least 1.
 func usableCores() int {
+	return max(1, min(Cores(), quota(ownCgroups("cpu"), readFile)))
+}
+
+// Cores returns how many cores the affinity of the process allows. It takes one system call.
+func Cores() int {
 	var set unix.CPUSet
 	if unix.SchedGetaffinity(0, &set) != nil {
 		return 1
 	}
-	return max(1, min(set.Count(), quota(ownCgroups("cpu"), readFile)))
-}
-
-// OneCore reports whether the process may use one core only because of its affinity. It takes one system call.
-func OneCore() bool {
-	var set unix.CPUSet
-	return unix.SchedGetaffinity(0, &set) == nil && set.Count() == 1
+	return max(1, set.Count())
 }
 
 const unlimited = 1 << 30

@@ -31,8 +31,8 @@ func (*Spinners) Worthwhile() bool { return false }
 // Most returns 0.
 func (*Spinners) Most() int { return 0 }
 
-// OneCore reports true.
-func OneCore() bool { return true }
+// Cores returns 1.
+func Cores() int { return 1 }
 
 // Conn is never made here.
 type Conn struct{}

@@ -67,8 +67,8 @@ func NewSpinners() *Spinners {
 // only, because of its affinity or a limit of its cgroup.
 func (s *Spinners) Worthwhile() bool { return s.cores > 1 }
 
-// Most is how many connections of a process with one Spinners gain from rings at a time: two for each core. With more of them
-// there is always something else to do than to look.
+// Most is how many calls of a process with one Spinners gain from rings if they are made without regard to each other:
+// two for each core. With more of them there is always something else to do than to look.
 func (s *Spinners) Most() int { return 2 * s.cores }
 
 // history says what spinning has done for a waiter.
@@ -171,7 +171,7 @@ func (s *Spinners) mayGoOn(h *history, now time.Duration) bool {
 		time.Sleep(rest)
 		h.slept = sinceStart()
 	}
-	now = s.yields.yieldCore(now)
+	now = s.yields.yieldCore(now, s.crowd())
 	every := yieldEvery
 	if busy {
 		every = yieldEveryFull
@@ -182,6 +182,9 @@ func (s *Spinners) mayGoOn(h *history, now time.Duration) bool {
 	}
 	return true
 }
+
+// crowd reports whether so many goroutines wait that the other end has something to do for all cores.
+func (s *Spinners) crowd() bool { return s.followers.count.Load() >= 2*s.procs }
 
 // howLong returns how long to look before sleeping: twice what waking costs, so that spinning in vain costs little
 // more than that.

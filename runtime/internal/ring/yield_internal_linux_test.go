@@ -6,7 +6,7 @@ import (
 )
 
 // share returns how many yields there are in a second, and which part of it they take, if one takes so long.
-func share(y *coreYields, takes time.Duration) (n int, part float64) {
+func share(y *coreYields, takes time.Duration, crowd bool) (n int, part float64) {
 	var now, yielding time.Duration
 	for now < time.Second {
 		y.shared.Store(int64(now))
@@ -17,7 +17,7 @@ func share(y *coreYields, takes time.Duration) (n int, part float64) {
 		n++
 		now += takes
 		yielding += takes
-		y.took(takes, now)
+		y.took(takes, now, crowd)
 	}
 	return n, float64(yielding) / float64(now)
 }
@@ -25,16 +25,36 @@ func share(y *coreYields, takes time.Duration) (n int, part float64) {
 func TestCoreIsYieldedOftenUnlessThatCostsMuch(t *testing.T) {
 	t.Parallel()
 	var y coreYields
-	if n, _ := share(&y, time.Microsecond); n < 8000 || n > 10000 {
+	if n, _ := share(&y, time.Microsecond, false); n < 8000 || n > 10000 {
 		t.Errorf("%d yields a second, want one every 0.1 ms", n)
 	}
 	y = coreYields{}
-	if n, part := share(&y, 4*time.Millisecond); n < 40 || part > 0.3 {
+	if n, part := share(&y, 4*time.Millisecond, false); n < 40 || part > 0.3 {
 		t.Errorf("%d yields of 4 ms take %.2f of the time, want about a fifth", n, part)
 	}
 	y.next.Store(0)
-	if n, _ := share(&y, time.Microsecond); n < 4000 {
+	if n, _ := share(&y, time.Microsecond, false); n < 4000 {
 		t.Errorf("%d yields a second after some that took long", n)
+	}
+}
+
+// Whoever waits in a crowd yields at once to the other end, but not to other programs.
+func TestCoreIsYieldedAtOnceInACrowd(t *testing.T) {
+	t.Parallel()
+	var y coreYields
+	if n, _ := share(&y, 20*time.Microsecond, true); n < 40_000 {
+		t.Errorf("%d yields a second, want one whenever there is nothing to do", n)
+	}
+	y = coreYields{}
+	if n, part := share(&y, 4*time.Millisecond, true); n < 40 || part > 0.3 {
+		t.Errorf("%d yields of 4 ms take %.2f of the time, want about a fifth", n, part)
+	}
+	s := newSpinners()
+	for _, followers := range []int32{0, 2*s.procs - 1, 2 * s.procs} {
+		s.followers.count.Store(followers)
+		if got, want := s.crowd(), followers == 2*s.procs; got != want {
+			t.Errorf("with %d followers on %d processors it is a crowd: %v, want %v", followers, s.procs, got, want)
+		}
 	}
 }
 

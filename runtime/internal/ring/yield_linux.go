@@ -16,8 +16,12 @@ const (
 	// yieldCoreEvery is how often one thread of the process yields its core.
 	yieldCoreEvery = 100 * time.Microsecond
 
-	// yieldCostShare limits what yielding costs: the time until the next is at least so many times what one takes. One
-	// takes a whole time slice where other programs keep the cores busy.
+	// yieldInCrowd is the same while many goroutines wait: there is nothing to do but what the other end sends.
+	yieldInCrowd = 500 * time.Nanosecond
+
+	// dearYield is what a yield takes at least if it is other programs that keep the cores busy: a good part of a time
+	// slice. The time until the next is then at least yieldCostShare times that.
+	dearYield      = 300 * time.Microsecond
 	yieldCostShare = 4
 )
 
@@ -44,20 +48,24 @@ func (y *coreYields) due(now time.Duration) bool {
 }
 
 // took notes that a yield has ended now, and how long it took.
-func (y *coreYields) took(took, now time.Duration) {
+func (y *coreYields) took(took, now time.Duration, crowd bool) {
 	cost := time.Duration(y.cost.Load())
 	cost += (took - cost) / 8
 	y.cost.Store(int64(cost))
-	y.next.Store(int64(now + max(yieldCoreEvery, yieldCostShare*cost)))
+	pause := max(yieldCoreEvery, yieldCostShare*cost)
+	if crowd && cost < dearYield {
+		pause = yieldInCrowd
+	}
+	y.next.Store(int64(now + pause))
 }
 
 // yieldCore lets another thread have the core if it is time for that. It returns the time.
-func (y *coreYields) yieldCore(now time.Duration) time.Duration {
+func (y *coreYields) yieldCore(now time.Duration, crowd bool) time.Duration {
 	if !y.due(now) {
 		return now
 	}
 	unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // not RawSyscall: another thread may go on for this one if it takes long
 	after := sinceStart()
-	y.took(after-now, after)
+	y.took(after-now, after, crowd)
 	return after
 }
