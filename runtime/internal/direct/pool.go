@@ -40,10 +40,10 @@ func (p *pool) get() *conn {
 
 // getSocket is get for a call that would get a connection with rings and is better made without: because it is one way,
 // or there are as many calls as may have rings. If wanted is set and c is nil, there is none.
-func (p *pool) getSocket(oneWay bool, mostRings func() int) (c *conn, wanted bool) {
+func (p *pool) getSocket(oneWay bool, inTurn int, mostRings func() int) (c *conn, wanted bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ringed == 0 || !oneWay && len(p.all)-len(p.idle) < mostRings() {
+	if p.ringed == 0 || !oneWay && len(p.all)-len(p.idle)-inTurn < mostRings() {
 		return nil, false
 	}
 	return p.take(len(p.idle) - p.ringed - 1), true

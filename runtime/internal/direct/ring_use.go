@@ -34,9 +34,10 @@ var RingsAtOnce atomic.Bool
 // better to do, so these are the rules:
 //
 //   - A process that may use one core only has none, and neither has a connection of large messages; see [earning].
-//   - A client has as many connections with rings as [ring.Spinners.Most] says, and its calls take those first. While it
-//     has more calls than that, they take others, and those that have rings sleep at once, as at a socket. Its server does
-//     as the client does.
+//   - A client has as many connections with rings as unary calls have their turn at a time, see [turns], and its calls
+//     take those first.
+//   - While it has more calls without a turn than [ring.Spinners.Most] says, they take other connections, and those that
+//     have rings sleep at once, as at a socket. Its server does as the client does.
 //   - Streams whose messages go one way take a connection without rings: they wake nobody for each message, and the
 //     kernel's queue is longer.
 
@@ -47,6 +48,7 @@ type ringUse struct {
 	always   bool                  // even where they are slower
 	spinners func() *ring.Spinners // made for the first connection that has earned rings, which takes a while
 	calls    func() int            // how many calls there are now; nil in a server
+	turns    *turns                // of unary calls; nil in a server
 
 	told  atomic.Bool  // Failed was called
 	moved atomic.Int64 // how many connections have moved so far
@@ -56,7 +58,8 @@ type ringUse struct {
 // newRingUse returns nil if there are to be no rings. A client says how many calls it has.
 func newRingUse(conf Rings, calls func() int) *ringUse {
 	always := RingsAtOnce.Load()
-	if !conf.On || !ring.Supported || !always && ring.OneCore() {
+	cores := ring.Cores()
+	if !conf.On || !ring.Supported || !always && cores == 1 {
 		return nil
 	}
 	u := &ringUse{Rings: conf, after: earnAfter, always: always, calls: calls}
@@ -66,25 +69,31 @@ func newRingUse(conf Rings, calls func() int) *ringUse {
 	u.spinners = sync.OnceValue(func() *ring.Spinners {
 		s := ring.NewSpinners()
 		if calls != nil {
-			s.Crowded = func() bool { return calls() > s.Most() && !always }
+			s.Crowded = func() bool { return calls()-u.turns.now() > s.Most() && !always }
 		}
 		return s
 	})
+	if calls != nil {
+		u.turns = newTurns(cores)
+	}
 	return u
 }
 
 // enough reports whether no more connections are to have rings.
 func (u *ringUse) enough() bool {
-	return u.now.Load() >= int64(u.most()) && !u.always
+	return u.now.Load() >= int64(u.mostRings()) && !u.always
 }
 
-// most returns how many connections may have rings.
-func (u *ringUse) most() int {
-	if u.calls == nil {
+// mostRings returns how many connections may have rings.
+func (u *ringUse) mostRings() int {
+	if u.turns == nil {
 		return maxRings
 	}
-	return u.spinners().Most()
+	return cap(u.turns.places)
 }
+
+// most returns how many calls that do not take turns may have rings.
+func (u *ringUse) most() int { return u.spinners().Most() }
 
 // oneWay reports whether the messages of a call go one way, so that it is better made without rings.
 func (u *ringUse) oneWay(desc *grpc.StreamDesc) bool {
@@ -93,8 +102,8 @@ func (u *ringUse) oneWay(desc *grpc.StreamDesc) bool {
 
 // acquireFor is acquire for a call, which may go with the preface of a new connection; nil if not.
 func (c *Client) acquireFor(ctx context.Context, desc *grpc.StreamDesc, first *unary) (*conn, error) {
-	if u := c.rings; u != nil && !u.always {
-		conn, wanted := c.pool.getSocket(u.oneWay(desc), u.most)
+	if u := c.rings; u != nil && !u.always && (first == nil || !first.turn) {
+		conn, wanted := c.pool.getSocket(u.oneWay(desc), u.turns.now(), u.most)
 		if conn == nil && wanted && c.inVain() == nil && c.pool.reserve() {
 			conn, _ = c.connect(ctx, nil, nil)
 		}

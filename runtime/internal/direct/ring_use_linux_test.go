@@ -88,12 +88,15 @@ func TestManyCallsTakeNoRings(t *testing.T) {
 	if err != nil || conn.rings.Load() != nil {
 		t.Errorf("a call beyond them gets rings: %v", err)
 	}
+	if conn, err := c.acquireFor(t.Context(), &unaryDesc, &unary{turn: true}); err != nil || conn != ringed {
+		t.Errorf("a call that has its turn does not get rings: %v", err)
+	}
 	_ = another
 }
 
 func TestAClientTakesFewRings(t *testing.T) {
 	_, c := earningClient(t)
-	c.rings.now.Store(int64(c.rings.most()))
+	c.rings.now.Store(int64(c.rings.mostRings()))
 	for range 5 * earnAfter {
 		mustEcho(t, c, "x")
 	}
@@ -125,11 +128,11 @@ func TestPoolKeepsConnectionsWithRingsLast(t *testing.T) {
 	}()
 	r1, s1, r2, s2 := add(true), add(false), add(true), add(false)
 	most := func() int { return 4 }
-	if c, wanted := p.getSocket(false, most); c != nil || wanted {
+	if c, wanted := p.getSocket(false, 0, most); c != nil || wanted {
 		t.Error("a call does not want rings")
 	}
 	for i, want := range []*conn{s2, s1, nil} {
-		if c, wanted := p.getSocket(true, most); c != want || !wanted {
+		if c, wanted := p.getSocket(true, 0, most); c != want || !wanted {
 			t.Errorf("one-way call %d does not get the expected connection", i)
 		}
 	}

@@ -29,6 +29,10 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	}
 	defer u.files.Done()
 	defer u.request.Free()
+	if c.rings != nil {
+		u.turn = c.rings.turns.take(ctx)
+		defer c.rings.turns.give(u.turn)
+	}
 	conn, err := c.acquireFor(ctx, u.desc, &u)
 	if err != nil {
 		if conn, err = u.acquireForFiles(err); err != nil {
@@ -51,6 +55,7 @@ type unary struct {
 	request  wire.Payload    // args as bytes
 	encoded  bool            // request was made
 	sent     bool            // stats handlers have seen the request
+	turn     bool            // it is this call's turn
 	answered bool            // the status was received, or what arrives no longer counts
 	unread   int             // bytes of a message that is too large
 }

@@ -1,0 +1,171 @@
+package direct
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
+)
+
+// gate is a handler whose calls wait until it opens.
+type gate struct {
+	entered chan struct{} // gets a value for each call that is in the handler
+	open    chan struct{}
+}
+
+func newGate() *gate { return &gate{make(chan struct{}, 1000), make(chan struct{})} }
+
+func (g *gate) handle(_ context.Context, b *blob) (*blob, error) {
+	g.entered <- struct{}{}
+	<-g.open
+	return b, nil
+}
+
+// newTurnsClient returns a client of a server with that handler, and how many calls have their turn at a time.
+func newTurnsClient(t *testing.T, unary func(context.Context, *blob) (*blob, error)) (c *Client, places int) {
+	t.Helper()
+	overRings(t)
+	h := newHost(t, service{unary: unary}, ServerConfig{})
+	c, _ = newClient(t, h.accept)
+	return c, cap(c.rings.turns.places)
+}
+
+// keepTurns stops the looks that end a phase.
+func keepTurns(c *Client) { c.rings.turns.watching.Store(true) }
+
+// enter waits until n calls are in the handler.
+func (g *gate) enter(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		await(t, "a call in its handler", g.entered)
+	}
+}
+
+func TestCallsWaitForTheirTurn(t *testing.T) {
+	g := newGate()
+	c, places := newTurnsClient(t, g.handle)
+	keepTurns(c)
+	var calls sync.WaitGroup
+	for range 3 * places {
+		calls.Go(func() { mustEcho(t, c, "x") })
+	}
+	g.enter(t, places)
+	if len(g.entered) > 0 {
+		t.Error("a call does not wait for its turn")
+	}
+	close(g.open)
+	calls.Wait()
+	g.enter(t, 2*places)
+	if n := len(c.pool.all); n > places {
+		t.Errorf("%d connections were made, want %d at most", n, places)
+	}
+	if n := len(c.rings.turns.places); n != 0 {
+		t.Errorf("%d turns are not given back", n)
+	}
+}
+
+func TestCallWhoseContextEndsDoesNotWaitForItsTurn(t *testing.T) {
+	g := newGate()
+	c, places := newTurnsClient(t, g.handle)
+	keepTurns(c)
+	var calls sync.WaitGroup
+	for range places {
+		calls.Go(func() { mustEcho(t, c, "x") })
+	}
+	g.enter(t, places)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	err := c.Invoke(ctx, unaryMethod, &blob{}, &blob{}, nil)
+	if status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("the call ends with %v", err)
+	}
+	close(g.open)
+	calls.Wait()
+}
+
+// Calls that wait for each other cannot wait for their turn.
+func TestSlowCallsTakeNoTurns(t *testing.T) {
+	g := newGate()
+	c, places := newTurnsClient(t, g.handle)
+	var calls sync.WaitGroup
+	for range 4 * places {
+		calls.Go(func() { mustEcho(t, c, "x") })
+	}
+	g.enter(t, 4*places)
+	if c.rings.turns.now() != 0 {
+		t.Error("calls still take turns")
+	}
+	close(g.open)
+	calls.Wait()
+	if n := c.rings.turns.outside.Load(); n != 0 {
+		t.Errorf("%d calls still count as running without a turn", n)
+	}
+}
+
+// A handler may call through the client whose call it handles.
+func TestCallsForCallsThatHaveTheirTurn(t *testing.T) {
+	var c *Client
+	c, places := newTurnsClient(t, func(_ context.Context, b *blob) (*blob, error) {
+		if string(b.Value) == "inner" {
+			return b, nil
+		}
+		got, err := invoke(t, c, "inner")
+		return &blob{Value: []byte(got)}, err
+	})
+	var calls sync.WaitGroup
+	for range 2 * places {
+		calls.Go(func() {
+			if got, err := invoke(t, c, "outer"); got != "inner" || err != nil {
+				t.Errorf("the answer is %q, %v", got, err)
+			}
+		})
+	}
+	calls.Wait()
+}
+
+func TestCallsTakeTurnsAgainAfterAPause(t *testing.T) {
+	c, places := newTurnsClient(t, nil)
+	keepTurns(c)
+	turns := c.rings.turns
+	mustEcho(t, c, "x")
+	turns.seen = turns.see()
+	turns.end(turns.phase.Load())
+	for range places {
+		mustEcho(t, c, "x")
+	}
+	if n := turns.ended.Load(); n != 1 {
+		t.Errorf("%d turns have ended, want none in the pause", n-1)
+	}
+	phase := *turns.phase.Load()
+	if pause := phase.until.Sub(phase.began); pause != turnsPause || turns.pause != 2*turnsPause {
+		t.Errorf("the pause is %v, and the next is to be %v", pause, turns.pause)
+	}
+	phase.until = phase.began
+	turns.phase.Store(&phase)
+	mustEcho(t, c, "x")
+	if n := turns.ended.Load(); n != 2 {
+		t.Errorf("%d turns have ended after the pause, want 1", n-1)
+	}
+	if limit := turns.phase.Load().judged.limit; limit <= 0 || limit > longestTurn {
+		t.Errorf("a turn may take %v", limit)
+	}
+}
+
+// The looks end when few calls are left.
+func TestTurnsAreNotLookedAtForEver(t *testing.T) {
+	c, places := newTurnsClient(t, nil)
+	fixture.Eventually(t, "looks", func() bool {
+		var calls sync.WaitGroup
+		for range 2 * places {
+			calls.Go(func() { mustEcho(t, c, "x") })
+		}
+		calls.Wait()
+		return c.rings.turns.watching.Load()
+	})
+	fixture.Eventually(t, "no looks", func() bool { return !c.rings.turns.watching.Load() })
+}
