@@ -33,12 +33,14 @@ type rings struct {
 
 	// Used by the writing goroutine:
 	passed bool // the open files that go with the next byte have gone
+
+	watch lazyWatch // of a unary call
 }
 
 // setRings is called with the memory that both ends have, before this end uses it.
 func (c *conn) setRings(m *ring.Memory, end ring.End) {
 	r := &rings{conn: c}
-	socket := ring.Socket{Raw: c.raw}
+	socket := ring.Socket{Raw: c.raw, LongWait: func() { r.watch.begin(c) }}
 	if c.files != nil {
 		socket.Receive = r.receive
 	}

@@ -124,15 +124,11 @@ func (u *unary) end(conn *conn, err error) error {
 // exchange sends the call and receives the answer. If the error is errUnprocessed, the call is unprocessed
 // and the connection is of no further use. Otherwise the connection was given back or closed.
 func (u *unary) exchange(conn *conn) error {
-	watching := u.caller.Done() != nil
-	var unwatch func() bool
-	if watching {
-		unwatch = context.AfterFunc(u.caller, conn.shutDownFunc)
-	}
+	watch := u.watch(conn)
 	taken, writeErr := u.send(conn)
 	if refusal := refusalOf(u.files, taken, writeErr); refusal != nil {
 		u.answered = true
-		if watching && !unwatch() {
+		if !watch.end() {
 			u.client.pool.drop(conn)
 		} else {
 			u.client.pool.put(conn)
@@ -144,7 +140,7 @@ func (u *unary) exchange(conn *conn) error {
 		u.sentMessage(u.args, u.request.Len())
 	}
 	clean, err := u.receive(conn, writeErr != nil)
-	if watching && !unwatch() {
+	if !watch.end() {
 		clean = false
 	}
 	switch {

@@ -49,9 +49,13 @@ func NewConn(m *Memory, end End, s Socket, spinners *Spinners) *Conn {
 	if c.socket.Receive == nil {
 		c.socket.Receive = syscall.Read
 	}
+	if c.socket.LongWait == nil {
+		c.socket.LongWait = func() {}
+	}
 	c.data.flag, c.data.rang, c.data.ready = c.in.readerSleeps, c.in.rangReader, c.dataReady
 	c.room.flag, c.room.rang, c.room.ready = c.out.writerSleeps, c.out.rangWriter, c.roomReady
 	for _, w := range []*waiter{&c.data, &c.room} {
+		w.longWait = c.socket.LongWait
 		w.orders = make(chan order, 1)
 		w.number = spinners.followers.next.Add(1)
 	}

@@ -126,6 +126,7 @@ func (f *followers) end() bool {
 
 // follow waits for the leader's order.
 func (s *Spinners) follow(w *waiter) order {
+	w.longWait()
 	if !s.followers.enter(w, sinceStart()) {
 		return goToSleep
 	}

@@ -55,4 +55,8 @@ type Socket struct {
 	// is none. It is called by one goroutine at a time. With nil, it is read(2). A connection that receives
 	// descriptors together with doorbells sets it.
 	Receive func(fd int, b []byte) (int, error)
+
+	// LongWait is called, perhaps more than once, by a goroutine whose wait may become long: longer than it takes to
+	// look in vain, which is less than a millisecond. nil is for nothing.
+	LongWait func()
 }

@@ -134,6 +134,7 @@ func (s *Spinners) look(w *waiter, leads bool) bool {
 				now = sinceStart()
 			}
 			if s.followers.rouse(now) {
+				w.longWait()
 				runtime.Gosched()
 				h.yield = sinceStart()
 				until = 0

@@ -11,13 +11,14 @@ import (
 
 // waiter is the reading or the writing goroutine when it waits.
 type waiter struct {
-	flag    *atomic.Uint32 // tells the other end that it sleeps, and where; 0 if not
-	rang    *atomic.Uint32 // when the other end has rung, on the clock of clock
-	ready   func() bool    // there is nothing to wait for
-	history history
-	number  uint32        // where it follows
-	since   time.Duration // when it began to
-	orders  chan order    // gets one each time
+	flag     *atomic.Uint32 // tells the other end that it sleeps, and where; 0 if not
+	rang     *atomic.Uint32 // when the other end has rung, on the clock of clock
+	ready    func() bool    // there is nothing to wait for
+	longWait func()         // see Socket
+	history  history
+	number   uint32        // where it follows
+	since    time.Duration // when it began to
+	orders   chan order    // gets one each time
 }
 
 // asleep is what the flag is of one that sleeps at its socket.
@@ -31,6 +32,7 @@ func (c *Conn) wait(w *waiter) error {
 	if !c.otherSleeps.Load() && c.spinners.mayWait() && (c.spinners.spin(w) || c.spinners.block(w)) {
 		return nil
 	}
+	w.longWait()
 	err := c.sleep(w)
 	w.history.slept = sinceStart()
 	return err
