@@ -108,6 +108,7 @@ func (a *Admission) move(c *Conn, to State) {
 	switch c.state {
 	case HalfOpen:
 		c.user.halfOpen.Remove(c.halfOpen)
+		c.halfOpen = nil
 	case Direct:
 		a.countDirect(c.user, -1)
 	case Viewer:
