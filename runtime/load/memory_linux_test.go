@@ -28,7 +28,7 @@ const idleClients = 200
 // How much memory, heap and stacks, one that is idle may take at most, as a part of what a client of grpc-go's takes
 // of a server of grpc-go's, and at its own end.
 const (
-	maxIdleAtServer     = 0.45 // 0.33 when this was written
+	maxIdleAtServer     = 0.40 // 0.31 when this was written
 	maxIdleAtClient     = 0.2  // 0.11
 	maxIdleConnAtClient = 0.1  // 0.04
 )

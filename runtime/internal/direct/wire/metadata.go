@@ -132,12 +132,17 @@ func AppendMetadata(b []byte, md metadata.MD) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(n))
 	for key, values := range md {
-		for _, value := range values {
-			b = binary.AppendUvarint(b, uint64(len(key)))
-			b = append(b, key...)
-			b = binary.AppendUvarint(b, uint64(len(value)))
-			b = append(b, value...)
-		}
+		b = appendPairs(b, key, values)
+	}
+	return b
+}
+
+func appendPairs(b []byte, key string, values []string) []byte {
+	for _, value := range values {
+		b = binary.AppendUvarint(b, uint64(len(key)))
+		b = append(b, key...)
+		b = binary.AppendUvarint(b, uint64(len(value)))
+		b = append(b, value...)
 	}
 	return b
 }

@@ -2,6 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
+	"maps"
+	"slices"
 
 	"google.golang.org/grpc/metadata"
 )
@@ -60,16 +63,23 @@ func ParsePreface(b []byte) (Preface, error) {
 // AppendIntro appends the frame in which a client introduces itself, after its preface.
 func AppendIntro(b []byte) []byte { return append(b, intro...) }
 
-// intro is always the same.
+// introMetadata is what every client with this package says of itself, so that connections share it.
+// Nobody changes it.
+var introMetadata = metadata.MD{
+	":authority":   {Authority},
+	"content-type": {ContentType},
+	"user-agent":   {UserAgent},
+}
+
+// intro is always the same, also in another process.
 var intro = makeIntro()
 
 func makeIntro() []byte {
 	b, start := OpenFrame(nil, KindIntro)
-	b = AppendMetadata(b, metadata.MD{
-		":authority":   {Authority},
-		"content-type": {ContentType},
-		"user-agent":   {UserAgent},
-	})
+	b = binary.AppendUvarint(b, uint64(len(introMetadata)))
+	for _, key := range slices.Sorted(maps.Keys(introMetadata)) {
+		b = appendPairs(b, key, introMetadata[key])
+	}
 	CloseFrame(b, start)
 	return b
 }

@@ -2,7 +2,11 @@ package wire
 
 import (
 	"bytes"
+	"io"
+	"reflect"
 	"testing"
+
+	"google.golang.org/grpc/metadata"
 )
 
 // A preface says which versions its client speaks, and an answer which one both speak from now on.
@@ -66,4 +70,59 @@ func FuzzPreface(f *testing.F) {
 			}
 		}
 	})
+}
+
+// source is a [Source] of these bytes.
+type source struct {
+	*bytes.Reader
+	to *Reader
+}
+
+func (s *source) Fill() error {
+	n, err := s.Read(s.to.Space())
+	s.to.Filled(n)
+	return err
+}
+
+// readIntro returns the metadata of an introduction.
+func readIntro(t *testing.T, frame []byte) metadata.MD {
+	t.Helper()
+	rd := &Reader{}
+	rd.Init(&source{bytes.NewReader(frame), rd}, &Buffers{})
+	md, err := rd.Intro()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := rd.Next(); err != io.EOF {
+		t.Errorf("after it comes %v", err)
+	}
+	return md
+}
+
+func TestIntroductionsAreTakenAsTheyAre(t *testing.T) {
+	for name, md := range map[string]metadata.MD{
+		"this package's": introMetadata,
+		"none":           nil,
+		"another":        {":authority": {"localhost"}, "content-type": {"application/grpc"}, "user-agent": {"grpc-go/0.1"}},
+	} {
+		b, start := OpenFrame(nil, KindIntro)
+		b = AppendMetadata(b, md)
+		CloseFrame(b, start)
+		if got := readIntro(t, b); !reflect.DeepEqual(got, md) {
+			t.Errorf("%s: %v becomes %v", name, md, got)
+		}
+	}
+}
+
+// A server keeps it once for all connections, from whatever process they come.
+func TestClientsIntroduceThemselvesAlike(t *testing.T) {
+	for range 50 {
+		if again := makeIntro(); !bytes.Equal(again, AppendIntro(nil)) {
+			t.Fatalf("another process says %q instead of %q", again, intro)
+		}
+	}
+	first, second := readIntro(t, intro), readIntro(t, intro)
+	if reflect.ValueOf(first).Pointer() != reflect.ValueOf(second).Pointer() {
+		t.Error("each connection has its own")
+	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -143,7 +144,7 @@ func (f *Reader) Control(n int) ([]byte, error) {
 	return f.grow(make([]byte, min(n, smallFirst)), n, func(n int) []byte { return make([]byte, n) }, nil)
 }
 
-// Intro reads the frame in which a client introduces itself, and returns its metadata.
+// Intro reads the frame in which a client introduces itself, and returns its metadata, which nobody may change.
 func (f *Reader) Intro() (metadata.MD, error) {
 	k, n, err := f.Next()
 	if err != nil {
@@ -152,7 +153,14 @@ func (f *Reader) Intro() (metadata.MD, error) {
 	if k != KindIntro {
 		return nil, Violationf("introduces itself with a frame of kind %q", k)
 	}
-	md, err := f.Metadata(n)
+	b, err := f.Control(n)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Equal(b, intro[FrameHeaderLen:]) {
+		return introMetadata, nil
+	}
+	md, err := ParseMetadata(b)
 	if err == nil {
 		err = CheckRequestMetadata(md)
 	}
