@@ -83,8 +83,10 @@ func connect(ctx context.Context, addr Address) (*net.UnixConn, error) {
 		return nil, err
 	}
 	defer done()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", name)
+	if err := endOf(ctx); err != nil {
+		return nil, err
+	}
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"}) // which does not wait
 	if err != nil {
 		// The path in net's error may be the one through /proc.
 		var op *net.OpError
@@ -93,5 +95,13 @@ func connect(ctx context.Context, addr Address) (*net.UnixConn, error) {
 		}
 		return nil, err
 	}
-	return conn.(*net.UnixConn), nil
+	return conn, nil
+}
+
+// endOf returns the error of ctx if it has ended, or will at any moment.
+func endOf(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }

@@ -143,6 +143,21 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestDialWithAContextThatHasEndedConnectsNowhere(t *testing.T) {
+	t.Parallel()
+	path := fixture.FreePath(t)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if conn, err := (&socket.Dialer{}).DialContext(ctx, path); !errors.Is(err, context.Canceled) || conn != nil {
+		t.Errorf("the connection is %v, and the error %v", conn, err)
+	}
+}
+
 func dup(t testing.TB, fd int) int {
 	t.Helper()
 	copied, err := unix.Dup(fd)
