@@ -32,7 +32,21 @@ func (c *callContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadl
 
 func (c *callContext) Done() <-chan struct{} { return c.wait().Done() }
 
-func (c *callContext) Err() error { return c.wait().Err() }
+// Err needs no timer either: the clock says whether the deadline has passed.
+func (c *callContext) Err() error {
+	if c.runs() {
+		return nil
+	}
+	return c.wait().Err()
+}
+
+// runs reports that the context has not ended, and nobody has waited for that yet.
+func (c *callContext) runs() bool {
+	c.mu.Lock()
+	waited := c.waited != nil
+	c.mu.Unlock()
+	return !waited && !c.ended.Load() && c.values.Err() == nil && (c.deadline.IsZero() || time.Now().Before(c.deadline))
+}
 
 func (c *callContext) Value(key any) any {
 	if key == streamKey && key != nil {

@@ -90,16 +90,41 @@ func TestCallContextEndsAtItsDeadline(t *testing.T) {
 	}
 }
 
-// A context that nobody waits for costs nothing, and contexts derived from one need no goroutine.
+// A context that nobody waits for costs nothing, not even if it is asked whether it has ended.
+func TestCallContextThatNobodyWaitsForNeedsNoTimer(t *testing.T) {
+	for _, deadline := range []time.Time{{}, time.Now().Add(time.Hour)} {
+		c := newCallContext(deadline)
+		defer c.end()
+		if n := testing.AllocsPerRun(10, func() { c.Value(keyOfTests{}); c.Deadline(); c.Err() }); n > 0 {
+			t.Errorf("%v allocations for values, deadline and error", n)
+		}
+		if c.waited != nil {
+			t.Error("there is one underneath, and nobody has waited for the end")
+		}
+	}
+}
+
+// It ends with the context of its values, whether somebody waited for that before or not.
+func TestCallContextEndsWithItsValues(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		values, cancel := context.WithCancel(context.Background())
+		c := &callContext{values: values, deadline: time.Now().Add(time.Hour)}
+		defer c.end()
+		if waits {
+			c.Done()
+		}
+		cancel()
+		if err := c.Err(); err != context.Canceled {
+			t.Errorf("the error is %v", err)
+		}
+		await(t, "the end", c.Done())
+	}
+}
+
+// Contexts derived from one need no goroutine.
 func TestCallContextNeedsNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	c := newCallContext(time.Time{})
-	if n := testing.AllocsPerRun(10, func() { c.Value(keyOfTests{}); c.Deadline() }); n > 0 {
-		t.Errorf("%v allocations for values and deadline", n)
-	}
-	if c.waited != nil {
-		t.Error("there is one underneath, and nobody has asked for the end")
-	}
 	var cancels []context.CancelFunc
 	fired := make(chan struct{}, 200)
 	var derived []context.Context

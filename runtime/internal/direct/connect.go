@@ -137,9 +137,10 @@ func (c *Client) inVain() error {
 // if it may. If it waits long for the answer, connect calls late.
 func (c *Client) connect(ctx context.Context, first *unary, late func()) (*conn, error) {
 	generation, connections := c.generation.Load(), c.http2.Load()
-	dialing, cancel := context.WithTimeout(ctx, prefaceTimeout)
+	// Connecting hardly ever waits, and so needs no timer.
+	dialing := &callContext{values: ctx, deadline: sooner(ctx, time.Now().Add(prefaceTimeout))}
 	uds, info, err := c.conf.Dial(dialing)
-	cancel()
+	dialing.end()
 	if err != nil {
 		c.pool.unreserve()
 		switch {
