@@ -135,14 +135,16 @@ func (e errUncertain) Unwrap() error { return e.error }
 // server may have processed the call.
 func (g *greeting) exchange(ctx context.Context) (wire.Answer, error) {
 	g.SetDeadline(sooner(ctx, time.Now().Add(prefaceTimeout)))
+	// A new socket has room for it, so that this does not wait. The rest is done while the server is woken.
+	_, writeErr := g.Write(g.bytes)
 	defer context.AfterFunc(g.closing, g.expire)()
 	stop := func() bool { return true }
 	if ctx.Done() != nil {
 		stop = context.AfterFunc(ctx, g.expire)
 		defer stop()
 	}
-	if _, err := g.Write(g.bytes); err != nil {
-		return wire.Answer{}, noAnswer(err) // the end of the call was not sent, so no server has begun it
+	if writeErr != nil {
+		return wire.Answer{}, noAnswer(writeErr) // the end of the call was not sent, so no server has begun it
 	}
 	var b [wire.AnswerLen]byte
 	n, err := g.read(b[:], 0)
