@@ -65,7 +65,11 @@ func (s *Server) dispatch(c *admission.Conn, info AuthInfo) (taken bool) {
 		return s.dispatchViewer(c, info)
 	case direct.IsPreface(preface) && s.direct != nil:
 		info.Direct = true
-		go s.serveDirect(c, preface, info, s.direct.Coming()) // ends with the connection; see direct.Server
+		done := s.direct.Coming()
+		go func() { // ends with the connection; see direct.Server
+			growStack()
+			s.serveDirect(c, preface, info, done)
+		}()
 		return true
 	}
 	return leaveToGRPC(c)
