@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 // Reasons why a client can connect, but cannot call.
@@ -20,6 +22,11 @@ const (
 
 	doctor = "; udsgrpc doctor tells more"
 )
+
+// unansweredError is why an attempt fails if the server does not answer. Every client has one, and few need its text.
+type unansweredError struct{ addr socket.Address }
+
+func (e unansweredError) Error() string { return e.addr.String() + ": " + unanswered }
 
 // hint explains an error of grpc for a connection that was made but cannot be used. Only the text of the
 // error tells. hint is empty for all other errors, such as a connection that is lost during a call.

@@ -118,7 +118,7 @@ func (c *dialConfig) newMonitor(addr socket.Address) *clientstate.Monitor {
 	return clientstate.New(clientstate.Config{
 		Log:        logFor(addr, c.events),
 		PeerAttr:   peerAttr,
-		Unanswered: fmt.Errorf("%s: %s", addr, unanswered),
+		Unanswered: unansweredError{addr},
 		Watch: func(ctx context.Context, changed func()) error {
 			return socket.Watch(ctx, addr, changed)
 		},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/userns"
@@ -75,7 +76,7 @@ func NewPolicy(rule string, permits func(socket.Peer) bool) Policy {
 func SameUser() Policy {
 	uid := os.Geteuid()
 	return Policy{
-		rule:     fmt.Sprintf("same user (uid %d)", uid),
+		rule:     "same user (uid " + strconv.Itoa(uid) + ")",
 		allows:   func(p socket.Peer) bool { return hasUID(p, uid) },
 		unmapped: unlessMapped(uid, whole),
 	}
