@@ -80,33 +80,37 @@ func newTurnPhase(quick time.Duration) *turnPhase {
 	return &turnPhase{over: make(chan struct{}), judged: turnJudge{limit: quick}}
 }
 
-// take waits until it is the caller's turn, and reports whether it is. It is not if calls take no turns now, or if ctx
-// has ended. In any case the caller calls give when its call has ended.
-func (t *turns) take(ctx context.Context) bool {
-	if phase := t.current(); phase.over != nil && t.wait(ctx, phase) {
-		return true
+// take waits until it is the caller's turn, and reports whether it is. It is not if calls take no turns now. The caller
+// calls give when its call has ended. If ctx ends while the call waits, take returns its error, and there is nothing to
+// give.
+func (t *turns) take(ctx context.Context) (turn bool, err error) {
+	if phase := t.current(); phase.over != nil {
+		if turn, err = t.wait(ctx, phase); turn || err != nil {
+			return turn, err
+		}
 	}
 	t.outside.Add(1)
-	return false
+	return false, nil
 }
 
 // wait is take where calls take turns.
-func (t *turns) wait(ctx context.Context, phase *turnPhase) bool {
+func (t *turns) wait(ctx context.Context, phase *turnPhase) (turn bool, err error) {
 	if t.many() {
 		t.watch()
 	}
 	select {
 	case t.places <- struct{}{}:
-		return true
+		return true, nil
 	default:
 	}
 	select {
 	case t.places <- struct{}{}:
-		return true
+		return true, nil
 	case <-phase.over:
+		return false, nil
 	case <-ctx.Done():
+		return false, ctx.Err()
 	}
-	return false
 }
 
 // give is called when a call has ended, with what take has returned.

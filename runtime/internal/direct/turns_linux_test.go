@@ -2,11 +2,13 @@ package direct
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
-	"time"
 
-	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
@@ -69,23 +71,60 @@ func TestCallsWaitForTheirTurn(t *testing.T) {
 	}
 }
 
-func TestCallWhoseContextEndsDoesNotWaitForItsTurn(t *testing.T) {
-	g := newGate()
-	c, places := newTurnsClient(t, g.handle)
+// takeAll takes all turns until the test ends.
+func takeAll(t *testing.T, c *Client) {
+	t.Helper()
 	keepTurns(c)
-	var calls sync.WaitGroup
-	for range places {
-		calls.Go(func() { mustEcho(t, c, "x") })
+	turns := c.rings.turns
+	for range cap(turns.places) {
+		turns.places <- struct{}{}
 	}
-	g.enter(t, places)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	err := c.Invoke(ctx, unaryMethod, &blob{}, &blob{}, nil)
-	if status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("the call ends with %v", err)
+	t.Cleanup(func() {
+		for range cap(turns.places) {
+			<-turns.places
+		}
+	})
+}
+
+// endsWhenAwaited is a context that ends when somebody waits for its end.
+type endsWhenAwaited struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+func (c endsWhenAwaited) Done() <-chan struct{} {
+	c.cancel()
+	return c.Context.Done()
+}
+
+// Such a call is not sent either: nobody waits for its answer.
+func TestCallWhoseContextEndsDoesNotWaitForItsTurn(t *testing.T) {
+	overRings(t)
+	var events []string
+	note := func(_ context.Context, e stats.RPCStats) { events = append(events, fmt.Sprintf("%T", e)) }
+	h := newHost(t, service{unary: func(context.Context, *blob) (*blob, error) {
+		t.Error("the call is handled")
+		return nil, nil
+	}}, ServerConfig{})
+	c := NewClient(ClientConfig{Dial: newSite(t, h.accept).dial, MaxConns: 100, Stats: handlers{statsFuncs{rpc: note}}, Rings: testRings()})
+	t.Cleanup(c.Close)
+	idle, err := c.acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	close(g.open)
-	calls.Wait()
+	c.pool.put(idle)
+	takeAll(t, c)
+	ctx, cancel := context.WithCancel(t.Context())
+	err = c.Invoke(endsWhenAwaited{ctx, cancel}, unaryMethod, &blob{}, &blob{}, nil)
+	if want := status.FromContextError(context.Canceled).Err(); !errors.Is(err, want) {
+		t.Errorf("the call ends with %v, want %v", err, want)
+	}
+	if want := []string{"*stats.Begin", "*stats.End"}; !slices.Equal(events, want) {
+		t.Errorf("stats handlers see %v, want %v", events, want)
+	}
+	if !idle.idle() {
+		t.Error("the call has used a connection")
+	}
 }
 
 // Calls that wait for each other cannot wait for their turn.

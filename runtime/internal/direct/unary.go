@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/udsgrpc/udsgrpc/runtime/internal/direct/wire"
 	"github.com/udsgrpc/udsgrpc/runtime/internal/filewalk"
@@ -30,7 +31,9 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	defer u.files.Done()
 	defer u.request.Free()
 	if c.rings != nil {
-		u.turn = c.rings.turns.take(ctx)
+		if u.turn, err = c.rings.turns.take(ctx); err != nil {
+			return u.notSent(status.FromContextError(err).Err())
+		}
 		defer c.rings.turns.give(u.turn)
 	}
 	conn, err := c.acquireFor(ctx, u.desc, &u)
