@@ -20,8 +20,9 @@ const (
 	slowLooks, slowLooksProved         = 2, 5
 	hopelessLooks, hopelessLooksProved = 1, 2
 
-	// connectLooks is how many looks may find that no call has ended yet, since connections are made.
-	connectLooks = 3
+	// settleLooks is how many looks may find that no call has ended yet, since connections are made, or that calls from
+	// before the phase are still ending, which goes on for long if those take long.
+	settleLooks = 4
 )
 
 // turnJudge judges how quick turns are in a phase.
@@ -56,7 +57,7 @@ func (j *turnJudge) slow(l turnLook) bool {
 			j.proved = true
 		}
 		return false
-	case l.first && j.looks <= connectLooks, l.clearing:
+	case (l.first || l.clearing) && j.looks <= settleLooks:
 		return false
 	}
 	j.quick = 0

@@ -29,9 +29,10 @@ func TestSlowTurnsEndAPhase(t *testing.T) {
 		"hopeless when proved":         {[][]turnLook{times(quickLooks, quick), {hopeless, slow, hopeless, slow}}, false},
 		"twice hopeless when proved":   {[][]turnLook{times(quickLooks, quick), {hopeless, hopeless}}, true},
 		"quick, but not in a row":      {[][]turnLook{{quick, quick, slow, quick, slow, slow}}, true},
-		"connecting":                   {[][]turnLook{times(connectLooks, first), {quick}}, false},
-		"connecting for long":          {[][]turnLook{times(connectLooks+1, first)}, true},
-		"calls from before":            {[][]turnLook{times(100, clearing), {quick}}, false},
+		"connecting":                   {[][]turnLook{times(settleLooks, first), {quick}}, false},
+		"connecting for long":          {[][]turnLook{times(settleLooks+1, first)}, true},
+		"calls from before":            {[][]turnLook{times(settleLooks, clearing), {quick}}, false},
+		"calls from before for long":   {[][]turnLook{times(settleLooks+1, clearing)}, true},
 		"slow after calls from before": {[][]turnLook{times(3, clearing), {slow, slow}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

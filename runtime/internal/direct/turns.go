@@ -36,8 +36,7 @@ type turns struct {
 	phase  atomic.Pointer[turnPhase] // the present one
 
 	ended   atomic.Int64 // how many turns have ended ever
-	outside atomic.Int32 // how many calls run that have no turn
-	without atomic.Int64 // how many of those have ended ever
+	without atomic.Int64 // how many calls that had no turn have ended ever
 
 	watching atomic.Bool // look is called
 	timer    *time.Timer // calls it; used by who has set watching
@@ -64,7 +63,7 @@ type turnPhase struct {
 type turnsSeen struct {
 	at      time.Time
 	ended   int64
-	outside int32
+	without int64
 }
 
 func newTurns(cores int) *turns {
@@ -84,17 +83,10 @@ func newTurnPhase(quick time.Duration) *turnPhase {
 // calls give when its call has ended. If ctx ends while the call waits, take returns its error, and there is nothing to
 // give.
 func (t *turns) take(ctx context.Context) (turn bool, err error) {
-	if phase := t.current(); phase.over != nil {
-		if turn, err = t.wait(ctx, phase); turn || err != nil {
-			return turn, err
-		}
+	phase := t.current()
+	if phase.over == nil {
+		return false, nil
 	}
-	t.outside.Add(1)
-	return false, nil
-}
-
-// wait is take where calls take turns.
-func (t *turns) wait(ctx context.Context, phase *turnPhase) (turn bool, err error) {
 	if t.many() {
 		t.watch()
 	}
@@ -120,7 +112,6 @@ func (t *turns) give(turn bool) {
 		<-t.places
 	} else {
 		t.without.Add(1)
-		t.outside.Add(-1)
 	}
 }
 
@@ -174,7 +165,7 @@ func (t *turns) watch() {
 	t.timer.Reset(lookAtTurns)
 }
 
-func (t *turns) see() turnsSeen { return turnsSeen{time.Now(), t.ended.Load(), t.outside.Load()} }
+func (t *turns) see() turnsSeen { return turnsSeen{time.Now(), t.ended.Load(), t.without.Load()} }
 
 // look ends the phase if turns are slow.
 func (t *turns) look() {
@@ -198,6 +189,6 @@ func (t *turns) judge(before turnsSeen) turnLook {
 	return turnLook{
 		each:     t.each(t.seen.ended-before.ended, t.seen.at.Sub(before.at)),
 		first:    t.seen.ended == 0,
-		clearing: t.seen.outside < before.outside,
+		clearing: t.seen.without > before.without,
 	}
 }
