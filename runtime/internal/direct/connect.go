@@ -173,6 +173,9 @@ func (c *Client) connect(ctx context.Context, first *unary, late func()) (*conn,
 	}
 	c.proven.Store(true)
 	conn.takesFiles = answer.TakesFiles
+	if c.rings != nil {
+		c.rings.absent.Store(!answer.Rings)
+	}
 	conn.sent.onSocket = conn.firstSent > 0
 	c.prepareArrivals(conn, answer)
 	conn.shutDownFunc = conn.shutDown

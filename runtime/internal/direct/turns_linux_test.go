@@ -167,6 +167,27 @@ func TestCallsForCallsThatHaveTheirTurn(t *testing.T) {
 	calls.Wait()
 }
 
+func TestCallsTakeNoTurnsWithoutRings(t *testing.T) {
+	overRings(t)
+	with := newHost(t, service{}, ServerConfig{})
+	without := newHost(t, service{}, ServerConfig{Rings: Rings{Failed: func(error) {}}})
+	c, s := newClient(t, without.accept)
+	mustEcho(t, c, "x")
+	before := c.rings.turns.ended.Load()
+	mustEcho(t, c, "x")
+	if n := c.rings.turns.ended.Load(); n != before {
+		t.Error("a call takes a turn though the server offers no rings")
+	}
+	s.move(with.accept)
+	without.Stop()
+	mustEcho(t, c, "x")
+	before = c.rings.turns.ended.Load()
+	mustEcho(t, c, "x")
+	if n := c.rings.turns.ended.Load(); n != before+1 {
+		t.Error("a call takes no turn with the next server, which offers rings")
+	}
+}
+
 func TestCallsTakeTurnsAgainAfterAPause(t *testing.T) {
 	c, places := newTurnsClient(t, nil)
 	keepTurns(c)

@@ -30,7 +30,7 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	}
 	defer u.files.Done()
 	defer u.request.Free()
-	if c.rings != nil {
+	if c.rings.takesTurns() {
 		if u.turn, err = c.rings.turns.take(ctx); err != nil {
 			return u.notSent(status.FromContextError(err).Err())
 		}
