@@ -13,6 +13,10 @@ const (
 	// hopelessTurn is how long turns are that will not become quick.
 	hopelessTurn = 10 * longestTurn
 
+	// slowBurst is how long turns are at least in a slow burst of calls, which is over before the next look. It is more
+	// than for others, since connections may have been made for the burst.
+	slowBurst = time.Millisecond
+
 	// quickLooks looks in a row that find quick turns prove a phase. What ends it are so many looks in a row that find
 	// slow or hopeless ones: those may be bad luck, as another program had the cores. It takes more of them to end a
 	// phase that was proved, since a change costs something, too.

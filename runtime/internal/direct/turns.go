@@ -38,8 +38,10 @@ type turns struct {
 	ended   atomic.Int64 // how many turns have ended ever
 	without atomic.Int64 // how many calls that had no turn have ended ever
 
-	watching atomic.Bool // look is called
-	timer    *time.Timer // calls it; used by who has set watching
+	start    time.Time
+	watching atomic.Bool  // look is called
+	calm     atomic.Int64 // when few calls had their turn again since the last look, after start; 0 if many have
+	timer    *time.Timer  // calls look; used by who has set watching
 
 	// Used by look, which runs once at a time, and by who has it called:
 	seen  turnsSeen
@@ -67,7 +69,7 @@ type turnsSeen struct {
 }
 
 func newTurns(cores int) *turns {
-	t := &turns{places: make(chan struct{}, turnsPerCore*cores), few: 2 * cores, pause: turnsPause}
+	t := &turns{places: make(chan struct{}, turnsPerCore*cores), few: 2 * cores, start: time.Now(), pause: turnsPause}
 	t.phase.Store(newTurnPhase(quickTurn))
 	t.timer = time.AfterFunc(lookAtTurns, t.look)
 	t.timer.Stop()
@@ -107,11 +109,14 @@ func (t *turns) take(ctx context.Context) (turn bool, err error) {
 
 // give is called when a call has ended, with what take has returned.
 func (t *turns) give(turn bool) {
-	if turn {
-		t.ended.Add(1)
-		<-t.places
-	} else {
+	if !turn {
 		t.without.Add(1)
+		return
+	}
+	t.ended.Add(1)
+	<-t.places
+	if t.watching.Load() && t.calm.Load() == 0 && !t.many() {
+		t.calm.CompareAndSwap(0, int64(time.Since(t.start)))
 	}
 }
 
@@ -167,27 +172,32 @@ func (t *turns) watch() {
 
 func (t *turns) see() turnsSeen { return turnsSeen{time.Now(), t.ended.Load(), t.without.Load()} }
 
-// look ends the phase if turns are slow.
+// look ends the phase if turns are slow. If few calls are left of a burst, what counts is how long the others took.
 func (t *turns) look() {
 	before := t.seen
 	t.seen = t.see()
-	if !t.many() {
-		t.watching.Store(false)
-		if t.many() { // since just now
-			t.watch()
-		}
-		return
+	many, in := t.many(), t.seen.at.Sub(before.at)
+	if calm := t.calm.Swap(0); calm > 0 && !many {
+		in = t.start.Add(time.Duration(calm)).Sub(before.at)
 	}
-	if phase := t.phase.Load(); phase.over != nil && phase.judged.slow(t.judge(before)) {
+	found := t.judge(before, in)
+	if phase := t.phase.Load(); phase.over != nil && (many || found.each > slowBurst) && phase.judged.slow(found) {
 		t.end(phase)
 	}
-	t.timer.Reset(lookAtTurns)
+	if many {
+		t.timer.Reset(lookAtTurns)
+		return
+	}
+	t.watching.Store(false)
+	if t.many() { // since just now
+		t.watch()
+	}
 }
 
-// judge returns what has happened since the look before.
-func (t *turns) judge(before turnsSeen) turnLook {
+// judge returns what has happened since the look before. Many calls had their turn for so long.
+func (t *turns) judge(before turnsSeen, in time.Duration) turnLook {
 	return turnLook{
-		each:     t.each(t.seen.ended-before.ended, t.seen.at.Sub(before.at)),
+		each:     t.each(t.seen.ended-before.ended, in),
 		first:    t.seen.ended == 0,
 		clearing: t.seen.without > before.without,
 	}

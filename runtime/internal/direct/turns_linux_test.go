@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
@@ -143,6 +144,32 @@ func TestSlowCallsTakeNoTurns(t *testing.T) {
 	calls.Wait()
 	if n := len(c.rings.turns.places); n != 0 {
 		t.Errorf("%d turns are not given back", n)
+	}
+}
+
+// A burst may be over before anybody looks.
+func TestSlowBurstsTakeNoTurns(t *testing.T) {
+	t.Parallel()
+	for took, slow := range map[time.Duration]bool{slowBurst / 2: false, 2 * slowBurst: true} {
+		turns := newTurns(2)
+		for range slowLooks {
+			turns.watching.Store(true) // look is called here only
+			turns.seen = turns.see()
+			for range cap(turns.places) {
+				turns.take(t.Context())
+			}
+			for range cap(turns.places) {
+				turns.give(true)
+			}
+			if turns.calm.Load() == 0 {
+				t.Error("the end of a burst is not noted")
+			}
+			turns.calm.Store(int64(turns.seen.at.Sub(turns.start) + took))
+			turns.look()
+		}
+		if ended := turns.phase.Load().over == nil; ended != slow {
+			t.Errorf("bursts with turns of %v end the phase: %v, want %v", took, ended, slow)
+		}
 	}
 }
 
