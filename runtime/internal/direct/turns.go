@@ -89,11 +89,11 @@ func (t *turns) take(ctx context.Context) (turn bool, err error) {
 	if phase.over == nil {
 		return false, nil
 	}
-	if t.many() {
-		t.watch()
-	}
 	select {
 	case t.places <- struct{}{}:
+		if t.many() {
+			t.watch()
+		}
 		return true, nil
 	default:
 	}

@@ -243,6 +243,25 @@ func TestCallsTakeTurnsAgainAfterAPause(t *testing.T) {
 	}
 }
 
+// When all turns are taken, there are looks, in whichever order the calls were made.
+func TestTurnsAreLookedAtOnceManyAreTaken(t *testing.T) {
+	t.Parallel()
+	turns := newTurns(2)
+	for n := 1; n <= turns.few+1; n++ {
+		if turns.watching.Load() {
+			t.Fatalf("there are looks at %d calls already", n-1)
+		}
+		turns.take(t.Context())
+	}
+	if !turns.watching.Load() {
+		t.Error("there are no looks")
+	}
+	for range turns.few + 1 {
+		turns.give(true)
+	}
+	fixture.Eventually(t, "no looks", func() bool { return !turns.watching.Load() })
+}
+
 // The looks end when few calls are left.
 func TestTurnsAreNotLookedAtForEver(t *testing.T) {
 	c, places := newTurnsClient(t, nil)
