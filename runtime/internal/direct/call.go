@@ -79,7 +79,9 @@ func (c *call) begin(p *peer.Peer) {
 	if hs == nil {
 		return
 	}
-	c.beginTime = time.Now()
+	if c.beginTime.IsZero() {
+		c.beginTime = time.Now()
+	}
 	c.ctx = hs.tagRPC(c.caller, &stats.RPCTagInfo{FullMethodName: c.method, FailFast: c.opts.failFast})
 	// A stats handler may have added what carries a trace.
 	md, _ := metadata.FromOutgoingContext(c.ctx)

@@ -102,7 +102,13 @@ func (c endsWhenAwaited) Done() <-chan struct{} {
 func TestCallWhoseContextEndsDoesNotWaitForItsTurn(t *testing.T) {
 	overRings(t)
 	var events []string
-	note := func(_ context.Context, e stats.RPCStats) { events = append(events, fmt.Sprintf("%T", e)) }
+	var began time.Time
+	note := func(_ context.Context, e stats.RPCStats) {
+		events = append(events, fmt.Sprintf("%T", e))
+		if begin, ok := e.(*stats.Begin); ok {
+			began = begin.BeginTime
+		}
+	}
 	h := newHost(t, service{unary: func(context.Context, *blob) (*blob, error) {
 		t.Error("the call is handled")
 		return nil, nil
@@ -116,12 +122,16 @@ func TestCallWhoseContextEndsDoesNotWaitForItsTurn(t *testing.T) {
 	c.pool.put(idle)
 	takeAll(t, c)
 	ctx, cancel := context.WithCancel(t.Context())
-	err = c.Invoke(endsWhenAwaited{ctx, cancel}, unaryMethod, &blob{}, &blob{}, nil)
+	var awaited time.Time
+	err = c.Invoke(endsWhenAwaited{ctx, func() { awaited = time.Now(); cancel() }}, unaryMethod, &blob{}, &blob{}, nil)
 	if want := status.FromContextError(context.Canceled).Err(); !errors.Is(err, want) {
 		t.Errorf("the call ends with %v, want %v", err, want)
 	}
 	if want := []string{"*stats.Begin", "*stats.End"}; !slices.Equal(events, want) {
 		t.Errorf("stats handlers see %v, want %v", events, want)
+	}
+	if began.After(awaited) {
+		t.Error("stats handlers do not see that the call has waited")
 	}
 	if !idle.idle() {
 		t.Error("the call has used a connection")

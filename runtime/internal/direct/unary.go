@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -30,6 +31,9 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	}
 	defer u.files.Done()
 	defer u.request.Free()
+	if c.conf.Stats != nil {
+		u.beginTime = time.Now() // the wait for a turn or a connection is part of the call
+	}
 	if c.rings.takesTurns() {
 		if u.turn, err = c.rings.turns.take(ctx); err != nil {
 			return u.notSent(status.FromContextError(err).Err())
