@@ -71,7 +71,7 @@ type turnsSeen struct {
 func newTurns(cores int) *turns {
 	t := &turns{places: make(chan struct{}, turnsPerCore*cores), few: 2 * cores, start: time.Now(), pause: turnsPause}
 	t.phase.Store(newTurnPhase(quickTurn))
-	t.timer = time.AfterFunc(lookAtTurns, t.look)
+	t.timer = time.AfterFunc(time.Hour, t.look) // watch sets the time
 	t.timer.Stop()
 	return t
 }
