@@ -155,9 +155,9 @@ const (
 	earnAfter  = 16
 	earnWithin = 100 * time.Millisecond
 
-	// earnSize is how large a write may be that earns rings. They save what it costs to wake a process, which is little
-	// beside copying a larger one.
-	earnSize = 4 << 10
+	// earnSize is how large a write may be that earns rings: one that leaves room for the next. They save what it costs
+	// to wake a process, which is little beside copying a larger one.
+	earnSize = 32 << 10
 
 	// maxRings is how many connections of a server have rings at once. More of them do not help: only as many ends as
 	// there are cores can wait for them without sleeping, and each has memory of its own.

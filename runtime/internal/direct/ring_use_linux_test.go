@@ -37,6 +37,19 @@ func earn(t *testing.T, c *Client) {
 	})
 }
 
+func TestOnlySmallWritesEarnRings(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]bool{1: true, earnSize: true, earnSize + 1: false} {
+		e, earned := earning{since: time.Now().UnixNano()}, false
+		for range earnAfter {
+			earned = e.enough(earnAfter, size)
+		}
+		if earned != want {
+			t.Errorf("%d writes of %d bytes earn rings: %v, want %v", earnAfter, size, earned, want)
+		}
+	}
+}
+
 func TestOneWayStreamsTakeNoRings(t *testing.T) {
 	_, c := earningClient(t)
 	earn(t, c)
