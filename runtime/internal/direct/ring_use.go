@@ -50,10 +50,11 @@ type ringUse struct {
 	calls    func() int            // how many calls there are now; nil in a server
 	turns    *turns                // of unary calls; nil in a server
 
-	told   atomic.Bool  // Failed was called
-	absent atomic.Bool  // in a client: the server that answered last offers none
-	moved  atomic.Int64 // how many connections have moved so far
-	now    atomic.Int64 // how many of them exist
+	told    atomic.Bool  // Failed was called
+	absent  atomic.Bool  // in a client: the server that answered last offers none
+	refused atomic.Bool  // in a client: rings cannot be had, or are slower than sockets
+	moved   atomic.Int64 // how many connections have moved so far
+	now     atomic.Int64 // how many of them exist
 }
 
 // newRingUse returns nil if there are to be no rings. A client says how many calls it has.
@@ -86,7 +87,7 @@ func (u *ringUse) enough() bool {
 }
 
 // takesTurns reports whether unary calls take turns. Over sockets only, they would be slower.
-func (u *ringUse) takesTurns() bool { return u != nil && !u.absent.Load() }
+func (u *ringUse) takesTurns() bool { return u != nil && !u.absent.Load() && !u.refused.Load() }
 
 // mostRings returns how many connections may have rings.
 func (u *ringUse) mostRings() int {

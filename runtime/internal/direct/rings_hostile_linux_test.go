@@ -74,6 +74,9 @@ func TestClientGoesOnWithoutMemory(t *testing.T) {
 				t.Fatalf("%d reasons are told", n)
 			}
 			t.Log(<-reasons)
+			if c.rings.takesTurns() {
+				t.Error("unary calls take turns over sockets")
+			}
 		})
 	}
 }
