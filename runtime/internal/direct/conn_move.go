@@ -279,18 +279,13 @@ func (c *conn) takeRings() error {
 	var memory *ring.Memory
 	switch {
 	case err != nil:
-	case !c.ringUse.worthwhile():
-		c.ringUse.refused.Store(true)
-		closeDescriptors([]int{fd})
-		return nil
-	case c.ringUse.enough():
+	case !c.ringUse.worthwhile() || c.ringUse.enough():
 		closeDescriptors([]int{fd})
 		return nil
 	default:
 		memory, err = ring.Open(fd)
 	}
 	if err != nil {
-		c.ringUse.refused.Store(true)
 		c.ringUse.fail(err)
 		return nil
 	}

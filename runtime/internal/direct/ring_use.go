@@ -50,18 +50,20 @@ type ringUse struct {
 	calls    func() int            // how many calls there are now; nil in a server
 	turns    *turns                // of unary calls; nil in a server
 
-	told    atomic.Bool  // Failed was called
-	absent  atomic.Bool  // in a client: the server that answered last offers none
-	refused atomic.Bool  // in a client: rings cannot be had, or are slower than sockets
-	moved   atomic.Int64 // how many connections have moved so far
-	now     atomic.Int64 // how many of them exist
+	told   atomic.Bool  // Failed was called
+	absent atomic.Bool  // in a client: the server that answered last offers none
+	slower atomic.Bool  // they are slower than sockets; set when spinners are made
+	moved  atomic.Int64 // how many connections have moved so far
+	now    atomic.Int64 // how many of them exist
 }
 
 // newRingUse returns nil if there are to be no rings. A client says how many calls it has.
 func newRingUse(conf Rings, calls func() int) *ringUse {
-	always := RingsAtOnce.Load()
-	cores := ring.Cores()
-	if !conf.On || !ring.Supported || !always && cores == 1 {
+	if !conf.On || !ring.Supported {
+		return nil
+	}
+	always, cores := RingsAtOnce.Load(), ring.Cores()
+	if cores == 1 && !always {
 		return nil
 	}
 	u := &ringUse{Rings: conf, after: earnAfter, always: always, calls: calls}
@@ -70,6 +72,7 @@ func newRingUse(conf Rings, calls func() int) *ringUse {
 	}
 	u.spinners = sync.OnceValue(func() *ring.Spinners {
 		s := ring.NewSpinners()
+		u.slower.Store(!s.Worthwhile() && !always)
 		if calls != nil {
 			s.Crowded = func() bool { return calls()-u.turns.now() > s.Most() && !always }
 		}
@@ -87,7 +90,9 @@ func (u *ringUse) enough() bool {
 }
 
 // takesTurns reports whether unary calls take turns. Over sockets only, they would be slower.
-func (u *ringUse) takesTurns() bool { return u != nil && !u.absent.Load() && !u.refused.Load() }
+func (u *ringUse) takesTurns() bool {
+	return u != nil && !u.absent.Load() && !u.told.Load() && !u.slower.Load()
+}
 
 // mostRings returns how many connections may have rings.
 func (u *ringUse) mostRings() int {
@@ -124,7 +129,10 @@ func (c *Client) acquireFor(ctx context.Context, desc *grpc.StreamDesc, first *u
 }
 
 // worthwhile reports whether rings are faster than sockets here.
-func (u *ringUse) worthwhile() bool { return u.always || u.spinners().Worthwhile() }
+func (u *ringUse) worthwhile() bool {
+	u.spinners()
+	return !u.slower.Load()
+}
 
 // fail reports why rings cannot be had, the first time.
 func (u *ringUse) fail(err error) {
