@@ -66,7 +66,9 @@ func (j *turnJudge) slow(l turnLook) bool {
 	}
 	j.quick = 0
 	j.notQuick++
-	if j.hopeless++; l.each < hopelessTurn {
+	if l.each >= hopelessTurn {
+		j.hopeless++
+	} else {
 		j.hopeless = 0
 	}
 	if j.proved {

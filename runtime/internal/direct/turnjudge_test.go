@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -10,45 +11,33 @@ func TestSlowTurnsEndAPhase(t *testing.T) {
 	const limit = 100 * time.Microsecond
 	quick, slow, hopeless := turnLook{each: limit}, turnLook{each: limit + 1}, turnLook{each: hopelessTurn}
 	first, clearing := turnLook{each: hopelessTurn, first: true}, turnLook{each: hopelessTurn, clearing: true}
-	times := func(n int, l turnLook) (all []turnLook) {
-		for range n {
-			all = append(all, l)
-		}
-		return all
-	}
+	times := func(n int, l turnLook) []turnLook { return slices.Repeat([]turnLook{l}, n) }
 	for name, tc := range map[string]struct {
-		looks [][]turnLook
+		looks []turnLook
 		ends  bool
 	}{
-		"quick":                        {[][]turnLook{times(100, quick)}, false},
-		"slow":                         {[][]turnLook{{slow, slow}}, true},
-		"slow once":                    {[][]turnLook{{slow, quick, slow, quick}}, false},
-		"hopeless":                     {[][]turnLook{{hopeless}}, true},
-		"slow when proved":             {[][]turnLook{times(quickLooks, quick), times(slowLooksProved-1, slow), {quick}}, false},
-		"long slow when proved":        {[][]turnLook{times(quickLooks, quick), times(slowLooksProved, slow)}, true},
-		"hopeless when proved":         {[][]turnLook{times(quickLooks, quick), {hopeless, slow, hopeless, slow}}, false},
-		"twice hopeless when proved":   {[][]turnLook{times(quickLooks, quick), {hopeless, hopeless}}, true},
-		"quick, but not in a row":      {[][]turnLook{{quick, quick, slow, quick, slow, slow}}, true},
-		"connecting":                   {[][]turnLook{times(settleLooks, first), {quick}}, false},
-		"connecting for long":          {[][]turnLook{times(settleLooks+1, first)}, true},
-		"calls from before":            {[][]turnLook{times(settleLooks, clearing), {quick}}, false},
-		"calls from before for long":   {[][]turnLook{times(settleLooks+1, clearing)}, true},
-		"slow after calls from before": {[][]turnLook{times(3, clearing), {slow, slow}}, true},
+		"quick":                        {times(100, quick), false},
+		"slow":                         {[]turnLook{slow, slow}, true},
+		"slow once":                    {[]turnLook{slow, quick, slow, quick}, false},
+		"hopeless":                     {[]turnLook{hopeless}, true},
+		"slow when proved":             {slices.Concat(times(quickLooks, quick), times(slowLooksProved-1, slow), []turnLook{quick}), false},
+		"long slow when proved":        {slices.Concat(times(quickLooks, quick), times(slowLooksProved, slow)), true},
+		"hopeless when proved":         {slices.Concat(times(quickLooks, quick), []turnLook{hopeless, slow, hopeless, slow}), false},
+		"twice hopeless when proved":   {slices.Concat(times(quickLooks, quick), []turnLook{hopeless, hopeless}), true},
+		"quick, but not in a row":      {[]turnLook{quick, quick, slow, quick, slow, slow}, true},
+		"connecting":                   {slices.Concat(times(settleLooks, first), []turnLook{quick}), false},
+		"connecting for long":          {times(settleLooks+1, first), true},
+		"calls from before":            {slices.Concat(times(settleLooks, clearing), []turnLook{quick}), false},
+		"calls from before for long":   {times(settleLooks+1, clearing), true},
+		"slow after calls from before": {slices.Concat(times(3, clearing), []turnLook{slow, slow}), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j, n, last := turnJudge{limit: limit}, 0, 0
-			ended := false
-			for _, looks := range tc.looks {
-				last += len(looks)
-				for _, l := range looks {
-					if !ended {
-						ended = j.slow(l)
-						n++
-					}
-				}
+			j, n, ended := turnJudge{limit: limit}, 0, false
+			for ; n < len(tc.looks) && !ended; n++ {
+				ended = j.slow(tc.looks[n])
 			}
-			if ended != tc.ends || n != last {
-				t.Errorf("after %d of %d looks the phase has ended: %v, want %v", n, last, ended, tc.ends)
+			if ended != tc.ends || n != len(tc.looks) {
+				t.Errorf("after %d of %d looks the phase has ended: %v, want %v", n, len(tc.looks), ended, tc.ends)
 			}
 		})
 	}
