@@ -72,23 +72,11 @@ func FuzzPreface(f *testing.F) {
 	})
 }
 
-// source is a [Source] of these bytes.
-type source struct {
-	*bytes.Reader
-	to *Reader
-}
-
-func (s *source) Fill() error {
-	n, err := s.Read(s.to.Space())
-	s.to.Filled(n)
-	return err
-}
-
 // readIntro returns the metadata of an introduction.
 func readIntro(t *testing.T, frame []byte) metadata.MD {
 	t.Helper()
 	rd := &Reader{}
-	rd.Init(&source{bytes.NewReader(frame), rd}, &Buffers{})
+	rd.Init(&pieces{rd, frame, whole}, &Buffers{})
 	md, err := rd.Intro()
 	if err != nil {
 		t.Fatal(err)
