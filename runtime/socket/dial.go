@@ -70,8 +70,7 @@ func dialAgain(ctx context.Context, addr Address, full error) (*net.UnixConn, er
 	}
 }
 
-// timedOut reports whether a try ended because its time was up. The clock of package net may be a little
-// ahead of the context's.
+// timedOut reports whether a try ended because its time was up, which may be a moment before the context says so.
 func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
