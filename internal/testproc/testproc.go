@@ -185,5 +185,9 @@ var executable = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(dir, filepath.Base(self))
+	// A child that is being started has a copy of every descriptor until its exec, and nobody can execute a
+	// file that one of them writes.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	return path, errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, program, 0o755), os.Chmod(path, 0o755))
 })
