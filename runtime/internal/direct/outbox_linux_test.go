@@ -279,12 +279,7 @@ func TestWritesAfterAnError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, w := newSender(t, 0)
 			w.Close()
-			var err error
-			for i := 0; err == nil; i++ {
-				if err = s.put(i, 1000, later); i > 10*flushAt/1000 {
-					t.Fatalf("no error after %d bytes", i*1000)
-				}
-			}
+			fixture.Eventually(t, "an error", func() bool { return s.put(0, 1000, later) != nil })
 			for range 100 {
 				if s.put(0, 1000, later) == nil || s.put(0, 100<<10, later) == nil {
 					t.Fatal("a message is no error")
