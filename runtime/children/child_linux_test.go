@@ -292,7 +292,7 @@ func TestChildEndsWithItsKilledParent(t *testing.T) {
 	parent.Kill()
 	parent.WaitExit()
 	// The child is the last one to hold the other end.
-	if err := r.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := r.SetReadDeadline(time.Now().Add(fixture.Guard)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {

@@ -141,7 +141,7 @@ func TestSystemdStartsTheServerWithTheFirstClient(t *testing.T) {
 	for _, path := range []string{fixture.FreePath(t), abstractName(t)} {
 		service := testproc.StartCmd(t, systemdActivated(t, path, "--listen="+path))
 		client, conn := greetertest.Dial(t, path)
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), fixture.Guard)
 		defer cancel()
 		if err := conn.WaitReady(ctx); err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func notifySocket(t *testing.T, name string) *net.UnixConn {
 
 func checkNotified(t *testing.T, conn *net.UnixConn, want string) {
 	t.Helper()
-	conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(fixture.Guard))
 	message := make([]byte, 1000)
 	n, err := conn.Read(message)
 	if err != nil || string(message[:n]) != want {
