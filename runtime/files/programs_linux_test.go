@@ -21,6 +21,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/internal/testproc"
 	udsgrpcv1 "github.com/udsgrpc/udsgrpc/proto/udsgrpc/v1"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/internal/fixture"
 	filetestv1 "github.com/udsgrpc/udsgrpc/runtime/internal/fixture/gen/filetest/v1"
 )
 
@@ -181,11 +182,11 @@ func (s *service) Echo(_ context.Context, in *filetestv1.Plain) (*filetestv1.Pla
 	if in.GetText() != "descriptors" && in.GetText() != "leave" {
 		return in, nil
 	}
-	entries, err := os.ReadDir("/proc/self/fd")
+	n, err := fixture.CountFiles()
 	if err == nil && in.GetText() == "leave" {
-		err = limitDescriptors(uint64(len(entries)) + 8)
+		err = limitDescriptors(uint64(n) + 8)
 	}
-	return &filetestv1.Plain{Text: strconv.Itoa(len(entries))}, err
+	return &filetestv1.Plain{Text: strconv.Itoa(n)}, err
 }
 
 func limitDescriptors(n uint64) error {
