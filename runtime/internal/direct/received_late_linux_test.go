@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,9 @@ func (s *clientStream) awaitArrival(t *testing.T, bytes int) {
 	})
 }
 
+// lateTrailer is so large that its bytes cannot be taken for those of headers.
+var lateTrailer = metadata.Pairs("t", strings.Repeat("1", 500))
+
 // As over HTTP/2, messages that arrived before a call ended are received, and then the end.
 func TestWhatHasComeBeforeTheEndIsReceived(t *testing.T) {
 	for name, end := range map[string]func(s *clientStream, cancel func()){
@@ -45,7 +49,7 @@ func TestWhatHasComeBeforeTheEndIsReceived(t *testing.T) {
 						return errors.New("no end")
 					}
 					ss.SetHeader(metadata.Pairs("h", "1"))
-					ss.SetTrailer(metadata.Pairs("t", "1"))
+					ss.SetTrailer(lateTrailer)
 					n := 3
 					if !desc.ServerStreams {
 						n = 1
@@ -66,7 +70,7 @@ func TestWhatHasComeBeforeTheEndIsReceived(t *testing.T) {
 				if err := stream.CloseSend(); err != nil {
 					t.Fatal(err)
 				}
-				stream.awaitArrival(t, want*100+20)
+				stream.awaitArrival(t, want*100+500)
 				end(stream, cancel)
 				n, err := receiveAll(stream)
 				if n != want || err != nil {
@@ -88,7 +92,7 @@ func TestWhatHasComeBeforeTheEndIsReceived(t *testing.T) {
 // told the same.
 func TestTooLargeMessageThatHasComeIsToldAfterACancel(t *testing.T) {
 	h := newHost(t, service{stream: func(ss grpc.ServerStream) error {
-		ss.SetTrailer(metadata.Pairs("t", "1"))
+		ss.SetTrailer(lateTrailer)
 		return sendMany(ss, 1, 1000)
 	}}, ServerConfig{})
 	c, _ := newClient(t, h.accept)
@@ -99,7 +103,7 @@ func TestTooLargeMessageThatHasComeIsToldAfterACancel(t *testing.T) {
 		t.Fatal(err)
 	}
 	stream := opened.(*clientStream)
-	stream.awaitArrival(t, 1010)
+	stream.awaitArrival(t, 1000+500)
 	cancel()
 	for range 2 {
 		if err := stream.RecvMsg(&blob{}); status.Code(err) != codes.ResourceExhausted {
