@@ -23,6 +23,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -47,9 +48,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return int(verdict)
 	}
 	// Every other error is about how the command was called.
-	fmt.Fprintf(stderr, "%s: %s\n\n%s", verb.CommandPath(), clean(err.Error()), verb.UsageString())
+	text := err.Error()
+	if !verb.HasParent() {
+		text = suggestions.Replace(text)
+	}
+	fmt.Fprintf(stderr, "%s: %s\n\n%s", verb.CommandPath(), clean(text), verb.UsageString())
 	return statusUsage
 }
+
+// suggestions puts on one line what cobra says of a verb that there is not.
+var suggestions = strings.NewReplacer("\n\nDid you mean this?\n\t", ": did you mean ", "\n\t", " or ", "\n", "")
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{

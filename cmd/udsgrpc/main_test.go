@@ -88,7 +88,7 @@ func TestWrongUseIsToldWithUsage(t *testing.T) {
 	}{
 		{"", []string{"say what to do", "Usage:", "doctor", "wait", "health"}},
 		{"frob x", []string{`unknown command "frob"`, "Usage:"}},
-		{"docto x", []string{"Did you mean this?", "doctor"}},
+		{"docto x", []string{"unknown command \"docto\" for \"udsgrpc\": did you mean doctor\n"}},
 		{"doctor", []string{"PATH is missing", "udsgrpc doctor PATH..."}},
 		{"doctor --frob x", []string{"no flag --frob", "./--frob", "udsgrpc doctor PATH..."}},
 		{"doctor -f x", []string{"no flag -f", "./-f"}},
