@@ -124,6 +124,9 @@ func runCall(verb *cobra.Command, path, name string, c *callFlags) error {
 	if errors.As(err, &wrong) {
 		return wrong.err
 	}
+	if unwritten(err) { // a response, on standard output
+		return err
+	}
 	verdict.Seconds = time.Since(start).Seconds()
 	return e.end(verb, verdict, err)
 }

@@ -47,6 +47,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if verdict := exit(0); err == nil || errors.As(err, &verdict) {
 		return int(verdict)
 	}
+	if unwritten(err) {
+		fmt.Fprintf(stderr, "%s: %s\n", verb.CommandPath(), clean(err.Error()))
+		return statusFile
+	}
 	// Every other error is about how the command was called.
 	text := err.Error()
 	if !verb.HasParent() {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -70,6 +72,12 @@ func (o *output) paint(attribute color.Attribute, text string) string {
 	c := color.New(attribute)
 	c.EnableColor()
 	return c.Sprint(text)
+}
+
+// unwritten reports whether err is that of a file, such as standard output, that cannot be written.
+func unwritten(err error) bool {
+	var failed *fs.PathError
+	return errors.As(err, &failed) && failed.Op == "write"
 }
 
 // fold breaks text into lines of at most width runes, between words; a longer word gets a line of its own. A

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,6 +40,27 @@ func TestTableFitsTheTerminal(t *testing.T) {
 	}
 	if text := call(t, "ls", dir).stdout; strings.Count(text, "\n") != 3 {
 		t.Errorf("where there is no terminal it says %s", text)
+	}
+}
+
+func TestResultsThatCannotBeWrittenAreNoWrongUse(t *testing.T) {
+	t.Parallel()
+	path := greeters(t)["direct"]
+	for _, args := range [][]string{
+		{"ls", filepath.Dir(path)}, {"doctor", path}, {"health", path}, {"health", "--json", path}, {"completion", "bash"},
+		{"call", path, "greeter.v1.Greeter/Greet"}, {"call", "--json", path, "greeter.v1.Greeter/Greet"},
+	} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		var stderr strings.Builder
+		status := run(t.Context(), args, nil, full, &stderr)
+		want := "udsgrpc " + args[0] + ": write /dev/full: no space left on device\n"
+		if status != statusFile || stderr.String() != want {
+			t.Errorf("%q: the status is %d, and it says %q", args, status, stderr.String())
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 const (
 	// statusDiffer is for several paths of which not all are in the same condition.
 	statusDiffer = 1
-	// statusFile is for a file or directory that cannot be read or written.
+	// statusFile is for a file or directory that cannot be read or written, and for output that cannot be written.
 	statusFile = 1
 	// statusUsage is for who does not say what to do, or says it wrongly.
 	statusUsage = 2
