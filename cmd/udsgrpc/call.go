@@ -17,6 +17,7 @@ import (
 
 	"github.com/udsgrpc/udsgrpc/cmd/udsgrpc/internal/schema"
 	"github.com/udsgrpc/udsgrpc/runtime"
+	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
 func newCall() *cobra.Command {
@@ -94,6 +95,10 @@ func runCall(verb *cobra.Command, path, name string, c *callFlags) error {
 	if err != nil {
 		return err
 	}
+	address, err := socket.ParseAddress(path)
+	if err != nil {
+		return err
+	}
 	conn, err := runtime.Dial(path, runtime.WithServerPolicy(policy), runtime.WithMaxRecvMsgSize(maxResponse))
 	if err != nil {
 		return err
@@ -105,7 +110,7 @@ func runCall(verb *cobra.Command, path, name string, c *callFlags) error {
 	}
 	defer done()
 	e := &exchange{out: outputOf(verb), types: types.Types}
-	verdict := callVerdict{Path: path, Method: name}
+	verdict := callVerdict{Path: address.String(), Method: name}
 	if e.method, err = types.Method(name); errors.Is(err, schema.ErrUnknown) {
 		return err
 	} else if err != nil {

@@ -182,7 +182,7 @@ func TestCallTellsItsEndInJSON(t *testing.T) {
 	t.Parallel()
 	for transport, path := range greeters(t) {
 		for name, status := range map[string]int{"Ada": 0, "NotFound": 69} {
-			r := call(t, "call", "--json", path, "greeter.v1.Greeter/Greet", "-d", `{"name": "`+name+`"}`, "-H", "Token: a b", "-H", "token:c", "-H", "raw-bin: aGk=")
+			r := call(t, "call", "--json", "unix:"+path, "greeter.v1.Greeter/Greet", "-d", `{"name": "`+name+`"}`, "-H", "Token: a b", "-H", "token:c", "-H", "raw-bin: aGk=")
 			r.want(t, status)
 			lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
 			var verdict callVerdict
