@@ -56,7 +56,11 @@ func create(verb *cobra.Command, name string) (io.WriteCloser, error) {
 	if info, err := os.Stat(name); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeDevice) != 0 {
 		return os.OpenFile(name, os.O_WRONLY, 0)
 	}
-	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%w: --write makes a new file: give another name, or move that file away", err)
+	}
+	return file, err
 }
 
 type nopCloser struct{ io.Writer }

@@ -112,7 +112,7 @@ func TestTapKeepsCallsInAFileThatItPrints(t *testing.T) {
 		t.Errorf("of a file that is cut, %d calls are printed", n)
 	}
 	// A file that is there is left alone.
-	call(t, "tap", "-n", "1", "-w", file, path).want(t, 1, "file exists")
+	call(t, "tap", "-n", "1", "-w", file, path).want(t, 1, "file exists: --write makes a new file")
 	if again, err := os.ReadFile(file); err != nil || !bytes.Equal(again, whole) {
 		t.Errorf("the file was changed, or %v", err)
 	}
