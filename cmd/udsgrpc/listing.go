@@ -34,10 +34,11 @@ const (
 	tempDepth = 1
 )
 
-// list finds the sockets and asks them. With start it does so even if that may start a service.
+// list finds the sockets and asks them. With start it does so even if that may start a service. If ctx ends meanwhile,
+// the list is not complete, and wrong about sockets that did not get the time to answer.
 func list(ctx context.Context, dirs []string, start bool) (*listing, error) {
 	l := new(listing)
-	found, err := l.find(dirs)
+	found, err := l.find(ctx, dirs)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +83,9 @@ func (l *listing) each(chosen func(i int) bool, limit int, do func(i int)) {
 }
 
 // find returns the sockets in the directories, or all of them.
-func (l *listing) find(dirs []string) (found []*sockets.Socket, err error) {
+func (l *listing) find(ctx context.Context, dirs []string) (found []*sockets.Socket, err error) {
 	// First the files, then who listens: a socket that is made meanwhile is then known to be systemd's if it is.
-	files := l.walk(dirs)
+	files := l.walk(ctx, dirs)
 	listening, err := sockets.Listening()
 	if err != nil {
 		return nil, fmt.Errorf("list the sockets of this machine: %w", err)
@@ -119,14 +120,14 @@ func (l *listing) find(dirs []string) (found []*sockets.Socket, err error) {
 }
 
 // walk returns the socket files in the directories, or in those where most are.
-func (l *listing) walk(dirs []string) (files []*sockets.Socket) {
+func (l *listing) walk(ctx context.Context, dirs []string) (files []*sockets.Socket) {
 	take := func(path string, file fs.FileInfo) {
 		files = append(files, &sockets.Socket{Path: path, File: file})
 	}
 	for _, dir := range dirs {
 		absolute, err := filepath.Abs(dir)
 		if err == nil {
-			err = sockets.Walk(absolute, sockets.Unlimited, take)
+			err = sockets.Walk(ctx, absolute, sockets.Unlimited, take)
 		}
 		if err != nil {
 			l.unread = append(l.unread, row{Path: absolute, State: stateUnread, Detail: err.Error()})
@@ -136,11 +137,11 @@ func (l *listing) walk(dirs []string) (files []*sockets.Socket) {
 		return files
 	}
 	// What cannot be read of these is left out.
-	_ = sockets.Walk("/run", sockets.Unlimited, take)
+	_ = sockets.Walk(ctx, "/run", sockets.Unlimited, take)
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && !strings.HasPrefix(filepath.Clean(dir), "/run/") {
-		_ = sockets.Walk(dir, sockets.Unlimited, take)
+		_ = sockets.Walk(ctx, dir, sockets.Unlimited, take)
 	}
-	_ = sockets.Walk(os.TempDir(), tempDepth, take)
+	_ = sockets.Walk(ctx, os.TempDir(), tempDepth, take)
 	return files
 }
 

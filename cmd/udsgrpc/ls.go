@@ -14,7 +14,7 @@ import (
 	"github.com/udsgrpc/udsgrpc/runtime/socket"
 )
 
-// statusUnread is for a directory that cannot be read.
+// statusUnread is for a directory that cannot be read, or was not.
 const statusUnread = 1
 
 func newLs() *cobra.Command {
@@ -37,7 +37,7 @@ cannot be seen on a machine that systemd manages: --start asks these, too.
 Exit status:
 
 	 0  the sockets are listed
-	 1  a DIR cannot be read
+	 1  a DIR cannot be read, or ls was ended before it was done
 	 2  the command was not told what to do`,
 		Example: `  udsgrpc ls
   udsgrpc ls /run/app
@@ -47,6 +47,12 @@ Exit status:
 			l, err := list(verb.Context(), dirs, start)
 			if err != nil {
 				return err
+			}
+			if verb.Context().Err() != nil {
+				if !out.json {
+					fmt.Fprintln(verb.ErrOrStderr(), "udsgrpc ls: it was ended before all sockets were found and asked, so none is listed")
+				}
+				return exit(statusUnread)
 			}
 			rows, hidden := l.rows, map[string]int{}
 			if !all {

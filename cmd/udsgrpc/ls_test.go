@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -192,6 +193,23 @@ func TestLsTellsWhatIsBehindEverySocket(t *testing.T) {
 		"not shown without --all: 2 not a gRPC server\n")
 	if strings.Contains(text.stdout, "\x1b") {
 		t.Errorf("a terminal would obey %q", text.stdout)
+	}
+}
+
+func TestLsEndsWithTheProgramAndListsNoHalf(t *testing.T) {
+	t.Parallel()
+	dir := socketDir(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	serveRaw(t, filepath.Join(dir, "mute"), func(conn net.Conn) {
+		interrupt()
+		hang(conn)
+	})
+	for range 2 { // it is ended while a socket is asked, and before directories are read
+		var stdout, stderr strings.Builder
+		status := run(ctx, []string{"ls", dir}, nil, &stdout, &stderr)
+		if status != statusUnread || stdout.String() != "" || !strings.Contains(stderr.String(), "it was ended before") {
+			t.Errorf("the status is %d, and it says %s%s", status, stdout.String(), stderr.String())
+		}
 	}
 }
 

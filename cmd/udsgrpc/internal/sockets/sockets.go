@@ -3,6 +3,7 @@
 package sockets
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,11 +61,13 @@ func (p Process) isManager() bool {
 const Unlimited = -1
 
 // Walk calls found for each socket file in dir, and in directories at most depth levels below. Links are
-// not followed, and what cannot be read is left out, but for dir itself.
-func Walk(dir string, depth int, found func(path string, file fs.FileInfo)) error {
+// not followed, and what cannot be read is left out, but for dir itself. It ends early if ctx does.
+func Walk(ctx context.Context, dir string, depth int, found func(path string, file fs.FileInfo)) error {
 	root := filepath.Clean(dir)
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
+		case ctx.Err() != nil:
+			return fs.SkipAll
 		case err != nil && path == root:
 			return err
 		case err != nil:
