@@ -38,18 +38,22 @@ quietly() {
 	"$@" >"$work/quiet" 2>&1 || { cat "$work/quiet" >&2; return 1; }
 }
 
-# go_program MODULE@VERSION... reads a main.go from standard input and builds $work/probe.
+# go_program [MODULE@VERSION...] reads a main.go from standard input and builds $work/probe.
 go_program() {
 	need go
 	mkdir -p "$work/go"
 	cat >"$work/go/main.go"
 	cd "$work/go"
 	quietly go mod init finding
-	quietly go get "$@" || unavailable "go get $*"
-	quietly go get . || unavailable "go get ."
+	local modules=
+	if [ $# -gt 0 ]; then
+		quietly go get "$@" || unavailable "go get $*"
+		quietly go get . || unavailable "go get ."
+		modules="$(go list -m "${@%@*}" | tr '\n' ',') "
+	fi
 	quietly go build -o "$work/probe" . || unavailable "the program does not build with $*"
 	cd "$work"
-	echo "versions: $(cd "$work/go" && go list -m "${@%@*}" | tr '\n' ',') $(go env GOVERSION), Linux $(uname -r)"
+	echo "versions: $modules$(go env GOVERSION), Linux $(uname -r)"
 }
 
 # python_packages PACKAGE==VERSION... installs into a virtual environment; its python is $work/venv/bin/python.

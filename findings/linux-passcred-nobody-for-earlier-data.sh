@@ -12,8 +12,7 @@
 # https://github.com/torvalds/linux/blob/v6.1/net/unix/af_unix.c, which looks at the option when data is sent
 source "$(dirname "$0")/common.bash"
 
-mkdir "$work/go"
-cat >"$work/go/main.go" <<'GO'
+go_program <<'GO'
 package main
 
 import (
@@ -78,9 +77,6 @@ func check(err error) {
 	}
 }
 GO
-need go
-quietly go build -o "$work/probe" "$work/go/main.go" || unavailable 'the program does not build'
-echo "versions: $(go env GOVERSION), Linux $(uname -r)"
 verdict 'six times the sender' \
 	'^SO_PASSCRED on the accepted socket, sent before the option: process 0, user 65534$' \
 	"$("$work/probe" "$work/s" 2>&1)"

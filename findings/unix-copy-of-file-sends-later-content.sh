@@ -12,8 +12,7 @@
 # https://github.com/golang/go/blob/go1.26.0/src/os/zero_copy_linux.go
 source "$(dirname "$0")/common.bash"
 
-mkdir "$work/go"
-cat >"$work/go/main.go" <<'GO'
+go_program <<'GO'
 package main
 
 import (
@@ -63,9 +62,6 @@ func check(err error) {
 	}
 }
 GO
-need go
-quietly go build -o "$work/probe" "$work/go/main.go" || unavailable 'the program does not build'
-echo "versions: $(go env GOVERSION), Linux $(uname -r)"
 verdict '30000 a both times: the copy was made before the file was overwritten' \
 	'^30000 bytes a sent by io.Copy, then the file is overwritten: received 0 a, 30000 b$' \
 	"$("$work/probe" "$work/s" 2>&1)"
