@@ -21,9 +21,9 @@ type end struct {
 
 func (e *end) close() {
 	e.Close()
-	// Shutdown too: a child that is being started has a copy of the socket until its exec.
-	raw, _ := e.socket.SyscallConn()
-	raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	// Shut down, too: a child that is being started has a copy of the socket until its exec.
+	e.socket.CloseWrite()
+	e.socket.CloseRead()
 	e.socket.Close()
 }
 
