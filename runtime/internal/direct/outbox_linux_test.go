@@ -279,7 +279,11 @@ func TestWritesAfterAnError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, w := newSender(t, 0)
 			w.Close()
-			fixture.Eventually(t, "an error", func() bool { return s.put(0, 1000, later) != nil })
+			if later {
+				fixture.Eventually(t, "the flusher to fail", func() bool { return s.put(0, 1000, later) != nil })
+			} else if s.put(0, 1000, later) == nil {
+				t.Fatal("who writes itself gets no error")
+			}
 			for range 100 {
 				if s.put(0, 1000, later) == nil || s.put(0, 100<<10, later) == nil {
 					t.Fatal("a message is no error")
